@@ -1,0 +1,196 @@
+import { z } from 'zod'
+import { parseAuthority, parseHostname, type Authority, type Hostname } from '../policy/host.ts'
+import { parseAddressRange } from '../policy/address.ts'
+
+/**
+ * The configuration, as one table: every key with its type, default and documentation. `config/load.ts` turns
+ * violations into `file:line:col` errors; the JSON Schema and the reference page are generated from here.
+ * Objects are strict: an unknown key is an error, never ignored.
+ */
+
+const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
+const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
+
+const hostname = z.string().transform((text, context): Hostname => {
+  const host = parseHostname(text)
+  if (host !== undefined) return host
+  context.issues.push({ code: 'custom', input: text, message: hostnameProblem(text) })
+  return z.NEVER
+})
+
+const port = z.int().min(1).max(65535)
+
+const timestamp = z.iso
+  .datetime({ offset: true, error: 'must be a time with its zone, such as 2026-01-31T18:00:00Z' })
+  .transform((text) => new Date(text))
+
+const domainRule = z
+  .strictObject({
+    host: hostname.meta({ description: 'The host; its subdomains match too.' }),
+    ports: z.array(port).min(1).optional().meta({ description: 'Ports that match. Absent: every port but those that browsers refuse.' }),
+    methods: z
+      .array(z.string().regex(/^[A-Z]+$/, 'must be a method in capitals, such as GET'))
+      .min(1)
+      .optional()
+      .meta({ description: 'Methods that match. Absent: all.' }),
+    paths: z
+      .array(z.string().regex(/^\//, 'must start with /'))
+      .min(1)
+      .optional()
+      .meta({ description: 'Path prefixes that match, whole segments: `/v1` matches `/v1` and `/v1/x`, not `/v10`. Absent: all.' }),
+    expires: timestamp.optional().meta({ description: 'When the entry ends.' }),
+  })
+  .meta({ description: 'A domain entry with conditions.' })
+
+const domainEntry = z.union([hostname.transform((host): DomainRule => ({ host })), domainRule])
+
+const hostOrAll = z.union([z.literal('*'), hostname])
+
+const secretRule = z.strictObject({
+  env: z
+    .string()
+    .regex(ENV_NAME, 'must be a name such as ANTHROPIC_API_KEY')
+    .meta({ description: 'Name of the secret, and of the environment variable that holds the placeholder in the cage.' }),
+  placeholder: z
+    .string()
+    .min(8, 'must have at least 8 characters, so that it cannot occur by chance')
+    .max(512)
+    .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces')
+    .optional()
+    .meta({ description: 'What the workload holds in place of the secret. Absent: generated, `agentcage:secret:NAME:<32 hex>`.' }),
+  inject_to: z
+    .array(hostOrAll)
+    .min(1, 'must name at least one host; write ["*"] to mean every host')
+    .meta({ description: 'Hosts that get the real value; subdomains match too. `["*"]` means every host.' }),
+})
+
+const authorityKey = z.string().refine((text) => parseAuthority(text) !== undefined, 'must be host:port, such as api.test:443')
+
+const addressRange = z.string().refine((text) => parseAddressRange(text) !== undefined, {
+  message: 'must be an address or a range, such as 10.1.0.0/16 or fd00::/8',
+})
+
+export const configSchema = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(NAME, "must be 1-63 lowercase alphanumeric characters or hyphens, starting with a letter or digit")
+      .optional()
+      .meta({ description: 'Name of the cage.' }),
+    isolation: z
+      .enum(['process', 'container', 'microvm', 'firecracker'])
+      .optional()
+      .meta({ description: 'How the workload is confined. Absent: `process`, or `container` when an image is named.' }),
+    domains: z
+      .strictObject({
+        mode: z
+          .enum(['allowlist', 'blocklist'])
+          .default('allowlist')
+          .meta({ description: '`allowlist`: only what is listed is reachable. `blocklist`: all but what is listed.' }),
+        list: z.array(domainEntry).default([]).meta({ description: 'Hosts, each matching its subdomains too, or objects with conditions.' }),
+      })
+      .optional()
+      .meta({ description: 'Where the workload may go. Absent: nowhere.' }),
+    secret_injection: z.array(secretRule).default([]).meta({ description: 'Secrets that the workload holds as placeholders only.' }),
+    rate_limit: z
+      .strictObject({
+        requests_per_second: z.number().min(0).default(10).meta({ description: 'Refill of the bucket; 0 switches the limit off.' }),
+        burst: z.number().min(0).default(50).meta({ description: 'Size of the bucket, in requests.' }),
+      })
+      .prefault({})
+      .meta({ description: 'Token bucket for each host.' }),
+    max_request_body: z
+      .int()
+      .min(0)
+      .max(1_073_741_824)
+      .default(10_485_760)
+      .meta({ description: 'Largest request body or message, in bytes.' }),
+    logging: z
+      .strictObject({
+        dns_queries: z.boolean().default(false).meta({ description: 'Write DNS queries to the audit log.' }),
+        allowed_requests: z.boolean().default(true).meta({ description: 'Write allowed requests to the audit log, not only flagged and blocked ones.' }),
+      })
+      .prefault({})
+      .meta({ description: 'What is recorded.' }),
+    dns_servers: z
+      .array(z.union([z.ipv4(), z.ipv6()], 'must be an IP address'))
+      .default([])
+      .meta({ description: "Resolvers that the egress asks. Empty: the host's own." }),
+    ports: z
+      .strictObject({
+        tcp: z
+          .strictObject({
+            allow: z.array(port).default([80, 443]).meta({ description: 'Ports on which the workload is captured transparently.' }),
+          })
+          .prefault({}),
+      })
+      .prefault({})
+      .meta({ description: 'Ports other than those of the explicit proxy.' }),
+    upstream: z
+      .strictObject({
+        proxy: z
+          .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
+          .optional()
+          .meta({ description: 'Corporate proxy that the egress goes through, `http://[user:password@]host:port`.' }),
+        ca_file: z.string().min(1).optional().meta({ description: 'PEM file with certificate authorities to trust beside the usual ones.' }),
+        allow_addresses: z
+          .array(addressRange)
+          .default([])
+          .meta({ description: 'Special ranges (private, loopback, …) that may be dialled all the same.' }),
+        connect_to: z
+          .record(authorityKey, authorityKey)
+          .default({})
+          .meta({ description: '`host:port` to dial in place of the one asked for. Names and certificates are checked as before.' }),
+      })
+      .prefault({})
+      .meta({ description: 'How the egress reaches the internet.' }),
+    container: z
+      .strictObject({
+        image: z.string().min(1).optional().meta({ description: 'Image of the workload; `isolation: container` only.' }),
+        volumes: z.array(z.string().min(1)).default([]).meta({ description: 'Mounts, `HOST:INSIDE[:ro|rw]`. `$VAR` and a leading `~` are expanded.' }),
+        env: z
+          .record(z.string().regex(ENV_NAME, 'must be a name such as LOG_LEVEL'), z.union([z.string(), z.number(), z.boolean()]).transform(String))
+          .default({})
+          .meta({ description: 'Environment of the workload. `$VAR` and `${VAR}` are expanded from the host.' }),
+        memory: z.union([z.string(), z.number()]).transform(String).optional().meta({ description: 'Memory limit, such as `4g`.' }),
+        pids: z.int().min(16).default(4096).meta({ description: 'Most processes and threads at once.' }),
+        allow_credential_mounts: z
+          .array(z.string().min(1))
+          .default([])
+          .meta({ description: 'Credentials folders that `volumes` may name all the same, as written there.' }),
+      })
+      .prefault({})
+      .meta({ description: 'The workload and what it sees.' }),
+  })
+  .meta({ title: 'agentcage configuration', description: 'cage.yaml' })
+
+export type Config = z.output<typeof configSchema>
+export type SecretRule = Config['secret_injection'][number]
+
+/** A domain entry after parsing; a bare host has no conditions. */
+export interface DomainRule {
+  readonly host: Hostname
+  readonly ports?: readonly number[] | undefined
+  readonly methods?: readonly string[] | undefined
+  readonly paths?: readonly string[] | undefined
+  readonly expires?: Date | undefined
+}
+
+/** `upstream.connect_to` as a map from `host:port` in normal form. */
+export function connectTargets(config: Config): ReadonlyMap<string, Authority> {
+  return new Map(
+    Object.entries(config.upstream.connect_to).map(([from, to]) => {
+      const source = parseAuthority(from)
+      const target = parseAuthority(to)
+      if (source === undefined || target === undefined) throw new TypeError('connect_to was validated')
+      return [`${source.host}:${source.port}`, target]
+    }),
+  )
+}
+
+function hostnameProblem(text: string): string {
+  if (text.startsWith('*.')) return `must not start with "*.": "${text.slice(2)}" already matches its subdomains`
+  if (text.includes('://')) return 'must be a host name, not a URL'
+  if (/[^\x00-\x7f]/.test(text)) return 'must be written as an A-label (xn--…)'
+  return 'must be a host name or an address, such as api.example.com'
+}
