@@ -1,10 +1,11 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, X509Certificate, type KeyObject } from 'node:crypto'
+import { createPrivateKey, createPublicKey, randomBytes, X509Certificate, type KeyObject } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { CageError } from '../../errors.ts'
 import type { Hostname } from '../../policy/host.ts'
 import { CERTIFICATE_FILE, loadOrCreate, STARTING_OVER, type StoredAuthority } from './authority-store.ts'
 import { renderCertificate, toPem } from './certificate.ts'
+import { makeKeyPair } from './key-pair.ts'
 import { LeafCache, type Leaf } from './leaf-cache.ts'
 
 export interface AuthorityOptions {
@@ -37,9 +38,11 @@ export class CertificateAuthority {
 
   readonly #certificate: X509Certificate
   readonly #privateKey: KeyObject
+  readonly #publicKey: Buffer
   readonly #name: string
   readonly #clock: () => number
-  readonly #leafKey = new LeafKey()
+  /** One for all leaves: it never leaves this process, and making keys would be most of the work of a leaf. */
+  readonly #leafKey = makeKeyPair()
   readonly #leaves = new LeafCache()
 
   /**
@@ -56,6 +59,7 @@ export class CertificateAuthority {
     const { certificate, privateKey, name } = readAuthority(folder, stored)
     this.#certificate = certificate
     this.#privateKey = privateKey
+    this.#publicKey = certificate.publicKey.export({ type: 'spki', format: 'der' })
     this.#name = name
     this.#clock = clock
     this.certificatePath = join(folder, CERTIFICATE_FILE)
@@ -92,7 +96,7 @@ export class CertificateAuthority {
         notBefore,
         notAfter,
         publicKey: this.#leafKey.publicKey,
-        issuerPublicKey: this.#certificate.publicKey,
+        issuerPublicKey: this.#publicKey,
         usage: { kind: 'server', hosts: [host] },
       },
       this.#privateKey,
@@ -119,20 +123,8 @@ export class CertificateAuthority {
   }
 }
 
-/** One key for all leaves: it never leaves this process, and making keys would be most of the work of a leaf. */
-class LeafKey {
-  readonly publicKey: KeyObject
-  readonly pem: string
-
-  constructor() {
-    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    this.publicKey = publicKey
-    this.pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
-  }
-}
-
 function makeAuthority(cage: string, now: number): StoredAuthority {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const { publicKey, privateKey, pem } = makeKeyPair()
   // The number tells apart two authorities of one cage, which verifiers would otherwise confuse by name.
   const name = `agentcage CA (${cage.slice(0, 40)}) ${randomBytes(4).toString('hex')}`
   const certificate = renderCertificate(
@@ -148,10 +140,7 @@ function makeAuthority(cage: string, now: number): StoredAuthority {
     },
     privateKey,
   )
-  return {
-    keyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    certificatePem: toPem(certificate),
-  }
+  return { keyPem: pem, certificatePem: toPem(certificate) }
 }
 
 interface LoadedAuthority {

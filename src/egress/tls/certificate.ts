@@ -3,7 +3,7 @@ import { isIPv4 } from 'node:net'
 import { isAddress, type Hostname } from '../../policy/host.ts'
 import * as der from './der.ts'
 
-/** What a certificate says. Keys are P-256. */
+/** What a certificate says. */
 export interface CertificateFields {
   /** Big-endian, positive, at most 20 bytes (RFC 5280 section 4.1.2.2). */
   readonly serial: Uint8Array
@@ -13,9 +13,10 @@ export interface CertificateFields {
   /** To the second; both ends belong to the validity. */
   readonly notBefore: Date
   readonly notAfter: Date
-  readonly publicKey: KeyObject
-  /** Public half of the key that signs; the same as `publicKey` in a self-signed certificate. */
-  readonly issuerPublicKey: KeyObject
+  /** SubjectPublicKeyInfo, DER. */
+  readonly publicKey: Buffer
+  /** Of the key that signs; the same as `publicKey` in a self-signed certificate. */
+  readonly issuerPublicKey: Buffer
   readonly usage: CertificateUsage
 }
 
@@ -24,7 +25,7 @@ export type CertificateUsage =
   | { readonly kind: 'authority' }
   | { readonly kind: 'server'; readonly hosts: readonly [Hostname, ...Hostname[]] }
 
-/** An X.509 v3 certificate (RFC 5280) in DER, signed with ECDSA and SHA-256 (RFC 5758). */
+/** An X.509 v3 certificate (RFC 5280) in DER, signed by a P-256 key with SHA-256 (RFC 5758). */
 export function renderCertificate(fields: CertificateFields, issuerPrivateKey: KeyObject): Buffer {
   const body = renderCertificateBody(fields)
   return der.sequence(body, ECDSA_WITH_SHA256, der.bitString(sign('sha256', body, issuerPrivateKey)))
@@ -40,7 +41,7 @@ export function renderCertificateBody(fields: CertificateFields): Buffer {
     name(fields.issuer),
     der.sequence(der.time(fields.notBefore), der.time(fields.notAfter)),
     name(fields.subject),
-    publicKeyInfo(fields.publicKey),
+    fields.publicKey,
     der.contextConstructed(3, der.sequence(...extensions(fields))),
   )
 }
@@ -116,11 +117,7 @@ function groups(text: string): number[] {
   return text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16))
 }
 
-/** The leftmost 160 bits of the SHA-256 of the SubjectPublicKeyInfo (RFC 7093 section 2, methods 1 and 4). */
-function keyIdentifier(publicKey: KeyObject): Buffer {
-  return createHash('sha256').update(publicKeyInfo(publicKey)).digest().subarray(0, 20)
-}
-
-function publicKeyInfo(publicKey: KeyObject): Buffer {
-  return publicKey.export({ type: 'spki', format: 'der' })
+/** The leftmost 160 bits of the SHA-256 of the SubjectPublicKeyInfo (RFC 7093 section 2, method 4). */
+function keyIdentifier(publicKey: Buffer): Buffer {
+  return createHash('sha256').update(publicKey).digest().subarray(0, 20)
 }
