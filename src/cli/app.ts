@@ -1,0 +1,50 @@
+/*
+ * The routes of the command line.
+ *
+ * One command is two files. `routes/NAME.ts` declares flags, arguments and help text; it is loaded at every start, so it
+ * imports nothing heavy. `commands/NAME.ts` does the work and is imported when the command runs; it exports
+ *
+ *   export async function NAME(flags: NameFlags, args: readonly […], io: Io): Promise<number>
+ *
+ * and returns the exit code. It writes to `io.stdout` and `io.stderr`, never to `process`, and throws a `CageError` for
+ * what a person can mend: main prints `error: message` with the hint and exits with the error's own code.
+ * Anything else that is thrown is a defect: `error: internal: …`, exit 1.
+ */
+import { buildApplication, buildRouteMap, help, version, type Application } from '@stricli/core'
+import type { CliContext } from './command.ts'
+import { auditRoute } from './routes/audit.ts'
+import { configRoutes } from './routes/config.ts'
+import { doctorRoute } from './routes/doctor.ts'
+import { egressRoute } from './routes/egress.ts'
+import { runRoute } from './routes/run.ts'
+import { cliText } from './text.ts'
+import { packageVersion } from './version.ts'
+
+const root = buildRouteMap({
+  docs: { brief: 'Defense-in-depth proxy sandbox for AI agents.' },
+  routes: { run: runRoute, egress: egressRoute, audit: auditRoute, doctor: doctorRoute, config: configRoutes },
+})
+
+export function buildCli(): Application<CliContext> {
+  return buildApplication(
+    root,
+    {
+      name: 'agentcage',
+      scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true },
+      documentation: { disableAnsiColor: true },
+      localization: { text: cliText },
+    },
+    {
+      help: help({
+        brief: 'Print help and exit',
+        defaultForRouteMap: true,
+        formatting: { useAliasInUsageLine: true, onlyRequiredInUsageLine: false, caseStyle: 'convert-camel-to-kebab' },
+      }),
+      version: version({
+        brief: 'Print the version and exit',
+        alias: false,
+        info: { getCurrentVersion: async () => `agentcage, version ${packageVersion()}` },
+      }),
+    },
+  )
+}

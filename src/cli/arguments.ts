@@ -1,0 +1,72 @@
+import { isIP } from 'node:net'
+import { parseHostname, type Hostname } from '../policy/host.ts'
+import { Secret } from '../secrets/secret.ts'
+
+/** Where to listen; port 0 lets the kernel choose. */
+export interface ListenAddress {
+  /** An IP address, IPv6 without brackets. */
+  readonly host: string
+  readonly port: number
+}
+
+/** A transparent listener: connections that arrive there were meant for port `meant`. */
+export interface TransparentAddress extends ListenAddress {
+  /** Absent: whatever port is bound. */
+  readonly meant?: number
+}
+
+/** `-s KEY` takes the value from the store or the environment; `-s KEY=VALUE` gives it. */
+export interface SecretArgument {
+  readonly name: string
+  readonly value?: Secret
+}
+
+/*
+ * Parsers of values on the command line. They throw an Error whose message completes `--flag: …`;
+ * the value itself is not repeated, it may be a secret.
+ */
+
+export function hostArgument(text: string): Hostname {
+  const host = parseHostname(text)
+  if (host === undefined) throw new Error('must be a host name or an address, such as api.example.com')
+  return host
+}
+
+export function listenArgument(text: string): ListenAddress {
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):(\d{1,5})$/.exec(text)
+  const host = match?.[1] ?? match?.[2] ?? ''
+  const port = Number(match?.[3])
+  const family = match?.[1] === undefined ? 4 : 6
+  if (isIP(host) !== family || port > 65535) throw new Error('must be ADDRESS:PORT, such as 127.0.0.1:0 or [::1]:8080')
+  return { host, port }
+}
+
+export function transparentArgument(text: string): TransparentAddress {
+  const match = /^([^=]*)(?:=(\d{1,5}))?$/.exec(text)
+  const meant = match?.[2] === undefined ? undefined : Number(match[2])
+  if (match?.[1] === undefined || meant === 0 || (meant ?? 1) > 65535) {
+    throw new Error('must be ADDRESS:PORT or ADDRESS:PORT=MEANT, such as 127.0.0.1:0=443')
+  }
+  return meant === undefined ? listenArgument(match[1]) : { ...listenArgument(match[1]), meant }
+}
+
+export function secretArgument(text: string): SecretArgument {
+  const equals = text.indexOf('=')
+  const name = equals === -1 ? text : text.slice(0, equals)
+  if (!/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(name))
+    throw new Error('must be KEY or KEY=VALUE with a KEY such as ANTHROPIC_API_KEY')
+  if (equals === -1) return { name }
+  if (equals === text.length - 1) throw new Error(`${name} has an empty value`)
+  return { name, value: new Secret(name, text.slice(equals + 1)) }
+}
+
+/** A number of things: 0 or more. */
+export function countArgument(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new Error('must be a whole number, 0 or more')
+  return Number(text)
+}
+
+export function textArgument(text: string): string {
+  if (text === '') throw new Error('must not be empty')
+  return text
+}

@@ -1,0 +1,48 @@
+import {
+  ArgumentScannerError,
+  formatMessageForArgumentScannerError,
+  text_en,
+  type ApplicationText,
+} from '@stricli/core'
+
+/** What the framework says, in the form of all our errors. Values are not repeated: they may be secrets. */
+export const cliText: ApplicationText = {
+  ...text_en,
+  headers: { ...text_en.headers, usage: 'USAGE', commands: 'COMMANDS', flags: 'FLAGS', arguments: 'ARGUMENTS' },
+  briefs: { ...text_en.briefs, argumentEscapeSequence: 'All that follows belongs to the command' },
+  noCommandRegisteredForInput: ({ input, corrections }) =>
+    `error: no such command: '${input}'${didYouMean(corrections)}\n${TRY_HELP}`,
+  exceptionWhileRunningIntegrationFlag: ({ exception }) =>
+    `error: internal: ${exception instanceof Error ? exception.message : String(exception)}`,
+  exceptionWhileParsingArguments: (error) => `error: ${argumentProblem(error)}\n${TRY_HELP}`,
+}
+
+const TRY_HELP = `  Try 'agentcage --help'.`
+
+function argumentProblem(error: unknown): string {
+  if (!(error instanceof ArgumentScannerError)) return error instanceof Error ? error.message : String(error)
+  return formatMessageForArgumentScannerError(error, {
+    FlagNotFoundError: ({ input, corrections }) =>
+      `no such flag: --${input}${didYouMean(corrections.map((flag) => `--${flag}`))}`,
+    AliasNotFoundError: ({ input }) => `no such flag: -${input}`,
+    ArgumentParseError: ({ externalFlagNameOrPlaceholder: name, exception }) =>
+      `${flagOrArgument(name)}: ${exception instanceof Error ? exception.message : String(exception)}`,
+    EnumValidationError: ({ externalFlagName, values }) => `--${externalFlagName}: must be one of ${values.join(', ')}`,
+    UnsatisfiedFlagError: ({ externalFlagName }) => `--${externalFlagName} is missing or has no value`,
+    UnexpectedFlagError: ({ externalFlagName }) => `--${externalFlagName} is given more than once`,
+    UnexpectedPositionalError: ({ input }) => `unexpected argument: '${input}'`,
+    UnsatisfiedPositionalError: ({ placeholder }) => `${placeholder} is missing`,
+    InvalidNegatedFlagSyntaxError: ({ externalFlagName }) => `--${externalFlagName} takes no value`,
+  })
+}
+
+/** Placeholders of arguments are in capitals, names of flags are not. */
+function flagOrArgument(name: string): string {
+  return /^[A-Z]/.test(name) ? name : `--${name}`
+}
+
+function didYouMean(corrections: readonly string[]): string {
+  return corrections.length === 0
+    ? ''
+    : ` (did you mean ${corrections.map((name) => name.replaceAll('`', '')).join(' or ')}?)`
+}
