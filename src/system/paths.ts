@@ -1,0 +1,53 @@
+import { homedir } from 'node:os'
+import { isAbsolute, join } from 'node:path'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const CAGE_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
+
+/** Whether `name` may name a cage: such a name is one path component and nothing else. */
+export function isCageName(name: string): boolean {
+  return CAGE_NAME.test(name)
+}
+
+/** `$XDG_CONFIG_HOME/agentcage`, by default `~/.config/agentcage`. */
+export function configHome(env: Environment): string {
+  return join(baseFolder(env, 'XDG_CONFIG_HOME', '.config'), 'agentcage')
+}
+
+/** `$XDG_STATE_HOME/agentcage`, by default `~/.local/state/agentcage`. */
+export function stateHome(env: Environment): string {
+  return join(baseFolder(env, 'XDG_STATE_HOME', '.local/state'), 'agentcage')
+}
+
+/** Where the states of all cages lie, a folder each. */
+export function cagesFolder(env: Environment): string {
+  return join(stateHome(env), 'cages')
+}
+
+/** The folder of one cage's state. Throws a RangeError for a name that no cage can have. */
+export function cageState(name: string, env: Environment): string {
+  return join(cagesFolder(env), cageName(name))
+}
+
+export function cageAudit(name: string, env: Environment): string {
+  return join(cageState(name, env), 'audit.jsonl')
+}
+
+export function secretsFolder(name: string, env: Environment): string {
+  return join(configHome(env), 'deployments', cageName(name), 'secrets')
+}
+
+/** XDG Base Directory Specification: a path that is not absolute is invalid and ignored, as is an empty one. */
+function baseFolder(env: Environment, variable: string, fallback: string): string {
+  const configured = env[variable]
+  if (configured !== undefined && isAbsolute(configured)) return configured
+  const home = env['HOME']
+  return join(home !== undefined && isAbsolute(home) ? home : homedir(), fallback)
+}
+
+/** Names become path components: `..` or `a/b` must not get this far, whoever calls. */
+function cageName(name: string): string {
+  if (!isCageName(name)) throw new RangeError(`not a name for a cage: ${JSON.stringify(name.slice(0, 80))}`)
+  return name
+}
