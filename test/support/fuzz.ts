@@ -70,7 +70,7 @@ export class Random {
   chunks(bytes: Buffer): Buffer[] {
     const pieces: Buffer[] = []
     const longest = this.pick([1, 2, 7, 64, Math.max(bytes.length, 1)])
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const end = Math.min(at + this.integer(1, longest), bytes.length)
       pieces.push(bytes.subarray(at, end))
       at = end
@@ -118,9 +118,10 @@ function setByte(random: Random, bytes: Buffer): Buffer {
   return overwrite(bytes, random.integer(0, bytes.length - 1), () => random.pick(INTERESTING_BYTES))
 }
 
-/** Bytes at the edges of what lengths, types and text mean: compression pointers, labels, delimiters, NUL, line ends. */
+/** Bytes at the edges of what lengths, types and text mean: pointers, labels, delimiters, NUL, line ends. */
 const INTERESTING_BYTES: readonly number[] = [
-  0x00, 0x01, 0x09, 0x0a, 0x0d, 0x20, 0x22, 0x2e, 0x2f, 0x3a, 0x3f, 0x40, 0x41, 0x5c, 0x7f, 0x80, 0xbf, 0xc0, 0xfe, 0xff,
+  0x00, 0x01, 0x09, 0x0a, 0x0d, 0x20, 0x22, 0x2e, 0x2f, 0x3a, 0x3f, 0x40, 0x41, 0x5c, 0x7f, 0x80, 0xbf, 0xc0, 0xfe,
+  0xff,
 ]
 
 /** Overwrites 1 to 4 bytes with an integer that tends to break bounds, in either byte order. */
@@ -136,8 +137,34 @@ function setInteger(random: Random, bytes: Buffer): Buffer {
 }
 
 const INTERESTING_INTEGERS: readonly number[] = [
-  0, 1, 2, 63, 64, 127, 128, 253, 254, 255, 256, 511, 512, 1024, 4095, 4096, 4097, 16383, 16384, 32767, 32768, 65534, 65535,
-  65536, 2 ** 24 - 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1,
+  0,
+  1,
+  2,
+  63,
+  64,
+  127,
+  128,
+  253,
+  254,
+  255,
+  256,
+  511,
+  512,
+  1024,
+  4095,
+  4096,
+  4097,
+  16383,
+  16384,
+  32767,
+  32768,
+  65534,
+  65535,
+  65536,
+  2 ** 24 - 1,
+  2 ** 31 - 1,
+  2 ** 31,
+  2 ** 32 - 1,
 ]
 
 function insertBytes(random: Random, bytes: Buffer): Buffer {
