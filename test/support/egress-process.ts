@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { watch } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { TestContext } from 'node:test'
+import { stringify } from 'yaml'
+import type { AuditRecord } from '../../src/audit/record.ts'
+import { withFolder } from './temporary.ts'
+
+export interface EgressOptions {
+  /** Beside `-c`, `--state` and `--proxy 127.0.0.1:0`. */
+  readonly args?: readonly string[]
+  /** Values of secrets, say. Nothing but PATH is inherited. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** The line that `agentcage egress` prints when it serves. */
+interface Ready {
+  readonly ready: true
+  readonly proxy: string
+  readonly transparent: readonly string[]
+  readonly dns?: string
+  readonly ca_certificate: string
+  readonly audit: string
+}
+
+/**
+ * Starts `agentcage egress` with a configuration (an object, or YAML as it stands) and waits until it serves. Its
+ * state lies in a folder of its own. Ended with the test, at the latest.
+ */
+export async function startEgress(
+  t: Pick<TestContext, 'after'>,
+  config: string | Readonly<Record<string, unknown>>,
+  options: EgressOptions = {},
+): Promise<EgressProcess> {
+  const folder = await withFolder(t)
+  const configPath = join(folder, 'cage.yaml')
+  await writeFile(configPath, typeof config === 'string' ? config : stringify(config))
+  const child = spawn(
+    process.execPath,
+    [COMMAND, 'egress', '-c', configPath, '--state', join(folder, 'state'), '--proxy', '127.0.0.1:0', ...(options.args ?? [])],
+    { cwd: folder, env: { PATH: process.env['PATH'], HOME: folder, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
+  )
+  t.after(() => child.kill('SIGKILL'))
+  const stderr = collect(child)
+  const ready = await readReady(child, stderr)
+  return new EgressProcess(child, { ready, configPath, stderr, ca: await readFile(ready.ca_certificate, 'utf8') })
+}
+
+const COMMAND = join(import.meta.dirname, '../../bin/agentcage.ts')
+
+export class EgressProcess {
+  /** `127.0.0.1:PORT` */
+  readonly proxy: string
+  /** One for each `--transparent`, in their order. */
+  readonly transparent: readonly string[]
+  /** '' without `--dns`. */
+  readonly dns: string
+  /** The cage's certificate, PEM, and where it lies. */
+  readonly ca: string
+  readonly caPath: string
+  readonly auditPath: string
+  readonly configPath: string
+  readonly pid: number
+  readonly #child: ChildProcess
+  readonly #stderr: () => string
+
+  constructor(
+    child: ChildProcess,
+    { ready, configPath, stderr, ca }: { readonly ready: Ready; readonly configPath: string; readonly stderr: () => string; readonly ca: string },
+  ) {
+    this.proxy = ready.proxy
+    this.transparent = ready.transparent
+    this.dns = ready.dns ?? ''
+    this.ca = ca
+    this.caPath = ready.ca_certificate
+    this.auditPath = ready.audit
+    this.configPath = configPath
+    this.pid = child.pid ?? 0
+    this.#child = child
+    this.#stderr = stderr
+  }
+
+  /** What it has written to standard error so far. */
+  get stderr(): string {
+    return this.#stderr()
+  }
+
+  /** All records so far, oldest first. */
+  async audit(): Promise<AuditRecord[]> {
+    const text = await readFile(this.auditPath, 'utf8')
+    // A line without its end is being written.
+    return text.split('\n').slice(0, -1).map((line) => JSON.parse(line))
+  }
+
+  /** The first record that fits, as soon as it is written; for what has no response to wait for. */
+  async record(fits: (record: AuditRecord) => boolean): Promise<AuditRecord> {
+    return until(this.auditPath, async () => (await this.audit()).find(fits))
+  }
+
+  /** Waits until standard error holds something. */
+  async says(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.stderr)) {
+      const [stream] = [this.#child.stderr]
+      if (stream === null || stream.readableEnded) throw new Error(`never said ${pattern}:\n${this.stderr}`)
+      await Promise.race([once(stream, 'data'), once(stream, 'end')])
+    }
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
+  }
+
+  /** Ends it with SIGTERM, which must lead to exit 0. */
+  async stop(): Promise<void> {
+    const exited = hasExited(this.#child) ? undefined : once(this.#child, 'exit')
+    this.#child.kill('SIGTERM')
+    await exited
+    assert.deepEqual([this.#child.exitCode, this.#child.signalCode], [0, null], this.stderr)
+  }
+}
+
+async function readReady(child: ChildProcess, stderr: () => string): Promise<Ready> {
+  if (child.stdout === null) throw new TypeError('standard output is a pipe')
+  const lines = createInterface({ input: child.stdout })
+  const line = once(lines, 'line')
+  const exit = once(child, 'close').then(([code]) => {
+    throw new Error(`the egress ended with ${code} before it served:\n${stderr()}`)
+  })
+  const [text]: unknown[] = await Promise.race([line, exit])
+  // Later output is nobody's business, but must not fill the pipe.
+  lines.resume()
+  exit.catch(() => {})
+  return JSON.parse(String(text))
+}
+
+function collect(child: ChildProcess): () => string {
+  let text = ''
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+  return () => text
+}
+
+function hasExited(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null
+}
+
+/** What `look` finds, tried again whenever the file changes. */
+async function until<T>(path: string, look: () => Promise<T | undefined>): Promise<T> {
+  const watcher = watch(path)
+  try {
+    for (;;) {
+      const changed = once(watcher, 'change')
+      const found = await look()
+      changed.catch(() => {})
+      if (found !== undefined) return found
+      await changed
+    }
+  } finally {
+    watcher.close()
+  }
+}
