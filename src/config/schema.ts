@@ -177,7 +177,7 @@ export interface DomainRule {
 }
 
 /** `upstream.connect_to` as a map from `host:port` in normal form. */
-export function connectTargets(config: Config): ReadonlyMap<string, Authority> {
+export function connectTargets(config: Pick<Config, 'upstream'>): ReadonlyMap<string, Authority> {
   return new Map(
     Object.entries(config.upstream.connect_to).map(([from, to]) => {
       const source = parseAuthority(from)

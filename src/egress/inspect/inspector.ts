@@ -1,4 +1,5 @@
 import type { Hostname } from '../../policy/host.ts'
+import type { DenialCode } from '../denial.ts'
 import type { HeaderList } from '../http/headers.ts'
 
 export type Severity = 'info' | 'warning' | 'error' | 'critical'
@@ -11,46 +12,50 @@ export type Verdict =
       readonly kind: 'block'
       readonly reason: string
       readonly severity: Severity
-      /** A code from the table of denials; `inspector_blocked` when absent. */
-      readonly code?: string
-      /** HTTP status of the denial; the code's own when absent. */
-      readonly status?: number
+      /** `inspector_blocked` when absent. */
+      readonly code?: DenialCode
       /** Whole seconds for a `Retry-After` header. */
       readonly retryAfter?: number
     }
 
-/** A verdict with the name of the inspector that gave it, as it stands in the audit record. */
-export interface NamedVerdict {
+export const PASS: Verdict = { kind: 'pass' }
+
+/** A verdict that was not `pass`, with the name of the inspector that gave it. */
+export interface Finding {
   readonly name: string
   readonly action: 'flag' | 'block'
   readonly reason: string
   readonly severity: Severity
 }
 
-/**
- * What is inspected: a request, a response, a WebSocket or gRPC message, a DNS question.
- * Everything is as the workload sent it: placeholders, never live credentials.
- */
-export interface InspectionContext {
+/** What is known before a body is read. Everything is as the workload sent it: placeholders, never live credentials. */
+export interface HeadContext {
   readonly direction: 'outbound' | 'inbound'
-  readonly protocol: 'http/1.1' | 'h2' | 'websocket' | 'grpc' | 'dns'
+  readonly protocol: 'http/1.1' | 'h2' | 'websocket' | 'grpc'
   readonly method: string
-  /** Absolute, as the workload sent it. */
+  /** Absolute. */
   readonly url: string
   readonly host: Hostname
   readonly port: number
   /** Path and query, starting with `/`. */
   readonly path: string
   readonly headers: HeaderList
+  /** '' when the request does not say. */
   readonly contentType: string
-  readonly body: Buffer
   /** Verdicts so far that were not `pass`, oldest first. */
-  readonly priorResults: readonly NamedVerdict[]
+  readonly priorResults: readonly Finding[]
+}
+
+/** A request with its body, or one message of a WebSocket or gRPC stream. */
+export interface InspectionContext extends HeadContext {
+  readonly body: Buffer
 }
 
 /** One look at traffic. A method that is absent means that the inspector has no opinion on that kind of traffic. */
 export interface Inspector {
   readonly name: string
+  /** Before the body is read: for what the head alone decides. */
+  inspectHead?(context: HeadContext): Verdict | Promise<Verdict>
   inspectRequest?(context: InspectionContext): Verdict | Promise<Verdict>
   inspectMessage?(context: InspectionContext): Verdict | Promise<Verdict>
 }

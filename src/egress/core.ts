@@ -1,0 +1,30 @@
+import type { AuditSink } from '../audit/record.ts'
+import type { Config } from '../config/schema.ts'
+import type { DomainPolicy } from '../policy/domains.ts'
+import type { BodyBudget } from './http/body.ts'
+import type { LiveExchanges } from './live.ts'
+import type { InspectorChain } from './inspect/chain.ts'
+import type { SecretSet } from './secrets/binding.ts'
+import type { Upstream } from './upstream/upstream.ts'
+
+/** What a configuration decides. Immutable; a reload puts another one in its place. */
+export interface Ruling {
+  readonly policy: DomainPolicy
+  readonly chain: InspectorChain
+  readonly secrets: SecretSet
+  readonly upstream: Upstream
+  /** 0: no bound but the budget. */
+  readonly maxBodyBytes: number
+  readonly logging: Config['logging']
+}
+
+/** What every exchange shares. `ruling()` is asked each time something is decided, never kept. */
+export interface EgressCore {
+  ruling(): Ruling
+  readonly audit: AuditSink
+  readonly budget: BodyBudget
+  readonly live: LiveExchanges
+  readonly clock: () => Date
+  /** For the operator only: what went wrong inside. Never holds secrets or bodies. */
+  readonly log: (message: string) => void
+}

@@ -1,0 +1,80 @@
+import type { Readable } from 'node:stream'
+import { Denial } from '../denial.ts'
+import { bodyTooLarge } from '../inspect/body-size.ts'
+
+/** Bytes of request bodies and messages that may be held in memory at once, over all exchanges. */
+export class BodyBudget {
+  readonly #limit: number
+  #held = 0
+
+  constructor(limitBytes: number) {
+    this.#limit = limitBytes
+  }
+
+  /** Takes `bytes` of the budget, or throws a Denial (`overloaded`) and takes nothing. */
+  hold(bytes: number): void {
+    if (this.#held + bytes > this.#limit) throw new Denial('overloaded', 'too many request bytes in flight', { retryAfter: 1 })
+    this.#held += bytes
+  }
+
+  release(bytes: number): void {
+    this.#held -= bytes
+  }
+
+  get heldBytes(): number {
+    return this.#held
+  }
+}
+
+export interface BodyBounds {
+  /** 0: only the budget bounds a body. */
+  readonly maxBytes: number
+  readonly budget: BodyBudget
+}
+
+const EMPTY = Buffer.alloc(0)
+
+/**
+ * Reads a body whole. Throws a Denial when it is over the bound or the budget, or when the client goes away.
+ * What it returns is still held in the budget: `release(body.length)` when the exchange has sent it on.
+ */
+export function readBody(stream: Readable, { maxBytes, budget }: BodyBounds): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    function finish(outcome: () => void): void {
+      stream.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken)
+      outcome()
+    }
+    function fail(denial: Denial): void {
+      budget.release(size)
+      finish(() => reject(denial))
+    }
+    function onData(chunk: Buffer): void {
+      try {
+        if (maxBytes !== 0 && size + chunk.length > maxBytes) {
+          throw new Denial('body_too_large', bodyTooLarge(size + chunk.length, maxBytes))
+        }
+        budget.hold(chunk.length)
+      } catch (error) {
+        fail(error as Denial)
+        return
+      }
+      size += chunk.length
+      chunks.push(chunk)
+    }
+    function onEnd(): void {
+      finish(() => resolve(chunks.length === 0 ? EMPTY : chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size)))
+    }
+    function onBroken(): void {
+      fail(new Denial('client_aborted', 'the request ended before its body did'))
+    }
+    stream.on('data', onData).on('end', onEnd).on('error', onBroken).on('close', onBroken)
+  })
+}
+
+/** Refuses by `Content-Length` alone what is over the bound, before a byte of it is read (RFC 9110 section 10.1.1). */
+export function checkDeclaredLength(contentLength: string | undefined, maxBytes: number): void {
+  const declared = Number(contentLength ?? 0)
+  if (maxBytes !== 0 && declared > maxBytes) throw new Denial('body_too_large', bodyTooLarge(declared, maxBytes))
+}

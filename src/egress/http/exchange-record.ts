@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto'
+import type { AuditEvent } from '../../audit/record.ts'
+import type { EgressCore } from '../core.ts'
+import type { Denial } from '../denial.ts'
+import type { Finding } from '../inspect/inspector.ts'
+import type { Destination } from './route.ts'
+import { formatAuthority } from '../../policy/host.ts'
+
+type Protocol = AuditEvent['protocol']
+
+/** Collects what becomes the one audit record of an exchange. Holds only what the workload sent: placeholders. */
+export class ExchangeRecord {
+  readonly id = randomUUID()
+  readonly #core: EgressCore
+  readonly #startedAt = performance.now()
+  #written = false
+
+  protocol: Protocol
+  method: string
+  host: string
+  port: number
+  path: string
+  url = ''
+  findings: readonly Finding[] = []
+  injected: readonly string[] = []
+  redacted: ReadonlySet<string> = new Set()
+  status = 0
+  bytesOut = 0
+  bytesIn = 0
+  upstreamAddress = ''
+
+  /** `named` is the destination as the client named it, for when it cannot be read as one. */
+  constructor(core: EgressCore, protocol: Protocol, method: string, named: { host: string; port: number; path: string }) {
+    this.#core = core
+    this.protocol = protocol
+    this.method = method
+    this.host = named.host
+    this.port = named.port
+    this.path = named.path
+  }
+
+  setDestination({ scheme, authority, path }: Destination): void {
+    this.host = authority.host
+    this.port = authority.port
+    this.path = path
+    const isDefaultPort = authority.port === (scheme === 'https' ? 443 : 80)
+    const text = formatAuthority(authority)
+    this.url = `${scheme}://${isDefaultPort ? text.slice(0, text.lastIndexOf(':')) : text}${path === '*' ? '' : path}`
+  }
+
+  /**
+   * Writes the record, once; later calls do nothing. With a denial the exchange ended without (all of) the upstream's
+   * answer. Throws when the log cannot be written.
+   */
+  write(denial?: Denial): void {
+    if (this.#written) return
+    this.#written = true
+    const event = this.#event(denial)
+    if (event.decision === 'allowed' && !this.#core.ruling().logging.allowed_requests) return
+    this.#core.audit.append(event)
+  }
+
+  #event(denial: Denial | undefined): AuditEvent {
+    const flagged = this.findings.length > 0
+    return {
+      id: this.id,
+      direction: 'outbound',
+      protocol: this.protocol,
+      method: this.method,
+      host: this.host,
+      port: this.port,
+      path: this.path,
+      url: this.url,
+      decision: denial?.blocked === true ? 'blocked' : flagged ? 'flagged' : 'allowed',
+      reason: denial?.message ?? this.findings.map(({ reason }) => reason).join('; '),
+      code: denial?.code ?? '',
+      ...(flagged ? { inspectors: this.findings } : {}),
+      ...(this.injected.length > 0 ? { secrets_injected: this.injected } : {}),
+      ...(this.redacted.size > 0 ? { secrets_redacted: [...this.redacted] } : {}),
+      status: this.status,
+      bytes_out: this.bytesOut,
+      bytes_in: this.bytesIn,
+      duration_ms: Math.round((performance.now() - this.#startedAt) * 1000) / 1000,
+      upstream_ip: this.upstreamAddress,
+    }
+  }
+}

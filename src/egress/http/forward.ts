@@ -1,0 +1,151 @@
+import { pipeline, type Readable } from 'node:stream'
+import { formatAuthority } from '../../policy/host.ts'
+import type { EgressCore, Ruling } from '../core.ts'
+import { Denial } from '../denial.ts'
+import type { LiveExchange } from '../live.ts'
+import { acceptableCodings, decodersFor } from '../secrets/content-coding.ts'
+import type { UpstreamCall, UpstreamRequest, UpstreamResponse } from '../upstream/upstream.ts'
+import type { InboundRequest, JudgedRequest } from './exchange.ts'
+import type { ExchangeRecord } from './exchange-record.ts'
+import { endToEnd, headerValue, headerValues, withHeader, withoutHeaders, type HeaderList } from './headers.ts'
+import { relayBody } from './relay.ts'
+import { hasNoContent, type Reply } from './reply.ts'
+
+/** The two ends of an exchange and its record. */
+export interface ExchangeEnds {
+  readonly request: Pick<InboundRequest, 'protocol' | 'method'>
+  readonly reply: Reply
+  readonly record: ExchangeRecord
+}
+
+/** Sends a judged request with its real credentials and streams the redacted answer back. Rejects with a Denial. */
+export async function forward(core: EgressCore, judged: JudgedRequest, ends: ExchangeEnds): Promise<void> {
+  const ruling = core.ruling()
+  const outgoing = inject(ruling, judged, ends.record)
+  const call = await send(ruling, outgoing, ends.request.protocol)
+  const { authority, path } = judged.destination
+  let denial: Denial | undefined
+  let finished = false
+  const live: LiveExchange = {
+    query: { ...authority, method: judged.method, path },
+    end: (reason) => {
+      denial = reason
+      call.cancel()
+    },
+  }
+  core.live.add(live)
+  ends.reply.onClose(() => {
+    if (finished) return
+    denial ??= new Denial('client_aborted', 'the workload went away before the response ended')
+    call.cancel()
+  })
+  try {
+    ends.record.bytesOut = outgoing.body.length
+    await respond(core, ruling, await call.response, ends)
+    finished = true
+  } catch (error) {
+    call.cancel()
+    throw denial ?? error
+  } finally {
+    core.live.remove(live)
+  }
+}
+
+function inject({ secrets }: Ruling, judged: JudgedRequest, record: ExchangeRecord): JudgedRequest {
+  if (secrets.isEmpty) return judged
+  const { destination, headers, body } = judged
+  const injected = secrets.inject({ ...destination, target: destination.path, headers, body })
+  record.injected = injected.injected
+  // A secret that the upstream echoes could be read one byte range at a time, each too short to be redacted.
+  const whole = secrets.canInject(destination.authority) ? withoutHeaders(injected.headers, isRangeField) : injected.headers
+  return {
+    method: judged.method,
+    destination: { ...destination, path: injected.target },
+    headers: decodableOnly(whole),
+    body: injected.body,
+  }
+}
+
+function isRangeField(name: string): boolean {
+  return name === 'range' || name === 'if-range'
+}
+
+/** Asks only for codings that the redactor can look into. */
+function decodableOnly(headers: HeaderList): HeaderList {
+  const accepted = headerValues(headers, 'accept-encoding')
+  return accepted.length === 0 ? headers : withHeader(headers, 'Accept-Encoding', acceptableCodings(accepted.join(', ')))
+}
+
+async function send(ruling: Ruling, judged: JudgedRequest, protocol: 'http/1.1' | 'h2'): Promise<UpstreamCall> {
+  const { destination, method, headers, body } = judged
+  const origin = { scheme: destination.scheme, authority: destination.authority }
+  const request: UpstreamRequest = { origin, method, path: destination.path, headers, body }
+  const session = protocol === 'h2' ? await ruling.upstream.http2.session(origin) : undefined
+  if (session === undefined) return ruling.upstream.http1.send({ ...request, headers: http1Headers(request, protocol) })
+  const { stream, response } = ruling.upstream.http2.open(session, { ...request, headers: http2Headers(request) })
+  stream.end(body)
+  return { response, cancel: () => void stream.close() }
+}
+
+/** RFC 9112: one Host in normal form, a Content-Length that is true, and no `Expect`, which was answered here. */
+export function http1Headers({ origin, headers, body, method }: UpstreamRequest, from: 'http/1.1' | 'h2'): HeaderList {
+  const { scheme, authority } = origin
+  const text = formatAuthority(authority)
+  const host = authority.port === (scheme === 'https' ? 443 : 80) ? text.slice(0, text.lastIndexOf(':')) : text
+  const kept = withoutHeaders(headers, (name) => name === 'expect' || name === 'trailer' || (from === 'h2' && (name === 'host' || name === 'cookie')))
+  const cookies = from === 'h2' ? headerValues(headers, 'cookie') : []
+  if (cookies.length > 0) kept.push('cookie', cookies.join('; ')) // RFC 9113 section 8.2.3
+  const named = from === 'h2' ? ['Host', host, ...kept] : withHeader(kept, 'Host', host)
+  const declares = headerValue(headers, 'content-length') !== undefined
+  const needsLength = body.length > 0 || declares || method === 'POST' || method === 'PUT' || method === 'PATCH'
+  return needsLength ? withHeader(named, 'Content-Length', String(body.length)) : named
+}
+
+function http2Headers({ headers, body }: UpstreamRequest): HeaderList {
+  const kept = withoutHeaders(headers, (name) => name === 'host' || name === 'expect' || name === 'content-length' || name === 'trailer')
+  return body.length > 0 ? [...kept, 'content-length', String(body.length)] : kept
+}
+
+/** Streams the response to the workload, redacted, and writes the record before it ends. */
+export async function respond(core: EgressCore, { secrets }: Ruling, response: UpstreamResponse, { request, reply, record }: ExchangeEnds): Promise<void> {
+  record.upstreamAddress = response.address
+  record.status = response.status
+  const bare = hasNoContent(request.method, response.status)
+  const headers = endToEnd(response.headers)
+  const redactor = secrets.isEmpty ? undefined : secrets.bodyRedactor()
+  const head = redactor === undefined ? { headers, redacted: [] } : secrets.redactHeaders(withoutHeaders(headers, isFramingField))
+  const source = redactor === undefined || bare ? response.body : decoded(response.body, headers)
+  const redacted = new Set<string>(head.redacted)
+  record.redacted = redacted
+  reply.start(response.status, secrets.redactText(response.reason), head.headers)
+  await relayBody(source, reply, bare ? undefined : redactor, (count) => (record.bytesIn += count))
+  const trailers = secrets.redactHeaders(endToEnd(response.trailers()))
+  for (const name of [...(redactor?.redacted ?? []), ...trailers.redacted]) redacted.add(name)
+  finish(core, record)
+  reply.end(trailers.headers)
+}
+
+/** The record is written before the response ends: an answer that could not be recorded stays incomplete. */
+function finish(core: EgressCore, record: ExchangeRecord): void {
+  try {
+    record.write()
+  } catch (error) {
+    core.log(`audit: ${error instanceof Error ? error.message : String(error)}`)
+    throw new Denial('audit_unavailable', 'the audit log cannot be written')
+  }
+}
+
+/** A redacted body is sent in the clear and has another length; a digest of it would be wrong. */
+function isFramingField(name: string): boolean {
+  return name === 'content-length' || name === 'content-encoding' || name === 'content-md5' || name === 'content-digest' || name === 'digest'
+}
+
+function decoded(body: Readable, headers: HeaderList): Readable {
+  const codings = headerValues(headers, 'content-encoding').join(', ')
+  const decoders = decodersFor(codings)
+  if (decoders === undefined) throw new Denial('encoding_unsupported', 'the response has a content coding that cannot be decoded')
+  const last = decoders.at(-1)
+  if (last === undefined) return body
+  pipeline([body, ...decoders], () => {}) // Errors surface on the last stream, which the relay listens to.
+  return last
+}

@@ -1,0 +1,167 @@
+import { once } from 'node:events'
+import type { ClientHttp2Stream } from 'node:http2'
+import { gunzipSync } from 'node:zlib'
+import type { EgressCore } from '../core.ts'
+import { Denial } from '../denial.ts'
+import type { HeadContext } from '../inspect/inspector.ts'
+import type { LiveExchange } from '../live.ts'
+import type { SecretSet } from '../secrets/binding.ts'
+import type { UpstreamResponse } from '../upstream/upstream.ts'
+import { accept, deny, refuseMisuse, type InboundRequest } from './exchange.ts'
+import type { ExchangeRecord } from './exchange-record.ts'
+import { encodeGrpcMessage, GrpcFramer, type GrpcMessage } from './grpc-framer.ts'
+import { endToEnd, headerValue, withoutHeaders, type HeaderList } from './headers.ts'
+import { relayBody, type ByteFilter } from './relay.ts'
+import type { Reply } from './reply.ts'
+import type { Destination } from './route.ts'
+
+/** A gRPC call whose head was judged; its messages are judged one by one as they pass. */
+export interface GrpcExchange {
+  readonly request: InboundRequest
+  readonly reply: Reply
+  readonly record: ExchangeRecord
+  readonly destination: Destination
+  readonly context: HeadContext
+}
+
+/**
+ * Relays a gRPC call (unary or streaming, either way) message by message: request and response flow at the same time.
+ * Rejects with a Denial before the response begins; afterwards it breaks the stream off itself.
+ */
+export async function relayGrpc(core: EgressCore, exchange: GrpcExchange): Promise<void> {
+  const { request, reply, record, destination } = exchange
+  const context = { ...exchange.context, protocol: 'grpc' as const }
+  record.protocol = 'grpc'
+  const { secrets, chain, upstream } = core.ruling()
+  const whole = { ...destination, target: destination.path, headers: context.headers, body: Buffer.alloc(0) }
+  refuseMisuse(secrets, whole)
+  accept(record, await chain.inspectRequest({ ...context, priorResults: record.findings, body: whole.body }))
+  const injected = secrets.inject(whole)
+  record.injected = injected.injected
+  const origin = { scheme: destination.scheme, authority: destination.authority }
+  const session = await upstream.http2.session(origin)
+  if (session === undefined) throw new Denial('upstream_protocol', `${destination.authority.host} does not speak HTTP/2, which gRPC needs`)
+  const headers = grpcHeaders(injected.headers, secrets)
+  const { stream, response } = upstream.http2.open(session, { origin, method: request.method, path: injected.target, headers })
+  await withLife(core, exchange, stream, async (fail) => {
+    pumpRequest(core, { ...exchange, context }, stream).catch(fail)
+    await answer(core, await response, { ...exchange, context })
+  })
+}
+
+/** Ends the upstream stream with the client's, and the other way round; whatever fails first is what is told. */
+async function withLife(
+  core: EgressCore,
+  { reply, record, destination, request }: GrpcExchange,
+  stream: ClientHttp2Stream,
+  work: (fail: (error: unknown) => void) => Promise<void>,
+): Promise<void> {
+  let failure: unknown
+  function fail(error: unknown): void {
+    failure ??= error
+    stream.close()
+  }
+  const live: LiveExchange = { query: { ...destination.authority, method: request.method, path: destination.path }, end: fail }
+  core.live.add(live)
+  let finished = false
+  reply.onClose(() => {
+    if (!finished) fail(new Denial('client_aborted', 'the workload went away before the response ended'))
+  })
+  try {
+    await work(fail)
+    finished = true
+  } catch (error) {
+    stream.close()
+    throw failure ?? error
+  } finally {
+    core.live.remove(live)
+  }
+}
+
+async function pumpRequest(core: EgressCore, exchange: GrpcExchange, stream: ClientHttp2Stream): Promise<void> {
+  const framer = new GrpcFramer(core.ruling().maxBodyBytes)
+  let held = 0
+  try {
+    for await (const chunk of exchange.request.body as AsyncIterable<Buffer>) {
+      const messages = framer.push(chunk)
+      core.budget.hold(framer.pendingBytes)
+      core.budget.release(held)
+      held = framer.pendingBytes
+      for (const message of messages) {
+        await judgeMessage(core, exchange, message)
+        exchange.record.bytesOut += message.payload.length
+        if (!stream.write(encodeGrpcMessage(message))) await once(stream, 'drain')
+      }
+    }
+    if (framer.pendingBytes > 0) throw new Denial('bad_request', 'the request ended inside a gRPC message')
+    stream.end()
+  } finally {
+    core.budget.release(held)
+  }
+}
+
+/** By the policy of now: a grant that ended or a rule that changed stops the next message. */
+async function judgeMessage(core: EgressCore, { context, destination, record }: GrpcExchange, message: GrpcMessage): Promise<void> {
+  const { chain, secrets, maxBodyBytes } = core.ruling()
+  const body = secrets.isEmpty ? message.payload : plain(message, headerValue(context.headers, 'grpc-encoding'), maxBodyBytes)
+  accept(record, await chain.inspectMessage({ ...context, priorResults: record.findings, body }))
+  refuseMisuse(secrets, { ...destination, target: '', headers: [], body })
+}
+
+function plain({ compressed, payload }: GrpcMessage, encoding: string | undefined, maxBytes: number): Buffer {
+  if (!compressed || encoding === 'identity') return payload
+  if (encoding !== 'gzip') throw new Denial('encoding_unsupported', 'the gRPC message has a coding that cannot be decoded')
+  try {
+    return gunzipSync(payload, maxBytes === 0 ? {} : { maxOutputLength: maxBytes })
+  } catch (error) {
+    throw new Denial('bad_request', 'the gRPC message cannot be decompressed', { cause: error })
+  }
+}
+
+/** `te: trailers` is part of the protocol; answers must come uncompressed where secrets are looked for in them. */
+function grpcHeaders(headers: HeaderList, secrets: SecretSet): HeaderList {
+  const kept = withoutHeaders(headers, (name) => name === 'host' || name === 'content-length' || (!secrets.isEmpty && name === 'grpc-accept-encoding'))
+  return [...kept, 'te', 'trailers']
+}
+
+async function answer(core: EgressCore, response: UpstreamResponse, { reply, record }: GrpcExchange): Promise<void> {
+  const { secrets } = core.ruling()
+  const head = secrets.redactHeaders(endToEnd(response.headers))
+  const redacted = new Set<string>(head.redacted)
+  record.redacted = redacted
+  record.upstreamAddress = response.address
+  record.status = response.status
+  reply.start(response.status, '', head.headers)
+  const filter = secrets.isEmpty ? undefined : messageRedactor(secrets, redacted)
+  await relayBody(response.body, reply, filter, (count) => (record.bytesIn += count))
+  const trailers = secrets.redactHeaders(endToEnd(response.trailers()))
+  for (const name of trailers.redacted) redacted.add(name)
+  try {
+    record.write()
+  } catch (error) {
+    return deny(core, record, reply, new Denial('audit_unavailable', 'the audit log cannot be written', { cause: error }))
+  }
+  reply.end(trailers.headers)
+}
+
+/** Redacts whole messages, so that each keeps a true length. */
+function messageRedactor(secrets: SecretSet, redacted: Set<string>): ByteFilter {
+  const framer = new GrpcFramer(0)
+  return {
+    push(chunk) {
+      return Buffer.concat(framer.push(chunk).map((message) => redactMessage(message, secrets, redacted)))
+    },
+    end() {
+      if (framer.pendingBytes > 0) throw new Denial('upstream_aborted', 'the upstream ended inside a gRPC message')
+      return Buffer.alloc(0)
+    },
+  }
+}
+
+function redactMessage(message: GrpcMessage, secrets: SecretSet, redacted: Set<string>): Buffer {
+  if (message.compressed) throw new Denial('encoding_unsupported', 'a compressed gRPC message could not be redacted')
+  const redactor = secrets.bodyRedactor()
+  const payload = Buffer.concat([redactor.push(message.payload), redactor.end()])
+  for (const name of redactor.redacted) redacted.add(name)
+  return encodeGrpcMessage({ compressed: false, payload })
+}

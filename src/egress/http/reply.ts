@@ -1,0 +1,98 @@
+import type { ServerResponse } from 'node:http'
+import { constants, type ServerHttp2Stream, type ServerStreamResponseOptions } from 'node:http2'
+import { withoutHeaders, type HeaderList } from './headers.ts'
+
+/** The workload's side of a response, whatever protocol it speaks. */
+export interface Reply {
+  readonly started: boolean
+  /** A complete response of ours. Where the request's body is not wanted any more, the connection ends with it. */
+  refuse(status: number, headers: HeaderList, body: Buffer): void
+  /** End-to-end fields only. `reason` is ignored where the protocol has none. */
+  start(status: number, reason: string, headers: HeaderList): void
+  /** False asks the caller to wait for `onDrain`. */
+  write(chunk: Buffer): boolean
+  onDrain(resume: () => void): void
+  /** Called once, when the client is gone or the response is complete. */
+  onClose(closed: () => void): void
+  end(trailers: HeaderList): void
+  /** Breaks the response off so that the client cannot take it for complete. */
+  abort(): void
+}
+
+/** RFC 9110 section 6.4.1: responses that never have content. */
+export function hasNoContent(method: string, status: number): boolean {
+  return method === 'HEAD' || status === 204 || status === 304 || status < 200
+}
+
+export function http1Reply(response: ServerResponse): Reply {
+  response.sendDate = false
+  let wrote = false
+  return {
+    get started() {
+      return response.headersSent
+    },
+    refuse(status, headers, body) {
+      const closing = response.req.complete ? [] : ['Connection', 'close']
+      response.writeHead(status, [...headers, ...closing])
+      response.end(body)
+    },
+    start(status, reason, headers) {
+      response.writeHead(status, reason, headers as string[])
+      // The head travels with the first piece of the body if that is at hand, alone if it is not (server-sent events).
+      setImmediate(() => {
+        if (!wrote) response.flushHeaders()
+      })
+    },
+    write(chunk) {
+      wrote = true
+      return response.write(chunk)
+    },
+    onDrain: (resume) => response.on('drain', resume),
+    onClose: (closed) => response.once('close', closed),
+    end(trailers) {
+      wrote = true
+      if (trailers.length > 0) response.addTrailers(pairs(trailers))
+      response.end()
+    },
+    abort: () => response.destroy(),
+  }
+}
+
+export function http2Reply(stream: ServerHttp2Stream): Reply {
+  let trailers: HeaderList = []
+  return {
+    get started() {
+      return stream.headersSent
+    },
+    refuse(status, headers, body) {
+      stream.respond(responseFields(status, headers), { sendDate: false } as ServerStreamResponseOptions)
+      stream.end(body)
+    },
+    start(status, _reason, headers) {
+      stream.respond(responseFields(status, headers), { waitForTrailers: true, sendDate: false } as ServerStreamResponseOptions)
+      stream.once('wantTrailers', () => stream.sendTrailers(Object.fromEntries(pairs(trailers))))
+    },
+    write: (chunk) => stream.write(chunk),
+    onDrain: (resume) => stream.on('drain', resume),
+    onClose: (closed) => stream.once('close', closed),
+    end(fields) {
+      trailers = withoutHeaders(fields, (name) => name.startsWith(':'))
+      stream.end()
+    },
+    abort: () => stream.close(constants.NGHTTP2_INTERNAL_ERROR),
+  }
+}
+
+function responseFields(status: number, headers: HeaderList): string[] {
+  const fields = [':status', String(status)]
+  for (let index = 0; index < headers.length; index += 2) {
+    fields.push((headers[index] as string).toLowerCase(), headers[index + 1] as string)
+  }
+  return fields
+}
+
+function pairs(fields: HeaderList): [string, string][] {
+  const result: [string, string][] = []
+  for (let index = 0; index < fields.length; index += 2) result.push([fields[index] as string, fields[index + 1] as string])
+  return result
+}

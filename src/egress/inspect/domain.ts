@@ -1,0 +1,12 @@
+import type { DomainPolicy } from '../../policy/domains.ts'
+import { PASS, type HeadContext, type Inspector, type Verdict } from './inspector.ts'
+
+/** Where traffic may go: the domain policy, asked for each request and again for each message of a long connection. */
+export function domainInspector(policy: DomainPolicy, clock: () => Date): Inspector {
+  function decide(context: HeadContext): Verdict {
+    const decision = policy.decide(context, clock())
+    if (decision.kind === 'allow') return PASS
+    return { kind: 'block', reason: decision.reason, severity: 'error', code: decision.code }
+  }
+  return { name: 'domain', inspectHead: decide, inspectMessage: decide }
+}

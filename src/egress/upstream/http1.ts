@@ -1,0 +1,142 @@
+import { Agent, request as httpRequest, type AgentOptions, type ClientRequest, type ClientRequestArgs, type IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
+import { formatAuthority } from '../../policy/host.ts'
+import { Denial } from '../denial.ts'
+import { dial, type DialOptions, type Origin } from './dial.ts'
+import type { UpstreamCall, UpstreamRequest, UpstreamResponse } from './upstream.ts'
+
+/** A model may think for minutes before the first byte of its answer. */
+const RESPONSE_HEAD_TIMEOUT_MS = 15 * 60_000
+const IDLE_CONNECTION_MS = 15_000
+const MAX_HEADER_BYTES = 65_536
+
+/** Methods that may be sent a second time when a kept-alive connection turns out to be dead (RFC 9110 section 9.2.2). */
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
+
+interface AgentRequest extends ClientRequestArgs {
+  readonly origin?: Origin
+}
+
+/** HTTP/1.1 connections, each bound to the origin it was made for. `node:http` keeps the fields' case, order and duplicates. */
+export class Http1Pool {
+  readonly #agent: OriginAgent
+  readonly #options: DialOptions
+
+  constructor(options: DialOptions) {
+    this.#options = options
+    this.#agent = new OriginAgent(options)
+  }
+
+  send(request: UpstreamRequest): UpstreamCall {
+    let current: ClientRequest | undefined
+    let settled = false
+    const attempt = (): Promise<UpstreamResponse> =>
+      new Promise((resolve, reject) => {
+        const message = (current = this.#open(request))
+        const timer = setTimeout(() => message.destroy(new Denial('upstream_timeout', 'no response in time')), RESPONSE_HEAD_TIMEOUT_MS)
+        message.once('response', (response) => {
+          clearTimeout(timer)
+          settled = true
+          resolve(describe(response))
+        })
+        message.on('error', (error) => {
+          clearTimeout(timer)
+          const stale = message.reusedSocket && isConnectionReset(error) && IDEMPOTENT.has(request.method)
+          if (stale && !settled) attempt().then(resolve, reject)
+          else reject(asDenial(error, request.origin))
+        })
+        message.end(request.body.length === 0 ? undefined : request.body)
+      })
+    return {
+      response: attempt(),
+      cancel: () => {
+        settled = true
+        current?.destroy()
+      },
+    }
+  }
+
+  /**
+   * Sends a request with `Upgrade`. Resolves with the socket once the upstream switched protocols, or with its
+   * ordinary response when it did not.
+   */
+  upgrade(request: UpstreamRequest): Promise<{ response: UpstreamResponse; socket?: Socket; head?: Buffer }> {
+    return new Promise((resolve, reject) => {
+      const message = this.#open(request)
+      message.once('response', (response) => resolve({ response: describe(response) }))
+      message.once('upgrade', (response, socket, head) => resolve({ response: describe(response), socket, head }))
+      message.on('error', (error) => reject(asDenial(error, request.origin)))
+      message.end()
+    })
+  }
+
+  close(): void {
+    this.#agent.destroy()
+  }
+
+  #open({ origin, method, path, headers }: UpstreamRequest): ClientRequest {
+    const { proxy } = this.#options
+    const forwarded = proxy !== undefined && origin.scheme === 'http' && !this.#options.connectTo.has(formatAuthority(origin.authority))
+    const credentials = forwarded && proxy.authorization !== undefined ? ['Proxy-Authorization', proxy.authorization] : []
+    const options: AgentRequest = {
+      agent: this.#agent,
+      origin,
+      method,
+      path: forwarded ? `http://${formatAuthority(origin.authority)}${path}` : path,
+      headers: [...headers, ...credentials],
+      setHost: false,
+      maxHeaderSize: MAX_HEADER_BYTES,
+    }
+    return httpRequest(options)
+  }
+}
+
+/** Node's agent with our own way to connect, its pools keyed by origin. */
+class OriginAgent extends Agent {
+  readonly #dialOptions: DialOptions
+
+  constructor(dialOptions: DialOptions) {
+    super({ keepAlive: true, maxSockets: 256, maxFreeSockets: 64, scheduling: 'lifo', timeout: IDLE_CONNECTION_MS } satisfies AgentOptions)
+    this.#dialOptions = dialOptions
+  }
+
+  override getName(options?: AgentRequest): string {
+    const origin = options?.origin
+    return origin === undefined ? '' : `${origin.scheme}://${formatAuthority(origin.authority)}`
+  }
+
+  override createConnection(options: AgentRequest, callback?: (error: Error | null, socket: Duplex) => void): undefined {
+    const { origin } = options
+    if (origin === undefined || callback === undefined) throw new TypeError('a request without an origin')
+    dial(origin, ['http/1.1'], this.#dialOptions).then(
+      (socket) => callback(null, socket),
+      (error: unknown) => (callback as (error: unknown) => void)(error),
+    )
+    return undefined
+  }
+}
+
+function describe(response: IncomingMessage): UpstreamResponse {
+  return {
+    status: response.statusCode ?? 0,
+    reason: response.statusMessage ?? '',
+    headers: response.rawHeaders,
+    body: response,
+    trailers: () => response.rawTrailers,
+    address: response.socket.remoteAddress ?? '',
+  }
+}
+
+function isConnectionReset(error: Error): boolean {
+  return 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
+}
+
+function asDenial(error: Error, origin: Origin): Denial {
+  if (error instanceof Denial) return error
+  const name = formatAuthority(origin.authority)
+  if ('code' in error && typeof error.code === 'string' && error.code.startsWith('HPE_')) {
+    return new Denial('upstream_protocol', `${name} did not answer with valid HTTP`, { cause: error })
+  }
+  return new Denial('upstream_unreachable', `the connection to ${name} broke before a response`, { cause: error })
+}

@@ -1,0 +1,124 @@
+import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from 'node:http2'
+import { TLSSocket } from 'node:tls'
+import { LRUCache } from 'lru-cache'
+import { formatAuthority } from '../../policy/host.ts'
+import { Denial } from '../denial.ts'
+import { withoutHeaders, type HeaderList } from '../http/headers.ts'
+import { dial, type DialOptions, type Origin } from './dial.ts'
+import type { UpstreamRequest, UpstreamResponse } from './upstream.ts'
+
+const RESPONSE_HEAD_TIMEOUT_MS = 15 * 60_000
+const IDLE_SESSION_MS = 60_000
+
+/** How long an origin that chose HTTP/1.1 is not asked again. */
+const HTTP1_ONLY_MS = 5 * 60_000
+
+/** A stream whose request body may still be written while the response arrives. */
+export interface Http2Call {
+  readonly stream: ClientHttp2Stream
+  /** Rejects with a Denial. */
+  readonly response: Promise<UpstreamResponse>
+}
+
+/** HTTP/2 sessions, one an origin. */
+export class Http2Sessions {
+  readonly #options: DialOptions
+  readonly #sessions = new Map<string, Promise<ClientHttp2Session | undefined>>()
+  readonly #http1Only = new LRUCache<string, true>({ max: 1000, ttl: HTTP1_ONLY_MS })
+
+  constructor(options: DialOptions) {
+    this.#options = options
+  }
+
+  /**
+   * A session with the origin, or undefined when it speaks HTTP/1.1 only (plain HTTP always: there is no ALPN).
+   * Rejects with a Denial when there is no connection.
+   */
+  session(origin: Origin): Promise<ClientHttp2Session | undefined> {
+    if (origin.scheme === 'http') return Promise.resolve(undefined)
+    const key = formatAuthority(origin.authority)
+    if (this.#http1Only.has(key)) return Promise.resolve(undefined)
+    const known = this.#sessions.get(key)
+    if (known !== undefined) return known
+    const opening = this.#connect(origin, key)
+    this.#sessions.set(key, opening)
+    const forget = (): void => void (this.#sessions.get(key) === opening && this.#sessions.delete(key))
+    opening.then(
+      (session) => {
+        if (session === undefined || session.destroyed) forget()
+        else session.once('close', forget).once('goaway', forget)
+      },
+      forget,
+    )
+    return opening
+  }
+
+  /** Opens a stream. The body is the caller's to write and end. */
+  open(session: ClientHttp2Session, request: Omit<UpstreamRequest, 'body'>): Http2Call {
+    const { origin, method, path, headers } = request
+    const pseudo = [':method', method, ':scheme', origin.scheme, ':authority', authorityField(origin), ':path', path]
+    const stream = session.request([...pseudo, ...headers], { endStream: false })
+    return { stream, response: responseOf(stream, session, origin) }
+  }
+
+  close(): void {
+    for (const opening of this.#sessions.values()) {
+      opening.then(
+        (session) => session?.close(),
+        () => {},
+      )
+    }
+    this.#sessions.clear()
+  }
+
+  async #connect(origin: Origin, key: string): Promise<ClientHttp2Session | undefined> {
+    const socket = await dial(origin, ['h2', 'http/1.1'], this.#options)
+    if (!(socket instanceof TLSSocket) || socket.alpnProtocol !== 'h2') {
+      socket.destroy()
+      this.#http1Only.set(key, true)
+      return undefined
+    }
+    const session = connect(`https://${key}`, {
+      createConnection: () => socket,
+      settings: { enablePush: false, maxHeaderListSize: 65_536 },
+      maxHeaderListPairs: 1000,
+    })
+    session.on('error', () => session.destroy())
+    session.setTimeout(IDLE_SESSION_MS, () => session.close())
+    return session
+  }
+}
+
+function authorityField({ scheme, authority }: Origin): string {
+  const text = formatAuthority(authority)
+  return authority.port === (scheme === 'https' ? 443 : 80) ? text.slice(0, text.lastIndexOf(':')) : text
+}
+
+function responseOf(stream: ClientHttp2Stream, session: ClientHttp2Session, origin: Origin): Promise<UpstreamResponse> {
+  let trailers: HeaderList = []
+  stream.on('trailers', (_headers: IncomingHttpHeaders, _flags: number, raw: readonly string[]) => {
+    trailers = raw
+  })
+  const name = formatAuthority(origin.authority)
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => fail('upstream_timeout', 'no response in time'), RESPONSE_HEAD_TIMEOUT_MS)
+    function fail(code: 'upstream_timeout' | 'upstream_unreachable', reason: string, cause?: Error): void {
+      clearTimeout(timer)
+      stream.close(constants.NGHTTP2_CANCEL)
+      reject(new Denial(code, reason, { cause }))
+    }
+    stream.once('response', (headers: IncomingHttpHeaders & IncomingHttpStatusHeader, _flags: number, raw: readonly string[]) => {
+      clearTimeout(timer)
+      resolve({
+        status: headers[':status'] ?? 0,
+        reason: '',
+        headers: withoutHeaders(raw, (field) => field.startsWith(':')),
+        body: stream,
+        trailers: () => trailers,
+        address: session.destroyed ? '' : (session.socket.remoteAddress ?? ''),
+      })
+    })
+    stream.on('error', (error) => fail('upstream_unreachable', `the stream to ${name} broke before a response`, error))
+    stream.once('close', () => fail('upstream_unreachable', `the stream to ${name} closed before a response`))
+  })
+}

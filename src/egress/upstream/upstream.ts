@@ -1,0 +1,100 @@
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
+import { readFile } from 'node:fs/promises'
+import { X509Certificate } from 'node:crypto'
+import { connectTargets, type Config } from '../../config/schema.ts'
+import { CageError } from '../../errors.ts'
+import { AddressGuard } from '../../policy/address.ts'
+import type { HeaderList } from '../http/headers.ts'
+import type { Readable } from 'node:stream'
+import type { Duplex } from 'node:stream'
+import { parseUpstreamProxy, type UpstreamProxy } from './corporate-proxy.ts'
+import type { DialOptions, Origin } from './dial.ts'
+import { Http1Pool } from './http1.ts'
+import { Http2Sessions } from './http2.ts'
+import { createResolver } from './resolver.ts'
+
+/** A request as it leaves: every field final, credentials included. */
+export interface UpstreamRequest {
+  readonly origin: Origin
+  readonly method: string
+  /** Path and query. */
+  readonly path: string
+  /** End-to-end fields; for HTTP/1.1 `Host` and `Content-Length` among them, for HTTP/2 neither. */
+  readonly headers: HeaderList
+  readonly body: Buffer
+}
+
+/** The head of a response and its body as it arrives. */
+export interface UpstreamResponse {
+  readonly status: number
+  /** The reason phrase; '' with HTTP/2. */
+  readonly reason: string
+  readonly headers: HeaderList
+  readonly body: Readable
+  /** The fields after the body; complete once `body` has ended. */
+  trailers(): HeaderList
+  /** The address of the peer. */
+  readonly address: string
+}
+
+/** A request under way. `response` rejects with a Denial. */
+export interface UpstreamCall {
+  readonly response: Promise<UpstreamResponse>
+  cancel(): void
+}
+
+/** An HTTP/2 stream whose request body is written while the response arrives (gRPC), or an upgraded HTTP/1.1 connection. */
+export interface UpstreamStream {
+  readonly stream: Duplex
+  readonly address: string
+}
+
+/** How the egress reaches the internet: connections to origins, kept alive and bound to the origin they were made for. */
+export class Upstream {
+  readonly http1: Http1Pool
+  readonly http2: Http2Sessions
+
+  private constructor(options: DialOptions) {
+    this.http1 = new Http1Pool(options)
+    this.http2 = new Http2Sessions(options)
+  }
+
+  /** Throws a CageError when the configuration names files or a proxy that cannot be used. */
+  static async create(config: Pick<Config, 'upstream' | 'dns_servers'>): Promise<Upstream> {
+    return new Upstream({
+      guard: new AddressGuard(config.upstream.allow_addresses),
+      resolve: createResolver(config.dns_servers),
+      connectTo: connectTargets(config),
+      proxy: proxyOf(config.upstream.proxy),
+      trust: await trustOf(config.upstream.ca_file),
+    })
+  }
+
+  /** Closes idle connections now and the others when their exchange ends. */
+  close(): void {
+    this.http1.close()
+    this.http2.close()
+  }
+}
+
+function proxyOf(text: string | undefined): UpstreamProxy | undefined {
+  try {
+    return text === undefined ? undefined : parseUpstreamProxy(text)
+  } catch (error) {
+    throw new CageError('config_invalid', 'upstream.proxy: must be http://[user:password@]host:port', { cause: error })
+  }
+}
+
+async function trustOf(caFile: string | undefined): Promise<SecureContext> {
+  if (caFile === undefined) return createSecureContext()
+  try {
+    const pem = await readFile(caFile, 'utf8')
+    const certificates = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+    if (certificates.length === 0) throw new Error('it holds no certificate in PEM form')
+    for (const certificate of certificates) new X509Certificate(certificate)
+    return createSecureContext({ ca: [...getCACertificates('default'), ...certificates] })
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error)
+    throw new CageError('config_invalid', `upstream.ca_file: ${caFile} cannot be used: ${problem}`, { cause: error })
+  }
+}
