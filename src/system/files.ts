@@ -70,7 +70,8 @@ export async function ensurePrivateFolder(path: string): Promise<void> {
 export async function checkPrivateFolder(path: string): Promise<void> {
   const stats = await lstat(path)
   if (stats.isSymbolicLink()) throw new UnsafePathError(`${path} is a symbolic link`, 'Name the folder itself.')
-  if (!stats.isDirectory()) throw new UnsafePathError(`${path} is not a folder`, 'Name a folder, or move the file away.')
+  if (!stats.isDirectory())
+    throw new UnsafePathError(`${path} is not a folder`, 'Name a folder, or move the file away.')
   checkOwner(path, stats)
   checkMode(path, stats, 0o077)
 }
@@ -94,7 +95,8 @@ export async function readOwnFile(
   if (!stats.isFile()) throw new UnsafePathError(`${path} is not a plain file`, 'Put a plain file there.')
   checkOwner(path, stats)
   checkMode(path, stats, others === 'nothing' ? 0o077 : 0o022)
-  if (stats.size > maxBytes) throw new UnsafePathError(`${path} is larger than ${maxBytes} bytes`, 'Check what put it there.')
+  if (stats.size > maxBytes)
+    throw new UnsafePathError(`${path} is larger than ${maxBytes} bytes`, 'Check what put it there.')
   const content = Buffer.alloc(maxBytes + 1)
   let length = 0
   for (;;) {
@@ -102,7 +104,8 @@ export async function readOwnFile(
     length += bytesRead
     if (bytesRead === 0 || length === content.length) break
   }
-  if (length > maxBytes) throw new UnsafePathError(`${path} is larger than ${maxBytes} bytes`, 'Check what put it there.')
+  if (length > maxBytes)
+    throw new UnsafePathError(`${path} is larger than ${maxBytes} bytes`, 'Check what put it there.')
   return content.subarray(0, length)
 }
 

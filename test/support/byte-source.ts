@@ -14,8 +14,14 @@ export class ByteSource {
   async line(): Promise<string> {
     for (;;) {
       const end = this.#buffer.indexOf('\r\n')
-      if (end !== -1) return this.#take(end + 2).subarray(0, -2).toString('latin1')
-      if (!(await this.#more())) throw new Error(`the connection ended in the middle of a line: ${JSON.stringify(this.#buffer.toString('latin1'))}`)
+      if (end !== -1)
+        return this.#take(end + 2)
+          .subarray(0, -2)
+          .toString('latin1')
+      if (!(await this.#more()))
+        throw new Error(
+          `the connection ended in the middle of a line: ${JSON.stringify(this.#buffer.toString('latin1'))}`,
+        )
     }
   }
 
@@ -47,7 +53,7 @@ export class ByteSource {
   /** False at the end of the stream; throws the socket's error. */
   async #more(): Promise<boolean> {
     for (;;) {
-      const chunk: Buffer | null = this.#socket.read()
+      const chunk = this.#socket.read() as Buffer | null
       if (chunk !== null) {
         this.#buffer = Buffer.concat([this.#buffer, chunk])
         return true
@@ -55,8 +61,9 @@ export class ByteSource {
       if (this.#socket.errored) throw this.#socket.errored
       if (this.#socket.readableEnded || this.#socket.destroyed) return false
       const settled = new AbortController()
-      await Promise.race(['readable', 'end', 'close'].map((event) => once(this.#socket, event, { signal: settled.signal })))
-        .finally(() => settled.abort())
+      await Promise.race(
+        ['readable', 'end', 'close'].map((event) => once(this.#socket, event, { signal: settled.signal })),
+      ).finally(() => settled.abort())
     }
   }
 }

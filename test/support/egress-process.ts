@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { watch } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { stringify } from 'yaml'
 import type { AuditRecord } from '../../src/audit/record.ts'
-import { withFolder } from './temporary.ts'
+import { makeFolder } from './temporary.ts'
 
 export interface EgressOptions {
   /** Beside `-c`, `--state` and `--proxy 127.0.0.1:0`. */
@@ -36,15 +36,32 @@ export async function startEgress(
   config: string | Readonly<Record<string, unknown>>,
   options: EgressOptions = {},
 ): Promise<EgressProcess> {
-  const folder = await withFolder(t)
+  const folder = await makeFolder()
   const configPath = join(folder, 'cage.yaml')
   await writeFile(configPath, typeof config === 'string' ? config : stringify(config))
   const child = spawn(
     process.execPath,
-    [COMMAND, 'egress', '-c', configPath, '--state', join(folder, 'state'), '--proxy', '127.0.0.1:0', ...(options.args ?? [])],
-    { cwd: folder, env: { PATH: process.env['PATH'], HOME: folder, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] },
+    [
+      COMMAND,
+      'egress',
+      '-c',
+      configPath,
+      '--state',
+      join(folder, 'state'),
+      '--proxy',
+      '127.0.0.1:0',
+      ...(options.args ?? []),
+    ],
+    {
+      cwd: folder,
+      env: { PATH: process.env['PATH'], HOME: folder, ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
   )
-  t.after(() => child.kill('SIGKILL'))
+  t.after(async () => {
+    await end(child, 'SIGKILL')
+    await rm(folder, { recursive: true, force: true })
+  })
   const stderr = collect(child)
   const ready = await readReady(child, stderr)
   return new EgressProcess(child, { ready, configPath, stderr, ca: await readFile(ready.ca_certificate, 'utf8') })
@@ -70,7 +87,12 @@ export class EgressProcess {
 
   constructor(
     child: ChildProcess,
-    { ready, configPath, stderr, ca }: { readonly ready: Ready; readonly configPath: string; readonly stderr: () => string; readonly ca: string },
+    {
+      ready,
+      configPath,
+      stderr,
+      ca,
+    }: { readonly ready: Ready; readonly configPath: string; readonly stderr: () => string; readonly ca: string },
   ) {
     this.proxy = ready.proxy
     this.transparent = ready.transparent
@@ -93,7 +115,10 @@ export class EgressProcess {
   async audit(): Promise<AuditRecord[]> {
     const text = await readFile(this.auditPath, 'utf8')
     // A line without its end is being written.
-    return text.split('\n').slice(0, -1).map((line) => JSON.parse(line))
+    return text
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as AuditRecord)
   }
 
   /** The first record that fits, as soon as it is written; for what has no response to wait for. */
@@ -103,10 +128,10 @@ export class EgressProcess {
 
   /** Waits until standard error holds something. */
   async says(pattern: RegExp): Promise<void> {
+    const output = this.#child.stderr
     while (!pattern.test(this.stderr)) {
-      const [stream] = [this.#child.stderr]
-      if (stream === null || stream.readableEnded) throw new Error(`never said ${pattern}:\n${this.stderr}`)
-      await Promise.race([once(stream, 'data'), once(stream, 'end')])
+      if (output === null || output.readableEnded) throw new Error(`it never said ${pattern}:\n${this.stderr}`)
+      await Promise.race([once(output, 'data'), once(output, 'end')])
     }
   }
 
@@ -116,9 +141,7 @@ export class EgressProcess {
 
   /** Ends it with SIGTERM, which must lead to exit 0. */
   async stop(): Promise<void> {
-    const exited = hasExited(this.#child) ? undefined : once(this.#child, 'exit')
-    this.#child.kill('SIGTERM')
-    await exited
+    await end(this.#child, 'SIGTERM')
     assert.deepEqual([this.#child.exitCode, this.#child.signalCode], [0, null], this.stderr)
   }
 }
@@ -130,11 +153,11 @@ async function readReady(child: ChildProcess, stderr: () => string): Promise<Rea
   const exit = once(child, 'close').then(([code]) => {
     throw new Error(`the egress ended with ${code} before it served:\n${stderr()}`)
   })
-  const [text]: unknown[] = await Promise.race([line, exit])
+  const [text] = (await Promise.race([line, exit])) as [string]
   // Later output is nobody's business, but must not fill the pipe.
   lines.resume()
   exit.catch(() => {})
-  return JSON.parse(String(text))
+  return JSON.parse(text) as Ready
 }
 
 function collect(child: ChildProcess): () => string {
@@ -143,8 +166,11 @@ function collect(child: ChildProcess): () => string {
   return () => text
 }
 
-function hasExited(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill(signal)
+  await exited
 }
 
 /** What `look` finds, tried again whenever the file changes. */

@@ -185,7 +185,10 @@ function makeServer(options: ServerOptions, identity: Identity, requests: Arrive
   }
 }
 
-function recording(handler: Handler, requests: ArrivedRequest[]): (request: TestRequest, response: TestResponse) => void {
+function recording(
+  handler: Handler,
+  requests: ArrivedRequest[],
+): (request: TestRequest, response: TestResponse) => void {
   return (request, response) => {
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => chunks.push(chunk))

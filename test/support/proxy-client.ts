@@ -1,5 +1,10 @@
 import { once } from 'node:events'
-import http2, { type ClientHttp2Session, type IncomingHttpHeaders, type IncomingHttpStatusHeader, type OutgoingHttpHeaders } from 'node:http2'
+import http2, {
+  type ClientHttp2Session,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+  type OutgoingHttpHeaders,
+} from 'node:http2'
 import net, { type Socket } from 'node:net'
 import tls, { type TLSSocket } from 'node:tls'
 import type { Duplex } from 'node:stream'
@@ -107,7 +112,11 @@ export async function get(url: string, options: GetOptions): Promise<RawResponse
   const socket = secure ? await openTls(hostname, Number(port || 443), options) : await connectTcp(options.proxy)
   try {
     const body = Buffer.from(options.body ?? '')
-    const headers = { Host: host, ...(body.length > 0 && { 'Content-Length': String(body.length) }), ...options.headers }
+    const headers = {
+      Host: host,
+      ...(body.length > 0 && { 'Content-Length': String(body.length) }),
+      ...options.headers,
+    }
     const target = secure ? pathname + search : url
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
     const head = `${options.method ?? 'GET'} ${target} HTTP/1.1\r\n${lines.join('')}\r\n`
@@ -118,7 +127,10 @@ export async function get(url: string, options: GetOptions): Promise<RawResponse
 }
 
 /** An HTTP/2 session with `https://host[:port]` through a tunnel. The caller closes it. */
-export async function http2Session(url: string, options: Pick<GetOptions, 'proxy' | 'ca'>): Promise<ClientHttp2Session> {
+export async function http2Session(
+  url: string,
+  options: Pick<GetOptions, 'proxy' | 'ca'>,
+): Promise<ClientHttp2Session> {
   const { hostname, port } = new URL(url)
   const socket = await openTls(hostname, Number(port || 443), options, ['h2'])
   const session = http2.connect(url, { createConnection: () => socket })
@@ -142,10 +154,10 @@ export async function http2Request(
   const stream = session.request(headers, { endStream: body.length === 0 })
   if (body.length > 0) stream.end(body)
   let trailers: IncomingHttpHeaders = {}
-  stream.on('trailers', (fields) => (trailers = fields))
-  const received: IncomingHttpHeaders & IncomingHttpStatusHeader = (await once(stream, 'response'))[0]
+  stream.on('trailers', (fields: IncomingHttpHeaders) => (trailers = fields))
+  const [received] = (await once(stream, 'response')) as [IncomingHttpHeaders & IncomingHttpStatusHeader]
   const chunks: Buffer[] = []
-  for await (const chunk of stream) chunks.push(chunk)
+  for await (const chunk of stream) chunks.push(chunk as Buffer)
   return { status: received[':status'] ?? 0, headers: received, body: Buffer.concat(chunks), trailers }
 }
 
@@ -156,7 +168,8 @@ async function openTls(
   alpn: readonly string[] = ['http/1.1'],
 ): Promise<TLSSocket> {
   const name = parseAuthority(host, port)
-  if (name === undefined || ca === undefined) throw new TypeError('https needs a host and the certificate of the authority')
+  if (name === undefined || ca === undefined)
+    throw new TypeError('https needs a host and the certificate of the authority')
   const tunnel = await connectTunnel(proxy, formatAuthority(name))
   return tlsOver(tunnel, { ca, servername: name.host, alpn })
 }

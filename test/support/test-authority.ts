@@ -50,7 +50,12 @@ const NAME = 'Test Internet CA'
 type OwnFields = Pick<CertificateFields, 'subject' | 'publicKey' | 'usage'>
 
 function fieldsOf(own: OwnFields): Omit<CertificateFields, 'issuer' | 'issuerPublicKey'> {
-  return { ...own, serial: Buffer.concat([Buffer.of(0x40), randomBytes(15)]), notBefore: daysFromNow(-1), notAfter: daysFromNow(30) }
+  return {
+    ...own,
+    serial: Buffer.concat([Buffer.of(0x40), randomBytes(15)]),
+    notBefore: daysFromNow(-1),
+    notAfter: daysFromNow(30),
+  }
 }
 
 function daysFromNow(days: number): Date {

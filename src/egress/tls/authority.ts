@@ -106,7 +106,10 @@ export class CertificateAuthority {
   #checkValidity(now: number): void {
     const { validFromDate, validToDate } = this.#certificate
     if (now < validFromDate.getTime()) {
-      throw unusable(`${this.certificatePath} is not valid before ${validFromDate.toISOString()}`, "Check the host's clock.")
+      throw unusable(
+        `${this.certificatePath} is not valid before ${validFromDate.toISOString()}`,
+        "Check the host's clock.",
+      )
     }
     if (now >= validToDate.getTime()) {
       throw unusable(`${this.certificatePath} expired on ${validToDate.toISOString()}`, STARTING_OVER)
@@ -150,12 +153,20 @@ interface LoadedAuthority {
 }
 
 function readAuthority(folder: string, stored: StoredAuthority): LoadedAuthority {
-  const certificate = parseOr(`${join(folder, CERTIFICATE_FILE)} is not a certificate`, () => new X509Certificate(stored.certificatePem))
-  const privateKey = parseOr(`${join(folder, 'ca-key.pem')} is not a private key`, () => createPrivateKey(stored.keyPem))
-  if (privateKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw unusable(`the key in ${folder} is not a P-256 key`, STARTING_OVER)
-  if (!certificate.checkPrivateKey(privateKey)) throw unusable(`the key in ${folder} does not belong to the certificate`, STARTING_OVER)
+  const certificate = parseOr(
+    `${join(folder, CERTIFICATE_FILE)} is not a certificate`,
+    () => new X509Certificate(stored.certificatePem),
+  )
+  const privateKey = parseOr(`${join(folder, 'ca-key.pem')} is not a private key`, () =>
+    createPrivateKey(stored.keyPem),
+  )
+  if (privateKey.asymmetricKeyDetails?.namedCurve !== 'prime256v1')
+    throw unusable(`the key in ${folder} is not a P-256 key`, STARTING_OVER)
+  if (!certificate.checkPrivateKey(privateKey))
+    throw unusable(`the key in ${folder} does not belong to the certificate`, STARTING_OVER)
   if (!certificate.ca) throw unusable(`the certificate in ${folder} is not one of an authority`, STARTING_OVER)
-  if (!certificate.verify(createPublicKey(privateKey))) throw unusable(`the certificate in ${folder} is not signed by its own key`, STARTING_OVER)
+  if (!certificate.verify(createPublicKey(privateKey)))
+    throw unusable(`the certificate in ${folder} is not signed by its own key`, STARTING_OVER)
   return { certificate, privateKey, name: certificate.subject.replace(/^CN=/, '') }
 }
 
@@ -164,7 +175,10 @@ function parseOr<T>(message: string, parse: () => T): T {
     return parse()
   } catch (error) {
     // The cause of a key that does not parse could quote it.
-    throw new CageError('ca_unusable', message, { hint: STARTING_OVER, cause: error instanceof Error && 'code' in error ? error.code : undefined })
+    throw new CageError('ca_unusable', message, {
+      hint: STARTING_OVER,
+      cause: error instanceof Error && 'code' in error ? error.code : undefined,
+    })
   }
 }
 

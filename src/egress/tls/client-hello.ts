@@ -37,10 +37,11 @@ function joinRecords(bytes: Buffer): Buffer | undefined {
   const fragments: Buffer[] = []
   let gathered = 0
   let messageLength = Infinity
-  for (let at = 0; gathered < messageLength; ) {
+  for (let at = 0; gathered < messageLength;) {
     const recordLength = readRecordHeader(bytes.subarray(at, at + RECORD_HEADER))
     if (recordLength === undefined) return undefined
-    if (fragments.length === MAX_RECORDS) throw new MalformedError(`the hello is spread over more than ${MAX_RECORDS} records`)
+    if (fragments.length === MAX_RECORDS)
+      throw new MalformedError(`the hello is spread over more than ${MAX_RECORDS} records`)
     const fragment = bytes.subarray(at + RECORD_HEADER, at + RECORD_HEADER + recordLength)
     fragments.push(fragment)
     gathered += recordLength
@@ -73,7 +74,10 @@ function readRecordHeader(header: Buffer): number | undefined {
 
 /** Length of the message with its header, or undefined if the header is not all there. */
 function readMessageLength(fragments: readonly Buffer[]): number | undefined {
-  const header = Buffer.concat(fragments.map((fragment) => fragment.subarray(0, MESSAGE_HEADER))).subarray(0, MESSAGE_HEADER)
+  const header = Buffer.concat(fragments.map((fragment) => fragment.subarray(0, MESSAGE_HEADER))).subarray(
+    0,
+    MESSAGE_HEADER,
+  )
   if (header.length > 0 && header[0] !== 1) throw new MalformedError('not a ClientHello')
   if (header.length < MESSAGE_HEADER) return undefined
   const length = header.readUIntBE(1, 3)
@@ -111,7 +115,7 @@ const PRE_SHARED_KEY = 41
 /** "There MUST NOT be more than one extension of the same type" (RFC 8446 section 4.2): which one would count? */
 function readExtensions(list: Buffer): Map<number, Buffer> {
   const extensions = new Map<number, Buffer>()
-  for (const cursor = new ByteCursor(list); cursor.remaining > 0; ) {
+  for (const cursor = new ByteCursor(list); cursor.remaining > 0;) {
     // RFC 8446 section 4.2.11.
     if (extensions.has(PRE_SHARED_KEY)) throw new MalformedError('pre_shared_key is not the last extension')
     const type = cursor.uint(2, 'extension type')
@@ -145,6 +149,7 @@ function readAlpn(extension: Buffer): string[] {
   const list = new ByteCursor(cursor.vector({ lengthBytes: 2, min: 2, max: 0xffff }, 'protocol_name_list'))
   cursor.end('protocol_name_list')
   const names: string[] = []
-  while (list.remaining > 0) names.push(list.vector({ lengthBytes: 1, min: 1, max: 0xff }, 'protocol name').toString('latin1'))
+  while (list.remaining > 0)
+    names.push(list.vector({ lengthBytes: 1, min: 1, max: 0xff }, 'protocol name').toString('latin1'))
   return names
 }
