@@ -1,0 +1,223 @@
+import { closeSync, fstatSync, fsync, fsyncSync, ftruncateSync, statSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { CageError } from '../errors.ts'
+import { explained, reasonOf } from './failure.ts'
+import { formatLine } from './line.ts'
+import { lockFile, type FileLock } from './lock.ts'
+import { openLog, preparePlace } from './open.ts'
+import type { AuditEvent, AuditSink, Decision } from './record.ts'
+import { recoverTail, writeFully, type Tail } from './tail.ts'
+import { systemClock, Timestamps, type Clock } from './timestamp.ts'
+
+export interface AuditLogOptions {
+  /** Name of the cage, as it stands in every record. */
+  readonly cage: string
+  readonly clock?: Clock
+}
+
+const SECOND_MICROSECONDS = 1_000_000
+/** A disk that takes this much takes the next records. */
+const PROBE = Buffer.alloc(65_536, ' ')
+const BUFFER_BYTES = 32_768
+
+const syncFile = promisify(fsync)
+
+/**
+ * The audit log of a cage: one JSON line for each exchange, each naming the hash of the one before. It has one writer
+ * (`lock.ts`), and `append` returns only when the line is with the kernel; the disk gets it within a second.
+ */
+export class AuditLog implements AuditSink {
+  readonly path: string
+  /** Where a line that an earlier writer had left unfinished was put. */
+  readonly tornFile: string | undefined
+  readonly #cage: string
+  readonly #clock: Clock
+  readonly #timestamps: Timestamps
+  readonly #lock: FileLock
+  readonly #ticks: NodeJS.Timeout
+  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
+  readonly #counts: Record<Decision, number> = { allowed: 0, flagged: 0, blocked: 0 }
+  #fd: number
+  /** Where the next record begins, in bytes, and what it follows. */
+  #length: number
+  #prev: string
+  #failure: Failure | undefined
+  #unsynced = false
+  #syncing: Promise<void> | undefined
+
+  private constructor(path: string, parts: { fd: number; lock: FileLock; tail: Tail; options: AuditLogOptions }) {
+    const { fd, lock, tail, options } = parts
+    this.path = path
+    this.tornFile = tail.tornFile
+    this.#cage = options.cage
+    this.#clock = options.clock ?? systemClock
+    this.#timestamps = new Timestamps(this.#clock, tail.last)
+    this.#lock = lock
+    this.#fd = fd
+    this.#length = tail.length
+    this.#prev = tail.prev
+    this.#ticks = setInterval(() => this.#tick(), 1000).unref()
+  }
+
+  /** Opens or makes the log at `path`. Throws `audit_unusable` when it cannot be written safely or somebody else writes it. */
+  static open(path: string, options: AuditLogOptions): AuditLog {
+    return explained(`audit log ${path} cannot be opened`, () => {
+      preparePlace(path)
+      const lock = lockFile(path)
+      try {
+        return AuditLog.#openLocked(path, lock, options)
+      } catch (error) {
+        lock.release()
+        throw error
+      }
+    })
+  }
+
+  static #openLocked(path: string, lock: FileLock, options: AuditLogOptions): AuditLog {
+    const fd = openLog(path)
+    try {
+      return new AuditLog(path, { fd, lock, tail: recoverTail(fd, path), options })
+    } catch (error) {
+      closeSync(fd)
+      throw error
+    }
+  }
+
+  /** Records written since the log was opened. */
+  get counts(): Readonly<Record<Decision, number>> {
+    return this.#counts
+  }
+
+  /** Writes one record. Throws `audit_unusable` if it could not be; then the log is as it was before. */
+  append(event: AuditEvent): void {
+    if (!this.usable()) throw this.#unusable()
+    const stamp = { ts: this.#timestamps.next(), cage: this.#cage, prev: this.#prev }
+    const { line, hash } = formatLine(event, stamp)
+    const bytes = this.#encode(line)
+    try {
+      writeFully(this.#fd, bytes)
+    } catch (error) {
+      this.#fail({ problem: reasonOf(error), mendable: true })
+      this.#cutTorn()
+      throw this.#unusable(error)
+    }
+    this.#length += bytes.length
+    this.#prev = hash
+    this.#counts[event.decision] += 1
+    this.#unsynced = true
+  }
+
+  /** Whether the next record can be written. After a failure it tries, at most once a second, whether there is room again. */
+  usable(): boolean {
+    if (this.#failure === undefined) return true
+    const now = this.#clock()
+    if (!this.#failure.mendable || Math.abs(now - this.#failure.tried) < SECOND_MICROSECONDS) return false
+    this.#failure.tried = now
+    this.#mend()
+    return this.#failure === undefined
+  }
+
+  /** Puts everything on the disk and gives the log to the next writer. May be called twice. */
+  async close(): Promise<void> {
+    if (this.#fd === -1) return
+    clearInterval(this.#ticks)
+    const fd = this.#fd
+    this.#fd = -1
+    this.#fail({ problem: 'it is closed', mendable: false })
+    await this.#syncing
+    explained(`audit log ${this.path} cannot be closed`, () => {
+      try {
+        fsyncSync(fd)
+      } finally {
+        closeSync(fd)
+        this.#lock.release()
+      }
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #encode(line: string): Buffer {
+    if (line.length * 3 > BUFFER_BYTES) return Buffer.from(line)
+    return this.#buffer.subarray(0, this.#buffer.write(line))
+  }
+
+  #fail({ problem, mendable }: { readonly problem: string; readonly mendable: boolean }): void {
+    this.#failure = { problem, mendable, tried: this.#clock() }
+  }
+
+  #unusable(cause?: unknown): CageError {
+    const problem = this.#failure?.problem ?? 'it failed'
+    const hint = 'Requests are denied until it can be written again.'
+    return new CageError('audit_unusable', `audit log ${this.path} cannot be written: ${problem}`, { hint, cause })
+  }
+
+  /** What a failed write left of a line. If it cannot be cut off now, `#mend` does it before the next record. */
+  #cutTorn(): void {
+    try {
+      ftruncateSync(this.#fd, this.#length)
+    } catch (error) {
+      this.#fail({ problem: reasonOf(error), mendable: true })
+    }
+  }
+
+  /** Writes a probe and cuts it off again, with whatever a failed write had left. */
+  #mend(): void {
+    try {
+      if (fstatSync(this.#fd).size < this.#length)
+        return this.#fail({ problem: 'something cut it off', mendable: false })
+      ftruncateSync(this.#fd, this.#length)
+      try {
+        writeFully(this.#fd, PROBE)
+      } finally {
+        ftruncateSync(this.#fd, this.#length)
+      }
+      this.#failure = undefined
+    } catch (error) {
+      this.#fail({ problem: reasonOf(error), mendable: true })
+    }
+  }
+
+  #tick(): void {
+    try {
+      const problem = this.#ownershipProblem()
+      if (problem !== undefined) this.#fail({ problem, mendable: false })
+      else this.#lock.refresh()
+    } catch (error) {
+      this.#fail({ problem: reasonOf(error), mendable: false })
+    }
+    if (this.#unsynced && this.#syncing === undefined) this.#syncing = this.#sync()
+  }
+
+  /** Off the hot path: the disk may take its time, and requests need not wait for it. */
+  async #sync(): Promise<void> {
+    this.#unsynced = false
+    try {
+      await syncFile(this.#fd)
+    } catch (error) {
+      if (this.#fd !== -1) this.#fail({ problem: reasonOf(error), mendable: true })
+    } finally {
+      this.#syncing = undefined
+    }
+  }
+
+  /** Records that go to a file which was deleted, replaced or shared are as good as not written. */
+  #ownershipProblem(): string | undefined {
+    const own = fstatSync(this.#fd)
+    const named = statSync(this.path, { throwIfNoEntry: false })
+    if (named?.ino !== own.ino || named.dev !== own.dev) return 'the file was moved or deleted'
+    if (!this.#lock.held()) return 'its lock was taken away'
+    if (this.#failure === undefined && own.size !== this.#length) return 'something else wrote to it'
+    return undefined
+  }
+}
+
+interface Failure {
+  readonly problem: string
+  /** Whether it is worth trying again. */
+  readonly mendable: boolean
+  /** Microseconds since 1970. */
+  tried: number
+}
