@@ -9,6 +9,8 @@ import { parseAddressRange } from '../policy/address.ts'
  */
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
+/** Bytes, or a number with the unit that Podman and Docker know. */
+const MEMORY = /^[1-9]\d{0,15}(?:\.\d{1,3})?[bkmg]?$/i
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
 
 const hostname = z.string().transform((text, context): Hostname => {
@@ -27,17 +29,20 @@ const timestamp = z.iso
 const domainRule = z
   .strictObject({
     host: hostname.meta({ description: 'The host; its subdomains match too.' }),
-    ports: z.array(port).min(1).optional().meta({ description: 'Ports that match. Absent: every port but those that browsers refuse.' }),
+    ports: z
+      .array(port)
+      .min(1)
+      .optional()
+      .meta({ description: 'Ports that match. Absent: every port but those that browsers refuse.' }),
     methods: z
       .array(z.string().regex(/^[A-Z]+$/, 'must be a method in capitals, such as GET'))
       .min(1)
       .optional()
       .meta({ description: 'Methods that match. Absent: all.' }),
-    paths: z
-      .array(z.string().regex(/^\//, 'must start with /'))
-      .min(1)
-      .optional()
-      .meta({ description: 'Path prefixes that match, whole segments: `/v1` matches `/v1` and `/v1/x`, not `/v10`. Absent: all.' }),
+    paths: z.array(z.string().regex(/^\//, 'must start with /')).min(1).optional().meta({
+      description:
+        'Path prefixes that match, whole segments: `/v1` matches `/v1` and `/v1/x`, not `/v10`. Absent: all.',
+    }),
     expires: timestamp.optional().meta({ description: 'When the entry ends.' }),
   })
   .meta({ description: 'A domain entry with conditions.' })
@@ -47,24 +52,28 @@ const domainEntry = z.union([hostname.transform((host): DomainRule => ({ host })
 const hostOrAll = z.union([z.literal('*'), hostname])
 
 const secretRule = z.strictObject({
-  env: z
-    .string()
-    .regex(ENV_NAME, 'must be a name such as ANTHROPIC_API_KEY')
-    .meta({ description: 'Name of the secret, and of the environment variable that holds the placeholder in the cage.' }),
+  env: z.string().regex(ENV_NAME, 'must be a name such as ANTHROPIC_API_KEY').meta({
+    description: 'Name of the secret, and of the environment variable that holds the placeholder in the cage.',
+  }),
   placeholder: z
     .string()
     .min(8, 'must have at least 8 characters, so that it cannot occur by chance')
     .max(512)
     .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces')
     .optional()
-    .meta({ description: 'What the workload holds in place of the secret. Absent: generated, `agentcage:secret:NAME:<32 hex>`.' }),
+    .meta({
+      description:
+        'What the workload holds in place of the secret. Absent: generated, `agentcage:secret:NAME:<32 hex>`.',
+    }),
   inject_to: z
     .array(hostOrAll)
     .min(1, 'must name at least one host; write ["*"] to mean every host')
     .meta({ description: 'Hosts that get the real value; subdomains match too. `["*"]` means every host.' }),
 })
 
-const authorityKey = z.string().refine((text) => parseAuthority(text) !== undefined, 'must be host:port, such as api.test:443')
+const authorityKey = z
+  .string()
+  .refine((text) => parseAuthority(text) !== undefined, 'must be host:port, such as api.test:443')
 
 const addressRange = z.string().refine((text) => parseAddressRange(text) !== undefined, {
   message: 'must be an address or a range, such as 10.1.0.0/16 or fd00::/8',
@@ -74,7 +83,7 @@ export const configSchema = z
   .strictObject({
     name: z
       .string()
-      .regex(NAME, "must be 1-63 lowercase alphanumeric characters or hyphens, starting with a letter or digit")
+      .regex(NAME, 'must be 1-63 lowercase alphanumeric characters or hyphens, starting with a letter or digit')
       .optional()
       .meta({ description: 'Name of the cage.' }),
     isolation: z
@@ -87,14 +96,25 @@ export const configSchema = z
           .enum(['allowlist', 'blocklist'])
           .default('allowlist')
           .meta({ description: '`allowlist`: only what is listed is reachable. `blocklist`: all but what is listed.' }),
-        list: z.array(domainEntry).default([]).meta({ description: 'Hosts, each matching its subdomains too, or objects with conditions.' }),
+        list: z
+          .array(domainEntry)
+          .default([])
+          .meta({ description: 'Hosts, each matching its subdomains too, or objects with conditions.' }),
       })
       .optional()
       .meta({ description: 'Where the workload may go. Absent: nowhere.' }),
-    secret_injection: z.array(secretRule).default([]).meta({ description: 'Secrets that the workload holds as placeholders only.' }),
+    secret_injection: z
+      .array(secretRule)
+      .max(256)
+      .default([])
+      .meta({ description: 'Secrets that the workload holds as placeholders only.' }),
     rate_limit: z
       .strictObject({
-        requests_per_second: z.number().min(0).default(10).meta({ description: 'Refill of the bucket; 0 switches the limit off.' }),
+        requests_per_second: z
+          .number()
+          .min(0)
+          .default(10)
+          .meta({ description: 'Refill of the bucket; 0 switches the limit off.' }),
         burst: z.number().min(0).default(50).meta({ description: 'Size of the bucket, in requests.' }),
       })
       .prefault({})
@@ -108,7 +128,10 @@ export const configSchema = z
     logging: z
       .strictObject({
         dns_queries: z.boolean().default(false).meta({ description: 'Write DNS queries to the audit log.' }),
-        allowed_requests: z.boolean().default(true).meta({ description: 'Write allowed requests to the audit log, not only flagged and blocked ones.' }),
+        allowed_requests: z
+          .boolean()
+          .default(true)
+          .meta({ description: 'Write allowed requests to the audit log, not only flagged and blocked ones.' }),
       })
       .prefault({})
       .meta({ description: 'What is recorded.' }),
@@ -120,7 +143,10 @@ export const configSchema = z
       .strictObject({
         tcp: z
           .strictObject({
-            allow: z.array(port).default([80, 443]).meta({ description: 'Ports on which the workload is captured transparently.' }),
+            allow: z
+              .array(port)
+              .default([80, 443])
+              .meta({ description: 'Ports on which the workload is captured transparently.' }),
           })
           .prefault({}),
       })
@@ -132,27 +158,45 @@ export const configSchema = z
           .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
           .optional()
           .meta({ description: 'Corporate proxy that the egress goes through, `http://[user:password@]host:port`.' }),
-        ca_file: z.string().min(1).optional().meta({ description: 'PEM file with certificate authorities to trust beside the usual ones.' }),
+        ca_file: z
+          .string()
+          .min(1)
+          .optional()
+          .meta({ description: 'PEM file with certificate authorities to trust beside the usual ones.' }),
         allow_addresses: z
           .array(addressRange)
           .default([])
           .meta({ description: 'Special ranges (private, loopback, …) that may be dialled all the same.' }),
-        connect_to: z
-          .record(authorityKey, authorityKey)
-          .default({})
-          .meta({ description: '`host:port` to dial in place of the one asked for. Names and certificates are checked as before.' }),
+        connect_to: z.record(authorityKey, authorityKey).default({}).meta({
+          description:
+            '`host:port` to dial in place of the one asked for. Names and certificates are checked as before.',
+        }),
       })
       .prefault({})
       .meta({ description: 'How the egress reaches the internet.' }),
     container: z
       .strictObject({
-        image: z.string().min(1).optional().meta({ description: 'Image of the workload; `isolation: container` only.' }),
-        volumes: z.array(z.string().min(1)).default([]).meta({ description: 'Mounts, `HOST:INSIDE[:ro|rw]`. `$VAR` and a leading `~` are expanded.' }),
+        image: z
+          .string()
+          .min(1)
+          .optional()
+          .meta({ description: 'Image of the workload; `isolation: container` only.' }),
+        volumes: z
+          .array(z.string().min(1))
+          .default([])
+          .meta({ description: 'Mounts, `HOST:INSIDE[:ro|rw]`. `$VAR` and a leading `~` are expanded.' }),
         env: z
-          .record(z.string().regex(ENV_NAME, 'must be a name such as LOG_LEVEL'), z.union([z.string(), z.number(), z.boolean()]).transform(String))
+          .record(
+            z.string().regex(ENV_NAME, 'must be a name such as LOG_LEVEL'),
+            z.union([z.string(), z.number(), z.boolean()]).transform(String),
+          )
           .default({})
           .meta({ description: 'Environment of the workload. `$VAR` and `${VAR}` are expanded from the host.' }),
-        memory: z.union([z.string(), z.number()]).transform(String).optional().meta({ description: 'Memory limit, such as `4g`.' }),
+        memory: z
+          .union([z.string().regex(MEMORY, 'must be a size such as 512m or 4g'), z.int().min(1)])
+          .transform(String)
+          .optional()
+          .meta({ description: 'Memory limit, such as `4g`.' }),
         pids: z.int().min(16).default(4096).meta({ description: 'Most processes and threads at once.' }),
         allow_credential_mounts: z
           .array(z.string().min(1))

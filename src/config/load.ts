@@ -1,0 +1,90 @@
+import { createReadStream } from 'node:fs'
+import { CageError } from '../errors.ts'
+import { describeIssue, explainIssues } from './explain.ts'
+import { formatProblem, type Problem } from './problem.ts'
+import { ruleProblems } from './rules.ts'
+import { configSchema, type Config } from './schema.ts'
+import { readYaml } from './yaml.ts'
+
+/** Bytes. */
+const MAX_FILE = 1_048_576
+
+/** Problems in a message. */
+const MAX_SHOWN = 50
+
+/**
+ * The configuration in a file. Throws `config_unreadable`, or `config_invalid` with a line for each problem,
+ * `file:line:col: what is wrong`, and the `Problem`s as its cause. There is no falling back to defaults.
+ */
+export async function loadConfig(path: string): Promise<Config> {
+  return parseConfig(await readConfigText(path), path)
+}
+
+/** As `loadConfig`, for a text; `file` is what messages call it. */
+export function parseConfig(text: string, file: string): Config {
+  const { config, problems } = check(text)
+  if (config !== undefined) return config
+  throw new CageError('config_invalid', problemText(problems, file), { cause: problems })
+}
+
+/** Everything that is wrong with a configuration, in the order of the text; nothing when it is right. */
+export function allConfigProblems(text: string): readonly Problem[] {
+  return check(text).problems
+}
+
+/** The text of a configuration file: at most 1 MiB of UTF-8. Throws `config_unreadable` or `config_invalid`. */
+export async function readConfigText(path: string): Promise<string> {
+  const bytes = await readConfigBytes(path)
+  if (bytes.length > MAX_FILE) throw new CageError('config_invalid', `${path}:1:1: larger than 1 MiB`)
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (cause) {
+    throw new CageError('config_invalid', `${path}:1:1: not UTF-8 text`, { cause })
+  }
+}
+
+function check(text: string): { readonly config?: Config; readonly problems: readonly Problem[] } {
+  const yaml = readYaml(text)
+  if (yaml.value === undefined) return { problems: yaml.problems }
+  const parsed = configSchema.safeParse(yaml.value, { error: describeIssue })
+  const found = parsed.success ? ruleProblems(parsed.data, yaml) : explainIssues(parsed.error, yaml)
+  const problems = inOrder(yaml.problems, found)
+  return parsed.success && problems.length === 0 ? { config: parsed.data, problems } : { problems }
+}
+
+/** A line for each of the first problems. */
+export function problemText(problems: readonly Problem[], file: string): string {
+  const lines = problems.slice(0, MAX_SHOWN).map((problem) => formatProblem(file, problem))
+  const rest = problems.length - lines.length
+  return [...lines, ...(rest > 0 ? [`${file}: and ${rest} more`] : [])].join('\n')
+}
+
+/** In the order of the text. Where the YAML itself is wrong, what the schema says about the same place only follows. */
+function inOrder(yaml: readonly Problem[], schema: readonly Problem[]): Problem[] {
+  const places = new Set(yaml.map(({ line, column }) => `${line}:${column}`))
+  return [...yaml, ...schema.filter(({ line, column }) => !places.has(`${line}:${column}`))].toSorted(
+    (a, b) => a.line - b.line || a.column - b.column,
+  )
+}
+
+/**
+ * The bytes of a file, and of one that is larger than allowed one byte too many: a device or a pipe has no size to ask
+ * for. Throws `config_unreadable`.
+ */
+export async function readConfigBytes(path: string): Promise<Buffer> {
+  try {
+    const chunks: Buffer[] = []
+    for await (const chunk of createReadStream(path, { end: MAX_FILE })) chunks.push(chunk as Buffer)
+    return Buffer.concat(chunks)
+  } catch (cause) {
+    throw new CageError('config_unreadable', `cannot read ${path}: ${reason(cause)}`, { cause })
+  }
+}
+
+function reason(cause: unknown): string {
+  const code = (cause as NodeJS.ErrnoException).code
+  if (code === 'ENOENT') return 'no such file'
+  if (code === 'EACCES' || code === 'EPERM') return 'permission denied'
+  if (code === 'EISDIR') return 'it is a folder'
+  return cause instanceof Error ? cause.message : String(cause)
+}

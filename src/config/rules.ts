@@ -1,0 +1,77 @@
+import { formatAuthority, parseAuthority } from '../policy/host.ts'
+import { formatPath, quote, type Problem } from './problem.ts'
+import type { Config, SecretRule } from './schema.ts'
+import type { YamlText } from './yaml.ts'
+
+/** What the schema cannot say: how values of one configuration go together. */
+export function ruleProblems(config: Config, yaml: YamlText): Problem[] {
+  return [
+    ...repeatedSecrets(config.secret_injection, yaml),
+    ...overlappingPlaceholders(config.secret_injection, yaml),
+    ...repeatedTargets(config, yaml),
+    ...changedNumbers(config, yaml),
+  ]
+}
+
+function repeatedSecrets(rules: readonly SecretRule[], yaml: YamlText): Problem[] {
+  return rules.flatMap((rule, index) => {
+    const first = rules.findIndex(({ env }) => env === rule.env)
+    if (first === index) return []
+    const path = ['secret_injection', index, 'env']
+    return [
+      yaml.problemAt(
+        path,
+        'value',
+        `${formatPath(path)} ${quote(rule.env)} is already the secret of secret_injection[${first}]`,
+      ),
+    ]
+  })
+}
+
+/**
+ * A placeholder inside another would be replaced in it: the workload could write one secret's placeholder
+ * and have the other secret sent.
+ */
+function overlappingPlaceholders(rules: readonly SecretRule[], yaml: YamlText): Problem[] {
+  const placeholders = rules.map(({ env, placeholder }) => placeholder ?? `agentcage:secret:${env}:`)
+  return rules.flatMap((rule, index) => {
+    const own = rule.placeholder
+    const other = placeholders.findIndex(
+      (text, at) => at !== index && own !== undefined && text.includes(own) && (text !== own || at < index),
+    )
+    if (other === -1) return []
+    const path = ['secret_injection', index, 'placeholder']
+    const how = placeholders[other] === own ? 'is the same as' : 'is contained in'
+    return [yaml.problemAt(path, 'value', `${formatPath(path)} ${how} the placeholder of secret_injection[${other}]`)]
+  })
+}
+
+/** `API.test:443` and `api.test:443` are one destination: which target would count is chance. */
+function repeatedTargets(config: Config, yaml: YamlText): Problem[] {
+  const seen = new Map<string, string>()
+  return Object.keys(config.upstream.connect_to).flatMap((key) => {
+    const authority = parseAuthority(key)
+    const normal = authority === undefined ? key : formatAuthority(authority)
+    const first = seen.get(normal)
+    if (first === undefined) {
+      seen.set(normal, key)
+      return []
+    }
+    const path = ['upstream', 'connect_to', key]
+    return [
+      yaml.problemAt(path, 'key', `upstream.connect_to: ${quote(key)} is the same destination as ${quote(first)}`),
+    ]
+  })
+}
+
+/** `VERSION: 1.10` is the number 1.1 in YAML, and would reach the workload as such. */
+function changedNumbers(config: Config, yaml: YamlText): Problem[] {
+  return Object.entries(config.container.env).flatMap(([name, text]) => {
+    const path = ['container', 'env', name]
+    const source = yaml.plainSourceAt(path)
+    if (source === undefined || source === text) return []
+    return [
+      yaml.problemAt(path, 'value', `${formatPath(path)} would become ${quote(text)}; write "${source}" in quotes`),
+    ]
+  })
+}

@@ -1,0 +1,55 @@
+import type { KeyPath } from './problem.ts'
+
+/**
+ * Keys that configurations for other versions of agentcage hold and this one does not act on. Passing over them would
+ * leave somebody with less protection, or with another workload, than their file says. `*` stands for any list index.
+ */
+const UNSUPPORTED: Readonly<Record<string, string>> = {
+  agents: 'nothing decides on or watches the allowlist by itself',
+  capture: 'traffic is recorded in the audit log only',
+  content_type: 'content types are not inspected',
+  entropy: 'entropy is not inspected',
+  firecracker: 'machines have no settings of their own',
+  inspectors: 'there are no custom inspectors',
+  lifecycle: 'a cage lives as long as its command',
+  log_allowed: 'write logging.allowed_requests',
+  nested_containers: 'containers do not run inside a cage',
+  protocol_relays: 'only HTTP, WebSocket and DNS leave a cage',
+  secrets: 'bodies are not searched for secret patterns',
+  vm: 'machines have no settings of their own',
+  'container.add_capabilities': 'the workload never has capabilities',
+  'container.command': 'give the command to `agentcage run`',
+  'container.cpus': 'there is no limit on processor time',
+  'container.drop_capabilities': 'the workload never has capabilities',
+  'container.named_volumes': 'use volumes',
+  'container.no_new_privileges': 'it is always on',
+  'container.podman_secrets': 'use secret_injection',
+  'container.ports': 'nothing inside can be reached from outside',
+  'container.read_only': 'it is always on',
+  'container.restart': 'a cage lives as long as its command',
+  'container.restart_sec': 'a cage lives as long as its command',
+  'container.security_label_disable': 'there are no security labels',
+  'container.timeout_start_sec': 'a cage lives as long as its command',
+  'container.timeout_stop_sec': 'a cage lives as long as its command',
+  'container.tmpfs': '/tmp, /run and the home folder are always in memory',
+  'container.user': 'the workload runs as the user who starts it',
+  'domains.allow': 'write mode: allowlist and list',
+  'domains.block': 'write mode: blocklist and list',
+  'domains.expires': 'write expires in the entry of list',
+  'domains.passthrough': 'TLS is always inspected',
+  'logging.proxy_connections': 'connections are in the audit log',
+  'ports.icmp': 'ICMP never leaves a cage',
+  'ports.tcp.passthrough': 'TLS is always inspected',
+  'ports.udp': 'UDP never leaves a cage',
+  'secret_injection.*.inject_body': 'placeholders are replaced in URL, headers and body',
+  'secret_injection.*.inject_headers': 'placeholders are replaced in URL, headers and body',
+  'secret_injection.*.redact_to': 'placeholders go to the hosts in inject_to only',
+  'secret_injection.*.source': 'values come from the store or the environment',
+  'secret_injection.*.transform': 'values are used as they are',
+}
+
+/** Why the key is not acted on; undefined for keys nobody knows. */
+export function unsupportedReason(path: KeyPath): string | undefined {
+  const pattern = path.map((part) => (typeof part === 'number' ? '*' : part)).join('.')
+  return Object.hasOwn(UNSUPPORTED, pattern) ? UNSUPPORTED[pattern] : undefined
+}
