@@ -40,10 +40,9 @@ export async function loadOrCreate(folder: string, make: () => StoredAuthority):
 async function loadExisting(folder: string): Promise<StoredAuthority> {
   const stored = await load(folder)
   if (stored !== undefined) return stored
-  throw new UnsafePathError(
-    `${folder} holds other files, but no certificate authority`,
-    'Name a folder that is absent or empty.',
-  )
+  throw new CageError('ca_unusable', `${folder} holds other files, but no certificate authority`, {
+    hint: 'Name a folder that is absent or empty.',
+  })
 }
 
 async function load(folder: string): Promise<StoredAuthority | undefined> {
@@ -55,10 +54,9 @@ async function load(folder: string): Promise<StoredAuthority | undefined> {
   if (keyPem === undefined && certificatePem === undefined) return undefined
   if (keyPem !== undefined && certificatePem !== undefined) return { keyPem, certificatePem }
   const [there, missing] = keyPem === undefined ? [CERTIFICATE_FILE, KEY_FILE] : [KEY_FILE, CERTIFICATE_FILE]
-  throw new UnsafePathError(
-    `${join(folder, there)} is there, but ${missing} is missing`,
-    `Restore ${missing} from a backup. ${STARTING_OVER}`,
-  )
+  throw new CageError('ca_unusable', `${join(folder, there)} is there, but ${missing} is missing`, {
+    hint: `Restore ${missing} from a backup. ${STARTING_OVER}`,
+  })
 }
 
 /** Puts a new authority in place in one step, or leaves the folder alone if somebody else was there first. */
@@ -103,6 +101,7 @@ export const STARTING_OVER =
   'To start over with a new authority, remove the folder; whatever trusts the old certificate must then get the new one.'
 
 function unusable(folder: string, error: unknown): CageError {
+  if (error instanceof CageError) return error
   if (error instanceof UnsafePathError)
     return new CageError('ca_unusable', error.message, { hint: error.mend, cause: error })
   const reason = error instanceof Error ? error.message : String(error)
