@@ -46,7 +46,7 @@ export function command<
 /** Prints a failure as a person should see it and returns the exit code. */
 export function reportFailure(error: unknown, io: Io): number {
   if (error instanceof CageError) {
-    io.stderr.write(`error: ${error.message}\n`)
+    for (const line of error.message.split('\n')) io.stderr.write(`error: ${line}\n`)
     if (error.hint !== undefined) io.stderr.write(`  ${error.hint}\n`)
     return error.exitCode
   }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { createReadStream } from 'node:fs'
 import { CageError } from '../errors.ts'
 import { describeIssue, explainIssues } from './explain.ts'
@@ -12,44 +13,36 @@ const MAX_FILE = 1_048_576
 /** Problems in a message. */
 const MAX_SHOWN = 50
 
+/** What came of reading a configuration: either it, or what is wrong with it in the order of the text. */
+export interface CheckedConfig {
+  readonly config?: Config
+  readonly problems: readonly Problem[]
+}
+
 /**
  * The configuration in a file. Throws `config_unreadable`, or `config_invalid` with a line for each problem,
  * `file:line:col: what is wrong`, and the `Problem`s as its cause. There is no falling back to defaults.
  */
 export async function loadConfig(path: string): Promise<Config> {
-  return parseConfig(await readConfigText(path), path)
+  return accept(await checkConfigFile(path), path)
 }
 
 /** As `loadConfig`, for a text; `file` is what messages call it. */
 export function parseConfig(text: string, file: string): Config {
-  const { config, problems } = check(text)
-  if (config !== undefined) return config
-  throw new CageError('config_invalid', problemText(problems, file), { cause: problems })
+  return accept(checkConfigText(text), file)
 }
 
-/** Everything that is wrong with a configuration, in the order of the text; nothing when it is right. */
+/** Everything that is wrong with a configuration. */
 export function allConfigProblems(text: string): readonly Problem[] {
-  return check(text).problems
+  return checkConfigText(text).problems
 }
 
-/** The text of a configuration file: at most 1 MiB of UTF-8. Throws `config_unreadable` or `config_invalid`. */
-export async function readConfigText(path: string): Promise<string> {
+/** As `loadConfig`, but returns the problems. Throws `config_unreadable`. */
+export async function checkConfigFile(path: string): Promise<CheckedConfig> {
   const bytes = await readConfigBytes(path)
-  if (bytes.length > MAX_FILE) throw new CageError('config_invalid', `${path}:1:1: larger than 1 MiB`)
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch (cause) {
-    throw new CageError('config_invalid', `${path}:1:1: not UTF-8 text`, { cause })
-  }
-}
-
-function check(text: string): { readonly config?: Config; readonly problems: readonly Problem[] } {
-  const yaml = readYaml(text)
-  if (yaml.value === undefined) return { problems: yaml.problems }
-  const parsed = configSchema.safeParse(yaml.value, { error: describeIssue })
-  const found = parsed.success ? ruleProblems(parsed.data, yaml) : explainIssues(parsed.error, yaml)
-  const problems = inOrder(yaml.problems, found)
-  return parsed.success && problems.length === 0 ? { config: parsed.data, problems } : { problems }
+  if (bytes.length > MAX_FILE) return { problems: [{ line: 1, column: 1, message: 'larger than 1 MiB', path: '' }] }
+  if (!isUtf8(bytes)) return { problems: [{ line: 1, column: 1, message: 'not UTF-8 text', path: '' }] }
+  return checkConfigText(bytes.toString('utf8'))
 }
 
 /** A line for each of the first problems. */
@@ -57,6 +50,20 @@ export function problemText(problems: readonly Problem[], file: string): string 
   const lines = problems.slice(0, MAX_SHOWN).map((problem) => formatProblem(file, problem))
   const rest = problems.length - lines.length
   return [...lines, ...(rest > 0 ? [`${file}: and ${rest} more`] : [])].join('\n')
+}
+
+function accept({ config, problems }: CheckedConfig, file: string): Config {
+  if (config !== undefined) return config
+  throw new CageError('config_invalid', problemText(problems, file), { cause: problems })
+}
+
+function checkConfigText(text: string): CheckedConfig {
+  const yaml = readYaml(text)
+  if (yaml.value === undefined) return { problems: yaml.problems }
+  const parsed = configSchema.safeParse(yaml.value, { error: describeIssue })
+  const found = parsed.success ? ruleProblems(parsed.data, yaml) : explainIssues(parsed.error, yaml)
+  const problems = inOrder(yaml.problems, found)
+  return parsed.success && problems.length === 0 ? { config: parsed.data, problems } : { problems }
 }
 
 /** In the order of the text. Where the YAML itself is wrong, what the schema says about the same place only follows. */
