@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Runs tests as a user without privileges, from a copy of the checkout that this user may read.
+#   scripts/test-unprivileged.sh [TEST…]     default: every test of the sandbox
+# As root, a user `cage-tester` is made for the time of the run; anyone else runs the tests in place.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+tests=("$@")
+if [ ${#tests[@]} -eq 0 ]; then
+  folders=()
+  for folder in test/isolation test/cage test/adversarial test/e2e; do
+    [ ! -d "$folder" ] || folders+=("$folder")
+  done
+  [ ${#folders[@]} -gt 0 ] || { echo 'no tests of the sandbox' >&2; exit 1; }
+  mapfile -t tests < <(find "${folders[@]}" -name '*.test.ts' | sort)
+fi
+
+run_tests=(node --test --test-timeout=120000 --test-concurrency=3 "${tests[@]}")
+
+if [ "$(id -u)" -ne 0 ]; then
+  PATH="$PWD/node_modules/.bin:$PATH" exec "${run_tests[@]}"
+fi
+
+user=cage-tester
+if ! id "$user" >/dev/null 2>&1; then
+  useradd --create-home --shell /bin/bash "$user"
+  made_user=true
+fi
+checkout=$(mktemp -d "/tmp/$user.XXXXXX")
+
+cleanup() {
+  rm -rf "$checkout"
+  [ -z "${made_user:-}" ] || userdel --remove --force "$user" 2>/dev/null || true
+}
+trap cleanup EXIT
+
+tar --create --exclude=./.git --exclude=./dist . | tar --extract --no-same-owner --directory "$checkout"
+chown -R "$user:" "$checkout"
+
+cd "$checkout"
+setpriv --reuid "$user" --regid "$user" --init-groups --inh-caps=-all \
+  env -i HOME="$(getent passwd "$user" | cut -d: -f6)" USER="$user" LANG="${LANG:-C.UTF-8}" CI="${CI:-}" \
+  PATH="$checkout/node_modules/.bin:/usr/local/bin:/usr/bin:/bin" \
+  "${run_tests[@]}"
