@@ -61,7 +61,8 @@ export async function ensurePrivateFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 })
   } catch (error) {
-    if (!isErrno(error, 'EEXIST')) throw error
+    // Something else is there, a link to nowhere perhaps: the check below says what.
+    if (!isErrno(error, 'EEXIST') && !isErrno(error, 'ENOENT')) throw error
   }
   await checkPrivateFolder(path)
 }

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, randomBytes, X509Certificate, type KeyObject } from 'node:crypto'
+import { createPrivateKey, randomBytes, X509Certificate, type KeyObject } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { CageError } from '../../errors.ts'
@@ -165,8 +165,9 @@ function readAuthority(folder: string, stored: StoredAuthority): LoadedAuthority
   if (!certificate.checkPrivateKey(privateKey))
     throw unusable(`the key in ${folder} does not belong to the certificate`, STARTING_OVER)
   if (!certificate.ca) throw unusable(`the certificate in ${folder} is not one of an authority`, STARTING_OVER)
-  if (!certificate.verify(createPublicKey(privateKey)))
+  if (!certificate.checkIssued(certificate) || !certificate.verify(certificate.publicKey)) {
     throw unusable(`the certificate in ${folder} is not signed by its own key`, STARTING_OVER)
+  }
   return { certificate, privateKey, name: certificate.subject.replace(/^CN=/, '') }
 }
 
