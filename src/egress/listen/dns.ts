@@ -36,7 +36,7 @@ export interface DnsSources {
   readonly tcp?: readonly Server[]
 }
 
-/** Where the listener listens: `addresses` in their order, the same for UDP and TCP, then the handed sockets. */
+/** Where the listener listens: the handed sockets, then `addresses`, with the same port for UDP and TCP. */
 export interface DnsAddresses {
   readonly udp: readonly AddressInfo[]
   readonly tcp: readonly AddressInfo[]
@@ -44,8 +44,10 @@ export interface DnsAddresses {
 
 /**
  * Answers DNS over UDP and TCP out of the policy alone; there is no code here that asks anybody.
- * A reply leaves from the address that the kernel selects for a wildcard socket. Where every address is local (a route
- * `local default dev lo`), that is the address that was asked, because the client's own source is that address too.
+ * A reply from a wildcard socket leaves from the address that the kernel selects, for Node cannot name one. Where every
+ * address is local (a route `local default dev lo`), that is the one that was asked over IPv4, because the client's own
+ * source is that address too. Over IPv6 it is ::1: a query sent straight to a public resolver's IPv6 address is decided
+ * and recorded, but a strict client drops the reply unless it asks over TCP.
  */
 export class DnsListener {
   readonly #responder: Responder
@@ -61,21 +63,21 @@ export class DnsListener {
     this.#responder = new Responder({ ...options, queriesPerSecond, now: () => performance.now() })
   }
 
-  /** Starts to answer. Throws `listen_failed` when an address cannot be opened, and then nothing is left open. */
+  /** Starts to answer. Throws `listen_failed` when an address cannot be opened; handed sockets are closed then too. */
   async start(sources: DnsSources): Promise<DnsAddresses> {
     try {
+      for (const socket of sources.udp ?? []) this.#serveUdp(socket)
+      for (const server of sources.tcp ?? []) this.#serveTcp(server)
       for (const { address, port } of sources.addresses ?? []) {
         const [udp, tcp] = await openBoth(address, port)
         this.#serveUdp(udp)
         this.#serveTcp(tcp)
       }
-      for (const socket of sources.udp ?? []) this.#serveUdp(socket)
-      for (const server of sources.tcp ?? []) this.#serveTcp(server)
+      return { udp: this.#udp.map((socket) => socket.address()), tcp: this.#tcp.map(boundAddress) }
     } catch (error) {
       await this.close()
       throw error
     }
-    return { udp: this.#udp.map((socket) => socket.address()), tcp: this.#tcp.map(boundAddress) }
   }
 
   /** Closes every socket, the handed ones too, and reports what was held back. */
