@@ -21,6 +21,7 @@ export const DENIALS = {
   encoding_unsupported: { status: 403, blocked: true, summary: 'The content coding cannot be decoded, so secrets could not be redacted' },
   overloaded: { status: 503, blocked: true, summary: 'Too many request bytes are in flight' },
   protocol_unsupported: { status: 403, blocked: true, summary: 'The bytes are neither TLS with a server name nor HTTP' },
+  tls_handshake_failed: { status: 403, blocked: true, summary: 'The workload did not complete TLS with the egress; it may not trust the cage certificate' },
   client_aborted: { status: 499, blocked: false, summary: 'The workload went away before the response ended' },
   upstream_unresolved: { status: 502, blocked: false, summary: 'The name could not be resolved' },
   upstream_unreachable: { status: 502, blocked: false, summary: 'No connection to the upstream' },
@@ -28,6 +29,7 @@ export const DENIALS = {
   upstream_protocol: { status: 502, blocked: false, summary: 'The upstream answered with something that is not HTTP' },
   upstream_aborted: { status: 502, blocked: false, summary: 'The upstream ended the response early' },
   upstream_timeout: { status: 502, blocked: false, summary: 'The upstream did not answer in time' },
+  egress_closed: { status: 503, blocked: true, summary: 'The egress is shutting down' },
   egress_failed: { status: 502, blocked: true, summary: 'A defect in the egress; the request was not completed' },
 } as const satisfies Record<string, { readonly status: number; readonly blocked: boolean; readonly summary: string }>
 

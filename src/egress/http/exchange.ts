@@ -44,13 +44,10 @@ export interface JudgedRequest {
  * Never rejects: whatever goes wrong becomes a denial, and a denial that cannot be recorded breaks the connection.
  */
 export async function handleExchange(core: EgressCore, request: InboundRequest, reply: Reply): Promise<void> {
-  const named = { host: request.hosts[0] ?? '', port: request.route.authority?.port ?? request.route.port ?? 0, path: request.target }
-  const record = new ExchangeRecord(core, request.protocol, request.method, named)
+  const record = recordFor(core, request)
   let held = 0
   try {
-    const destination = findDestination(core, request, record)
-    const context = headContext(request, destination)
-    accept(record, await core.ruling().chain.inspectHead(context))
+    const { destination, context } = await judgeHead(core, request, record)
     if (isGrpc(context)) return await relayGrpc(core, { request, reply, record, destination, context })
     const body = await receiveBody(core, request)
     held = body.length
@@ -59,10 +56,25 @@ export async function handleExchange(core: EgressCore, request: InboundRequest, 
     accept(record, await chain.inspectRequest({ ...context, priorResults: record.findings, body }))
     await forward(core, { method: request.method, destination, headers: context.headers, body }, { request, reply, record })
   } catch (error) {
-    deny(core, record, reply, asDenial(core, error, request))
+    deny(core, record, reply, denialFor(core, error, request))
   } finally {
     core.budget.release(held)
   }
+}
+
+/** A record that names the destination as the client did, until it is known. */
+export function recordFor(core: EgressCore, { protocol, method, hosts, route, target }: InboundRequest): ExchangeRecord {
+  return new ExchangeRecord(core, protocol, method, { host: hosts[0] ?? '', port: route.authority?.port ?? route.port ?? 0, path: target })
+}
+
+/** Where a request goes and whether it may, by its head alone. Throws a Denial. */
+export async function judgeHead(core: EgressCore, request: InboundRequest, record: ExchangeRecord): Promise<{ destination: Destination; context: HeadContext }> {
+  if (!core.audit.usable()) throw new Denial('audit_unavailable', 'the audit log cannot be written', { retryAfter: 5 })
+  const destination = resolveDestination(request.route, request.target, request.hosts)
+  record.setDestination(destination)
+  const context = headContext(request, destination)
+  accept(record, await core.ruling().chain.inspectHead(context))
+  return { destination, context }
 }
 
 /**
@@ -105,13 +117,6 @@ export function refuseMisuse(secrets: SecretSet, request: OutboundRequest): void
   if (misuse !== undefined) throw new Denial(misuse.kind === 'placeholder' ? 'placeholder_misdirected' : 'secret_literal', misuse.reason)
 }
 
-function findDestination(core: EgressCore, request: InboundRequest, record: ExchangeRecord): Destination {
-  if (!core.audit.usable()) throw new Denial('audit_unavailable', 'the audit log cannot be written', { retryAfter: 5 })
-  const destination = resolveDestination(request.route, request.target, request.hosts)
-  record.setDestination(destination)
-  return destination
-}
-
 function headContext(request: InboundRequest, { authority, path, scheme }: Destination): HeadContext {
   const headers = endToEnd(request.headers)
   return {
@@ -140,7 +145,8 @@ async function receiveBody(core: EgressCore, request: InboundRequest): Promise<B
   return readBody(request.body, { maxBytes: maxBodyBytes, budget: core.budget })
 }
 
-function asDenial(core: EgressCore, error: unknown, request: InboundRequest): Denial {
+/** What is told of an error: the Denial that it is, or `egress_failed`. Its cause is for the operator's log only. */
+export function denialFor(core: EgressCore, error: unknown, request: InboundRequest): Denial {
   if (error instanceof Denial) {
     if (error.cause !== undefined) core.log(`${error.message}: ${error.cause instanceof Error ? error.cause.message : String(error.cause)}`)
     const misdirected = error.code === 'authority_mismatch' && request.reused

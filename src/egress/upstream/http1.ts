@@ -71,8 +71,10 @@ export class Http1Pool {
     })
   }
 
+  /** Idle connections end now; those in use end with their exchange. */
   close(): void {
-    this.#agent.destroy()
+    this.#agent.maxFreeSockets = 0
+    for (const sockets of Object.values(this.#agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
   }
 
   #open({ origin, method, path, headers }: UpstreamRequest): ClientRequest {

@@ -1,0 +1,68 @@
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { AuditLog } from '../../audit/log.ts'
+import { loadConfig } from '../../config/load.ts'
+import { watchConfig } from '../../config/watch.ts'
+import { secretBindings } from '../../cage/secrets.ts'
+import { Egress } from '../../egress/egress.ts'
+import { CertificateAuthority } from '../../egress/tls/authority.ts'
+import { ensurePrivateFolder } from '../../system/files.ts'
+import type { Io } from '../io.ts'
+import type { EgressFlags } from '../routes/egress.ts'
+
+const DEFAULT_NAME = 'egress'
+
+/** `agentcage egress`: serves until SIGTERM or SIGINT. Only the ready line goes to standard output. */
+export async function egress(flags: EgressFlags, _args: readonly [], io: Io): Promise<number> {
+  const log = (message: string): void => void io.stderr.write(`${message}\n`)
+  const config = await loadConfig(flags.config)
+  const cage = config.name ?? DEFAULT_NAME
+  await ensurePrivateFolder(flags.state)
+  const authority = await CertificateAuthority.open(join(flags.state, 'ca'), { cage })
+  await using audit = await AuditLog.open(flags.audit ?? join(flags.state, 'audit.jsonl'), { cage })
+  const { egress: running, addresses } = await Egress.start({
+    config,
+    bindings: secretBindings({ cage, stateFolder: flags.state, environment: io.env }),
+    audit,
+    authority,
+    proxy: flags.proxy ?? [],
+    transparent: (flags.transparent ?? []).map((source) => ({ source, meant: source.meant ?? 0 })),
+    ...(flags.dns === undefined ? {} : { dns: { addresses: flags.dns.map(({ host, port }) => ({ address: host, port })) } }),
+    address: { ipv4: flags.dns?.[0]?.host ?? '127.0.0.1' },
+    log,
+  })
+  const ending = new AbortController()
+  const reload = (): Promise<void> => reloadFrom(flags.config, running, log)
+  const onHangUp = (): void => void reload()
+  process.on('SIGHUP', onHangUp)
+  await watchConfig(flags.config, { signal: ending.signal, onChange: reload })
+  io.stdout.write(`${JSON.stringify(readyLine(addresses, authority.certificatePath, audit.path))}\n`)
+  await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
+  ending.abort()
+  process.off('SIGHUP', onHangUp)
+  await running.close()
+  return 0
+}
+
+/** A configuration that cannot be used changes nothing, and says so. */
+async function reloadFrom(path: string, running: Egress, log: (message: string) => void): Promise<void> {
+  try {
+    await running.reload(await loadConfig(path))
+    log('configuration reloaded')
+  } catch (error) {
+    log(`configuration not reloaded, the last good one stays in force: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+function readyLine(addresses: { proxy: readonly string[]; transparent: readonly string[]; dns: readonly string[] }, certificate: string, audit: string): object {
+  const [proxy] = addresses.proxy
+  const [dns] = addresses.dns
+  return {
+    ready: true,
+    ...(proxy === undefined ? {} : { proxy }),
+    transparent: addresses.transparent,
+    ...(dns === undefined ? {} : { dns }),
+    ca_certificate: certificate,
+    audit,
+  }
+}

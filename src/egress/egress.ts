@@ -1,0 +1,156 @@
+import type { Server } from 'node:net'
+import type { AuditSink } from '../audit/record.ts'
+import type { Config } from '../config/schema.ts'
+import type { EgressCore } from './core.ts'
+import { Denial } from './denial.ts'
+import { auditedDns } from './dns/audited.ts'
+import { BodyBudget } from './http/body.ts'
+import type { DnsListener, DnsSources } from './listen/dns.ts'
+import { Front } from './listen/front.ts'
+import { boundPort, boundText, listen, type ListenSource } from './listen/listeners.ts'
+import { LiveExchanges } from './live.ts'
+import { makeRuling, type NewRuling } from './ruling.ts'
+import type { SecretBinding } from './secrets/binding.ts'
+import type { CertificateAuthority } from './tls/authority.ts'
+
+/** A listener for captured connections and the port they were meant for; 0: the port that is bound. */
+export interface TransparentSource {
+  readonly source: ListenSource
+  readonly meant: number
+}
+
+export interface EgressOptions {
+  readonly config: Config
+  /** Real values for the configuration's rules; asked again when it changes. */
+  readonly bindings: (config: Config) => Promise<readonly SecretBinding[]>
+  readonly audit: AuditSink
+  readonly authority: CertificateAuthority
+  readonly proxy?: readonly ListenSource[]
+  readonly transparent?: readonly TransparentSource[]
+  readonly dns?: DnsSources
+  /** What the workload's DNS answers for allowed names: where the transparent listeners are. */
+  readonly address: { readonly ipv4: string; readonly ipv6?: string }
+  readonly log: (message: string) => void
+  readonly clock?: () => Date
+}
+
+/** `HOST:PORT` of every listener, in the order of the options. */
+export interface EgressAddresses {
+  readonly proxy: readonly string[]
+  readonly transparent: readonly string[]
+  readonly dns: readonly string[]
+}
+
+/** Request bodies and messages in memory at once, over all exchanges of a cage. */
+const IN_FLIGHT_BYTES = 128 * 1024 * 1024
+
+/** How long exchanges under way may go on after `close`. */
+const DRAIN_MS = 10_000
+
+const LONGEST_TIMER_MS = 2_147_483_647
+
+/**
+ * The trusted side of a cage. Connections come in through `Front`, which finds out where they go; each request is one
+ * exchange (`http/exchange.ts`): authority, rate, policy, body, inspectors, injector, upstream, redactor, audit.
+ */
+export class Egress {
+  readonly #options: EgressOptions
+  readonly #clock: () => Date
+  readonly #core: EgressCore
+  readonly #front: Front
+  readonly #servers: Server[] = []
+  #current: NewRuling
+  #dns: DnsListener | undefined
+  #expiry: NodeJS.Timeout | undefined
+  #reloading: Promise<void> = Promise.resolve()
+
+  /** Opens every listener, or none: throws a CageError and leaves nothing behind. */
+  static async start(options: EgressOptions): Promise<{ egress: Egress; addresses: EgressAddresses }> {
+    const clock = options.clock ?? (() => new Date())
+    const egress = new Egress(options, clock, await makeRuling(options.config, await options.bindings(options.config), clock))
+    try {
+      return { egress, addresses: await egress.#listen() }
+    } catch (error) {
+      await egress.close({ drainMs: 0 })
+      throw error
+    }
+  }
+
+  private constructor(options: EgressOptions, clock: () => Date, first: NewRuling) {
+    this.#options = options
+    this.#clock = clock
+    this.#current = first
+    this.#core = {
+      ruling: () => this.#current.ruling,
+      audit: options.audit,
+      budget: new BodyBudget(IN_FLIGHT_BYTES),
+      live: new LiveExchanges(),
+      clock,
+      log: options.log,
+    }
+    this.#front = new Front(this.#core, options.authority)
+    this.#watchExpiry()
+  }
+
+  /**
+   * Puts another configuration in force: for the next request, the next message of a live connection, and for live
+   * connections that it forbids, which end. Throws a CageError and changes nothing when it cannot be used.
+   */
+  async reload(config: Config): Promise<void> {
+    const turn = this.#reloading.then(() => this.#reload(config))
+    this.#reloading = turn.catch(() => {})
+    await turn
+  }
+
+  /** Stops listening, lets exchanges under way finish for a while, then ends them. */
+  async close({ drainMs = DRAIN_MS }: { readonly drainMs?: number } = {}): Promise<void> {
+    clearTimeout(this.#expiry)
+    const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
+    this.#front.close()
+    await this.#dns?.close()
+    await this.#core.live.drained(drainMs)
+    this.#core.live.endAll(new Denial('egress_closed', 'the egress is shutting down'))
+    await this.#core.live.drained(1000)
+    this.#front.destroy()
+    this.#current.ruling.upstream.close()
+    await Promise.all(closed)
+  }
+
+  async #listen(): Promise<EgressAddresses> {
+    const { proxy = [], transparent = [], dns } = this.#options
+    for (const source of proxy) this.#servers.push(await listen(source, (socket) => void this.#front.acceptProxy(socket)))
+    for (const { source, meant } of transparent) {
+      const server = await listen(source, (socket) => void this.#front.acceptTransparent(socket, meant === 0 ? boundPort(server) : meant))
+      this.#servers.push(server)
+    }
+    const texts = this.#servers.map((server) => boundText(server.address() as { address: string; port: number }))
+    return { proxy: texts.slice(0, proxy.length), transparent: texts.slice(proxy.length), dns: await this.#listenDns(dns) }
+  }
+
+  async #listenDns(sources: DnsSources | undefined): Promise<readonly string[]> {
+    if (sources === undefined) return []
+    this.#dns = auditedDns(this.#core, this.#options.address)
+    const { udp } = await this.#dns.start(sources)
+    return udp.map(boundText)
+  }
+
+  async #reload(config: Config): Promise<void> {
+    const before = this.#current
+    this.#current = await makeRuling(config, await this.#options.bindings(config), this.#clock, before.lasting)
+    if (before.ruling.upstream !== this.#current.ruling.upstream) before.ruling.upstream.close()
+    this.#core.live.judgeAgain(this.#current.ruling.policy, this.#clock())
+    this.#watchExpiry()
+  }
+
+  /** When an entry of the policy ends, live connections that rested on it end too. */
+  #watchExpiry(): void {
+    clearTimeout(this.#expiry)
+    const next = this.#current.ruling.policy.nextExpiry(this.#clock())
+    if (next === undefined) return
+    const wait = Math.min(next.getTime() - this.#clock().getTime() + 1, LONGEST_TIMER_MS)
+    this.#expiry = setTimeout(() => {
+      this.#core.live.judgeAgain(this.#current.ruling.policy, this.#clock())
+      this.#watchExpiry()
+    }, wait).unref()
+  }
+}

@@ -1,0 +1,178 @@
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import { isAddress, parseHostname, type Authority, type Hostname } from '../../policy/host.ts'
+import type { AuditEvent } from '../../audit/record.ts'
+import type { EgressCore } from '../core.ts'
+import { Denial } from '../denial.ts'
+import { ExchangeRecord } from '../http/exchange-record.ts'
+import type { Route } from '../http/route.ts'
+import type { CertificateAuthority } from '../tls/authority.ts'
+import { Http1Front } from './http1-front.ts'
+import { Http2Front } from './http2-front.ts'
+import { readOpening, type Opening } from './opening.ts'
+import { encodeSocksReply, SocksHandshake } from './socks.ts'
+
+/** Connections at once, tunnels included; what is beyond is closed. */
+const CONNECTIONS = 2048
+const TLS_TIMEOUT_MS = 15_000
+
+/**
+ * Takes client connections from the listeners and finds out, from first bytes, CONNECT, SOCKS and server names, what
+ * they speak and where they go. What is neither HTTP nor TLS with a name is closed and recorded.
+ */
+export class Front {
+  readonly #core: EgressCore
+  readonly #authority: CertificateAuthority
+  readonly #http1: Http1Front
+  readonly #http2: Http2Front
+  readonly #sockets = new Set<Socket>()
+
+  constructor(core: EgressCore, authority: CertificateAuthority) {
+    this.#core = core
+    this.#authority = authority
+    this.#http1 = new Http1Front(core, (socket, target) => void this.#acceptTunnel(socket, 'connect', target))
+    this.#http2 = new Http2Front(core)
+  }
+
+  /** A connection to the explicit proxy: HTTP with absolute targets, CONNECT, or SOCKS5. */
+  async acceptProxy(socket: Socket): Promise<void> {
+    if (!this.#admit(socket)) return
+    const opening = await readOpening(socket)
+    if (opening.kind === 'http') this.#http1.accept(socket, { via: 'proxy', scheme: 'http' })
+    else if (opening.kind === 'socks5') this.#acceptSocks(socket)
+    else this.#refuse(socket, opening, { via: 'proxy', scheme: 'http' })
+  }
+
+  /** A captured connection that was meant for `port` somewhere. */
+  async acceptTransparent(socket: Socket, port: number): Promise<void> {
+    if (!this.#admit(socket)) return
+    const opening = await readOpening(socket)
+    const route: Route = { via: 'transparent', scheme: 'http', port }
+    if (opening.kind === 'http') return this.#http1.accept(socket, route)
+    const host = opening.kind === 'tls' ? serverHost(opening.serverName) : undefined
+    if (host === undefined) return this.#refuse(socket, opening, route)
+    this.#startTls(socket, host, { via: 'transparent', scheme: 'https', authority: { host, port } })
+  }
+
+  /** Stops taking requests; exchanges under way go on. */
+  close(): void {
+    this.#http1.close()
+    this.#http2.close()
+  }
+
+  /** Ends every connection. */
+  destroy(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  #admit(socket: Socket): boolean {
+    if (this.#sockets.size >= CONNECTIONS) {
+      socket.destroy()
+      return false
+    }
+    this.#sockets.add(socket)
+    socket.setNoDelay(true)
+    socket.on('error', () => socket.destroy())
+    socket.once('close', () => this.#sockets.delete(socket))
+    return true
+  }
+
+  /** Inside CONNECT or SOCKS: TLS for the same host, or plain HTTP for it. */
+  async #acceptTunnel(socket: Socket, via: 'connect' | 'socks5', target: Authority): Promise<void> {
+    const opening = await readOpening(socket)
+    const route: Route = { via, scheme: 'http', authority: target }
+    if (opening.kind === 'http') return this.#http1.accept(socket, route)
+    if (opening.kind !== 'tls') return this.#refuse(socket, opening, route)
+    // Clients send no server name for an address (RFC 6066 section 3); the tunnel's own target names it then.
+    const host = opening.serverName === undefined ? target.host : serverHost(opening.serverName)
+    if (host === undefined) return this.#refuse(socket, opening, route)
+    const conflict = host === target.host ? {} : { conflict: { tunnel: target, serverName: host } }
+    this.#startTls(socket, host, { via, scheme: 'https', authority: target, ...conflict })
+  }
+
+  #acceptSocks(socket: Socket): void {
+    const handshake = new SocksHandshake()
+    const timer = setTimeout(() => socket.destroy(), TLS_TIMEOUT_MS)
+    socket.once('close', () => clearTimeout(timer))
+    const onData = (chunk: Buffer): void => {
+      const step = handshake.push(chunk)
+      if (step.kind === 'reject') {
+        this.#record('socks5', '', 0, step.reason)
+        socket.off('data', onData).end(step.reply, () => socket.destroy())
+        return
+      }
+      if (step.reply.length > 0) socket.write(step.reply)
+      if (step.kind === 'more') return
+      clearTimeout(timer)
+      socket.off('data', onData).pause()
+      socket.write(encodeSocksReply('succeeded'))
+      if (step.rest.length > 0) socket.unshift(step.rest)
+      void this.#acceptTunnel(socket, 'socks5', step.authority)
+    }
+    socket.on('data', onData)
+  }
+
+  #startTls(socket: Socket, host: Hostname, route: Route): void {
+    const secure = new TLSSocket(socket, {
+      isServer: true,
+      secureContext: this.#authority.contextFor(host),
+      ALPNProtocols: ['h2', 'http/1.1'],
+    })
+    const timer = setTimeout(() => secure.destroy(new Error('the handshake took too long')), TLS_TIMEOUT_MS)
+    let established = false
+    secure.once('close', () => clearTimeout(timer))
+    secure.on('error', (error) => {
+      if (!established) this.#record('tls', host, route.authority?.port ?? 0, handshakeProblem(error), 'tls_handshake_failed')
+      secure.destroy()
+    })
+    secure.once('secure', () => {
+      clearTimeout(timer)
+      established = true
+      if (secure.alpnProtocol === 'h2') this.#http2.accept(secure, route)
+      else this.#http1.accept(secure, route)
+    })
+  }
+
+  #refuse(socket: Socket, opening: Opening, route: Route): void {
+    socket.destroy()
+    if (opening.kind === 'closed' && opening.silent) return // A probe of the port says nothing.
+    const protocol = opening.kind === 'tls' ? 'tls' : 'raw'
+    this.#record(protocol, route.authority?.host ?? '', route.authority?.port ?? route.port ?? 0, openingProblem(opening))
+  }
+
+  #record(protocol: AuditEvent['protocol'], host: string, port: number, reason: string, code: 'protocol_unsupported' | 'tls_handshake_failed' = 'protocol_unsupported'): void {
+    try {
+      new ExchangeRecord(this.#core, protocol, '', { host, port, path: '' }).write(new Denial(code, reason))
+    } catch (error) {
+      this.#core.log(`audit: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+}
+
+/** The server name as a host. One that is an address breaks RFC 6066 section 3 and is refused. */
+function serverHost(serverName: string | undefined): Hostname | undefined {
+  const host = serverName === undefined ? undefined : parseHostname(serverName)
+  return host === undefined || isAddress(host) ? undefined : host
+}
+
+function openingProblem(opening: Opening): string {
+  switch (opening.kind) {
+    case 'tls':
+      return opening.serverName === undefined ? 'TLS without a server name' : 'TLS with a server name that is not a host'
+    case 'http':
+      return 'HTTP where it is not expected'
+    case 'socks5':
+      return 'SOCKS where it is not expected'
+    case 'unknown':
+      return opening.reason
+    case 'closed':
+      return 'closed before its opening was complete'
+  }
+}
+
+function handshakeProblem(error: Error): string {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  if (code.includes('UNKNOWN_CA')) return "TLS handshake failed: the client does not trust the cage's certificate authority"
+  return code === '' ? 'TLS handshake failed' : `TLS handshake failed: ${code}`
+}
+

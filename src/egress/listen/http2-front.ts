@@ -1,0 +1,81 @@
+import { constants, performServerHandshake, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
+import type { TLSSocket } from 'node:tls'
+import type { EgressCore } from '../core.ts'
+import { Denial } from '../denial.ts'
+import { deny, handleExchange, type InboundRequest } from '../http/exchange.ts'
+import { ExchangeRecord } from '../http/exchange-record.ts'
+import { headerValues, withoutHeaders } from '../http/headers.ts'
+import { http2Reply } from '../http/reply.ts'
+import type { Route } from '../http/route.ts'
+import { relayHttp2WebSocket } from '../websocket/upgrade.ts'
+
+const MAX_HEADER_BYTES = 65_536
+const CONCURRENT_STREAMS = 128
+const IDLE_MS = 5 * 60_000
+
+/** Speaks HTTP/2 on a TLS connection that chose it. Requests on it must all be for the route's authority. */
+export class Http2Front {
+  readonly #core: EgressCore
+  readonly #sessions = new Set<ServerHttp2Session>()
+
+  constructor(core: EgressCore) {
+    this.#core = core
+  }
+
+  accept(socket: TLSSocket, route: Route): void {
+    const session = performServerHandshake(socket, {
+      settings: { enableConnectProtocol: true, maxConcurrentStreams: CONCURRENT_STREAMS, maxHeaderListSize: MAX_HEADER_BYTES },
+      maxHeaderListPairs: 1000,
+      maxSessionMemory: 32,
+    })
+    let requests = 0
+    this.#sessions.add(session)
+    session.on('close', () => this.#sessions.delete(session))
+    session.on('error', () => session.destroy())
+    session.on('sessionError', () => {})
+    session.setTimeout(IDLE_MS, () => session.close())
+    session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, rawHeaders: readonly string[]) => {
+      stream.on('error', () => {}) // 'close' follows, and ends the exchange.
+      const hasBody = (flags & constants.NGHTTP2_FLAG_END_STREAM) === 0
+      this.#handle({ stream, headers, rawHeaders, hasBody, route, reused: requests++ > 0 })
+    })
+  }
+
+  close(): void {
+    for (const session of this.#sessions) session.close()
+  }
+
+  #handle({ stream, headers, rawHeaders, ...rest }: Arrival): void {
+    const fields = withoutHeaders(rawHeaders, (name) => name.startsWith(':'))
+    const authority = headers[':authority']
+    const inbound: InboundRequest = {
+      ...rest,
+      protocol: 'h2',
+      method: headers[':method'] ?? '',
+      target: headers[':path'] ?? '',
+      hosts: authorities(authority, headerValues(fields, 'host')),
+      headers: fields,
+      body: stream,
+    }
+    if (inbound.method !== 'CONNECT') void handleExchange(this.#core, inbound, http2Reply(stream))
+    else if (headers[':protocol'] === 'websocket') void relayHttp2WebSocket(this.#core, inbound, stream)
+    else this.#refuseConnect(inbound, stream)
+  }
+
+  #refuseConnect(inbound: InboundRequest, stream: ServerHttp2Stream): void {
+    const record = new ExchangeRecord(this.#core, 'h2', 'CONNECT', { host: inbound.hosts[0] ?? '', port: 0, path: '' })
+    deny(this.#core, record, http2Reply(stream), new Denial('bad_request', 'CONNECT inside a tunnel'))
+  }
+}
+
+interface Arrival extends Pick<InboundRequest, 'hasBody' | 'route' | 'reused'> {
+  readonly stream: ServerHttp2Stream
+  readonly headers: IncomingHttpHeaders
+  readonly rawHeaders: readonly string[]
+}
+
+/** A `Host` beside `:authority` must say the same (RFC 9113 section 8.3.1); given alone, it stands for it. */
+function authorities(authority: string | undefined, hosts: readonly string[]): readonly string[] {
+  if (authority === undefined) return hosts
+  return hosts.every((host) => host === authority) ? [authority] : [authority, ...hosts]
+}

@@ -1,0 +1,96 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
+import type { ServerHttp2Stream } from 'node:http2'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { EgressCore } from '../core.ts'
+import { Denial } from '../denial.ts'
+import { accept, deny, denialFor, judgeHead, recordFor, refuseMisuse, type InboundRequest } from '../http/exchange.ts'
+import { http1Headers, respond } from '../http/forward.ts'
+import { endToEnd, headerValue, headerValues, withoutHeaders, type HeaderList } from '../http/headers.ts'
+import { http1Reply, http2Reply, type Reply } from '../http/reply.ts'
+import type { UpstreamRequest } from '../upstream/upstream.ts'
+import { relayMessages } from './relay.ts'
+
+/** Completes the handshake with the workload and returns the connection that frames are exchanged on. */
+type Open = (headers: HeaderList) => Duplex
+
+/** A WebSocket over HTTP/1.1 (RFC 6455 section 4). `response` is still attached to the socket, for refusals. */
+export async function relayHttp1WebSocket(core: EgressCore, request: InboundRequest, response: ServerResponse): Promise<void> {
+  const key = headerValue(request.headers, 'sec-websocket-key') ?? ''
+  const open: Open = (headers) => {
+    const socket = response.socket as Socket
+    response.detachSocket(socket)
+    const fields = ['Upgrade', 'websocket', 'Connection', 'Upgrade', 'Sec-WebSocket-Accept', acceptFor(key), ...headers]
+    const lines = fields.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`))
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`, 'latin1')
+    return socket
+  }
+  await relayWebSocket(core, request, { reply: http1Reply(response), open })
+}
+
+/** A WebSocket over one HTTP/2 stream (RFC 8441); upstream it is RFC 6455. */
+export async function relayHttp2WebSocket(core: EgressCore, request: InboundRequest, stream: ServerHttp2Stream): Promise<void> {
+  const open: Open = (headers) => {
+    const fields = headers.map((text, index) => (index % 2 === 0 ? text.toLowerCase() : text))
+    stream.respond([':status', '200', ...fields])
+    return stream
+  }
+  await relayWebSocket(core, { ...request, method: 'GET' }, { reply: http2Reply(stream), open })
+}
+
+async function relayWebSocket(core: EgressCore, request: InboundRequest, client: { readonly reply: Reply; readonly open: Open }): Promise<void> {
+  const record = recordFor(core, request)
+  record.protocol = 'websocket'
+  try {
+    checkHandshake(request)
+    const { destination, context: head } = await judgeHead(core, request, record)
+    const context = { ...head, protocol: 'websocket' as const }
+    const ruling = core.ruling()
+    const outbound = { ...destination, target: destination.path, headers: handshakeHeaders(context.headers), body: Buffer.alloc(0) }
+    refuseMisuse(ruling.secrets, outbound)
+    accept(record, await ruling.chain.inspectRequest({ ...context, priorResults: record.findings, body: outbound.body }))
+    const injected = ruling.secrets.inject(outbound)
+    record.injected = injected.injected
+    const key = randomBytes(16).toString('base64')
+    const origin = { scheme: destination.scheme, authority: destination.authority }
+    const bare: UpstreamRequest = { origin, method: 'GET', path: injected.target, headers: injected.headers, body: outbound.body }
+    const headers = [...http1Headers(bare, request.protocol), ...upgradeFields(key)]
+    const { response, socket, head: first } = await ruling.upstream.http1.upgrade({ ...bare, headers })
+    if (socket === undefined) return await respond(core, ruling, response, { request, reply: client.reply, record })
+    if (headerValue(response.headers, 'sec-websocket-accept') !== acceptFor(key)) {
+      socket.destroy()
+      throw new Denial('upstream_protocol', 'the upstream did not complete the WebSocket handshake')
+    }
+    record.upstreamAddress = response.address
+    record.status = 101
+    if (first !== undefined && first.length > 0) socket.unshift(first)
+    const answer = ruling.secrets.redactHeaders(handshakeHeaders(endToEnd(response.headers)))
+    record.redacted = new Set(answer.redacted)
+    await relayMessages(core, { record, destination, context }, { client: client.open(answer.headers), upstream: socket })
+  } catch (error) {
+    deny(core, record, client.reply, denialFor(core, error, request))
+  }
+}
+
+function checkHandshake(request: InboundRequest): void {
+  const version = headerValues(request.headers, 'sec-websocket-version')
+  const key = headerValue(request.headers, 'sec-websocket-key') ?? ''
+  const keyed = request.protocol === 'h2' || Buffer.from(key, 'base64').length === 16
+  if (request.method !== 'GET' && request.protocol === 'http/1.1') throw new Denial('bad_request', 'a WebSocket handshake must be a GET')
+  if (version.length !== 1 || version[0] !== '13' || !keyed) throw new Denial('bad_request', 'malformed WebSocket handshake')
+}
+
+/** Each side has a handshake of its own, and no extensions: messages are read, so they travel uncompressed. */
+function handshakeHeaders(headers: HeaderList): HeaderList {
+  return withoutHeaders(headers, (name) => name.startsWith('sec-websocket-') && name !== 'sec-websocket-protocol')
+}
+
+function upgradeFields(key: string): HeaderList {
+  return ['Connection', 'Upgrade', 'Upgrade', 'websocket', 'Sec-WebSocket-Version', '13', 'Sec-WebSocket-Key', key]
+}
+
+/** RFC 6455 section 4.2.2: the protocol asks for SHA-1, and no secrecy rests on it. */
+function acceptFor(key: string): string {
+  return createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
+}
