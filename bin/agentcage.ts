@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import { enableCompileCache } from 'node:module'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 
-enableCompileCache()
+// Not Node's default below /tmp: there, whoever makes the folder first decides what code runs.
+enableCompileCache(join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'agentcage', 'compile'))
 const { main } = await import('../src/cli/main.ts')
-const { processIo } = await import('../src/cli/io.ts')
 
-process.exitCode = await main(process.argv.slice(2), processIo())
+process.exitCode = await main(process.argv.slice(2))

@@ -12,31 +12,3 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>
   cwd(): string
 }
-
-/** The streams and environment of this process, with a reader that goes away (`| head`) ending it quietly. */
-export function processIo(): Io {
-  endWithReader(process.stdout)
-  ignoreBrokenPipe(process.stderr)
-  return {
-    stdin: process.stdin,
-    stdout: process.stdout,
-    stderr: process.stderr,
-    env: process.env,
-    cwd: () => process.cwd(),
-  }
-}
-
-/** Nobody reads the output any more: that is how `agentcage audit -f | head` ends, and it is no failure. */
-function endWithReader(stream: NodeJS.WriteStream): void {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0)
-    throw error
-  })
-}
-
-/** Messages that cannot be shown must not end a cage that runs. */
-function ignoreBrokenPipe(stream: NodeJS.WriteStream): void {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-  })
-}

@@ -1,11 +1,12 @@
 import { ExitCode, run } from '@stricli/core'
 import { buildCli } from './app.ts'
-import { reportFailure } from './command.ts'
+import { reportFailure } from './failure.ts'
 import type { Io } from './io.ts'
+import { processIo } from './process-io.ts'
 import { separateWorkload } from './workload-arguments.ts'
 
 /** Runs one command line and returns the exit code: 0 fine, 1 something on the host failed, 2 the request was wrong. */
-export async function main(argv: readonly string[], io: Io): Promise<number> {
+export async function main(argv: readonly string[], io: Io = processIo()): Promise<number> {
   let finished: number | undefined
   const framework = { stdout: io.stdout, stderr: io.stderr, env: io.env, exitCode: null as number | string | null }
   try {

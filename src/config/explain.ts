@@ -17,7 +17,7 @@ const MAX_EXPLAINED = 100
 
 /** Violations of the schema as problems at their place in the text. */
 export function explainIssues(error: z.ZodError<z.output<typeof configSchema>>, yaml: YamlText): Problem[] {
-  return error.issues.slice(0, MAX_EXPLAINED).flatMap((issue) => explain(issue as Issue, [], yaml))
+  return error.issues.slice(0, MAX_EXPLAINED).flatMap((issue) => explain(issue, [], yaml))
 }
 
 function explain(issue: Issue, base: KeyPath, yaml: YamlText): Problem[] {
@@ -128,5 +128,5 @@ function shown(input: unknown): string {
   if (input === null) return 'empty'
   if (Array.isArray(input)) return 'a list'
   if (typeof input === 'object') return 'a mapping'
-  return typeof input === 'string' ? quote(input) : String(input)
+  return typeof input === 'string' ? quote(input) : `${input as number | boolean}`
 }

@@ -1,0 +1,18 @@
+import { reportFailure } from './failure.ts'
+import type { Io } from './io.ts'
+
+/**
+ * The streams and environment of this process. From then on a reader that goes away (`| head`) ends it quietly,
+ * and a defect ends it with one line on standard error and exit code 1.
+ */
+export function processIo(): Io {
+  const { stdout, stderr, stdin, env } = process
+  const io: Io = { stdin, stdout, stderr, env, cwd: () => process.cwd() }
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? 0 : reportFailure(error, io))
+  })
+  // A message that nobody can read is no reason to end a cage that runs.
+  stderr.on('error', () => {})
+  process.on('uncaughtException', (error) => process.exit(reportFailure(error, io)))
+  return io
+}
