@@ -1,0 +1,151 @@
+import type { HeaderList } from '../http/headers.ts'
+import { basicCredentials } from './basic-credentials.ts'
+import type { OutboundRequest, SecretBinding } from './binding.ts'
+import { decodedView, type DecodedView } from './decoded-view.ts'
+import { dialectOf, encode, type Dialect } from './dialect.ts'
+import { NeedleIndex } from './needle-index.ts'
+import { permissionFor, type Destination } from './permission.ts'
+
+export interface Injection {
+  readonly target: string
+  readonly headers: HeaderList
+  readonly body: Buffer
+  /** Names of the secrets that were put in, each once. */
+  readonly injected: readonly string[]
+}
+
+/** A value cannot stand where its placeholder does; the request must be denied. Never holds the value. */
+export class InjectionRefused extends Error {
+  override readonly name = 'InjectionRefused'
+  readonly secret: string
+
+  constructor(secret: string, message: string) {
+    super(message)
+    this.secret = secret
+  }
+}
+
+/** Fields that say where a message goes and where it ends. They are not the workload's to fill from a secret. */
+const FRAMING: ReadonlySet<string> = new Set([
+  'host',
+  ':authority',
+  ':method',
+  ':scheme',
+  ':path',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'upgrade',
+  'trailer',
+  'expect',
+])
+
+/** Puts real values in the place of placeholders. Nothing but the placeholders is touched. */
+export class Injector {
+  readonly #placeholders: NeedleIndex
+  readonly #bindings: readonly SecretBinding[]
+
+  constructor(bindings: readonly SecretBinding[]) {
+    const byPlaceholder = new Map(bindings.map((binding) => [binding.placeholder as string, binding]))
+    this.#placeholders = new NeedleIndex(bindings.map(({ placeholder }) => Buffer.from(placeholder)))
+    this.#bindings = this.#placeholders.needles.map((needle) => byPlaceholder.get(needle.toString()) as SecretBinding)
+  }
+
+  /** Secrets that the destination may not have are left as placeholders. */
+  inject(request: OutboundRequest): Injection {
+    const injected = new Set<string>()
+    const target = this.#injectText(request.target, 'percent', { request, injected })
+    const headers = this.#injectHeaders(request.headers, { request, injected })
+    const body = this.#injectBody(request, injected)
+    return {
+      target,
+      headers: body.length === request.body.length ? headers : withContentLength(headers, body.length),
+      body,
+      injected: [...injected],
+    }
+  }
+
+  #injectHeaders(headers: HeaderList, task: Task): HeaderList {
+    const changed = headers.map((text, position) =>
+      position % 2 === 0 || FRAMING.has((headers[position - 1] as string).toLowerCase())
+        ? text
+        : this.#injectField(text, task),
+    )
+    return changed.every((text, position) => text === headers[position]) ? headers : changed
+  }
+
+  #injectField(text: string, task: Task): string {
+    const credentials = basicCredentials(text)
+    const bytes = credentials && this.#replace(credentials.bytes, 'raw', task)
+    if (credentials !== undefined && bytes !== undefined && bytes !== credentials.bytes) return credentials.with(bytes)
+    // Also after `Basic`: a placeholder may stand for the whole of the credentials.
+    return this.#injectText(text, 'raw', { ...task, isField: true })
+  }
+
+  #injectBody(request: OutboundRequest, injected: Set<string>): Buffer {
+    if (request.body.length === 0) return request.body
+    const dialect = dialectOf(valueOfField(request.headers, 'content-type'), request.body)
+    return this.#replace(request.body, dialect, { request, injected })
+  }
+
+  #injectText(text: string, dialect: Dialect, task: Task): string {
+    const bytes = Buffer.from(text, 'latin1')
+    const replaced = this.#replace(bytes, dialect, task)
+    return replaced === bytes ? text : replaced.toString('latin1')
+  }
+
+  /** Placeholders as they are, then those that the dialect's escapes hide. The same buffer when there are none. */
+  #replace(bytes: Buffer, dialect: Dialect, task: Task): Buffer {
+    const plain = this.#replaceSeen(bytes, { bytes, sourceOffset: (offset) => offset }, dialect, task)
+    const view = decodedView(plain, dialect)
+    return view === undefined ? plain : this.#replaceSeen(plain, view, dialect, task)
+  }
+
+  #replaceSeen(bytes: Buffer, view: DecodedView, dialect: Dialect, task: Task): Buffer {
+    const parts: Buffer[] = []
+    let copied = 0
+    let at = this.#placeholders.indexOf(view.bytes)
+    while (at !== -1) {
+      const found = this.#placeholders.longestAt(view.bytes, at)
+      const end = at + (this.#placeholders.needles[found] as Buffer).length
+      const binding = this.#bindings[found] as SecretBinding
+      if (permissionFor(binding, task.request) === 'granted') {
+        parts.push(bytes.subarray(copied, view.sourceOffset(at)), valueOf(binding, dialect, task))
+        copied = view.sourceOffset(end)
+      }
+      at = this.#placeholders.indexOf(view.bytes, end)
+    }
+    return parts.length === 0 ? bytes : Buffer.concat([...parts, bytes.subarray(copied)])
+  }
+}
+
+interface Task {
+  readonly request: Destination
+  readonly injected: Set<string>
+  /** The bytes become a field value. */
+  readonly isField?: true
+}
+
+function valueOf(binding: SecretBinding, dialect: Dialect, { injected, isField }: Task): Buffer {
+  const value = encode(binding.value.reveal(), dialect)
+  // RFC 9110 section 5.5: a line break would end the field and begin another (header injection, request smuggling).
+  if (isField === true && value.some((byte) => (byte < 0x20 && byte !== 0x09) || byte === 0x7f)) {
+    throw new InjectionRefused(
+      binding.name,
+      `secret ${binding.name} holds a control character, which cannot stand in a header`,
+    )
+  }
+  injected.add(binding.name)
+  return value
+}
+
+function valueOfField(headers: HeaderList, name: string): string {
+  const position = headers.findIndex((text, i) => i % 2 === 0 && text.toLowerCase() === name)
+  return position === -1 ? '' : (headers[position + 1] as string)
+}
+
+function withContentLength(headers: HeaderList, length: number): HeaderList {
+  return headers.map((text, position) =>
+    position % 2 === 1 && (headers[position - 1] as string).toLowerCase() === 'content-length' ? String(length) : text,
+  )
+}

@@ -1,0 +1,104 @@
+import type { OutboundRequest, SecretBinding } from './binding.ts'
+import { basicCredentials } from './basic-credentials.ts'
+import { decodedView } from './decoded-view.ts'
+import { spellings } from './dialect.ts'
+import { NeedleIndex } from './needle-index.ts'
+import { permissionFor, type Destination } from './permission.ts'
+
+/** Why a request must not leave. The reason names the secret and the host, never a value. */
+export interface Misuse {
+  readonly kind: 'placeholder' | 'value'
+  readonly name: string
+  readonly reason: string
+}
+
+/** What a needle gives away, and for whom: more than one secret may have the same value. */
+interface Telltale {
+  readonly kind: Misuse['kind']
+  readonly bindings: SecretBinding[]
+}
+
+/**
+ * Looks for placeholders and real values in all of a request: as sent, percent-decoded, with JSON escapes resolved, and
+ * inside Basic credentials. One pass over the bytes when there are no escapes.
+ */
+export class MisuseDetector {
+  readonly #needles: NeedleIndex
+  readonly #telltales: readonly Telltale[]
+  /** Whether a needle has a character that JSON encoders escape by a backslash alone. */
+  readonly #hasEscapable: boolean
+
+  constructor(bindings: readonly SecretBinding[]) {
+    const telltales = telltalesFor(bindings)
+    this.#needles = new NeedleIndex([...telltales.keys()].map((key) => Buffer.from(key, 'latin1')))
+    this.#telltales = this.#needles.needles.map((needle) => telltales.get(needle.toString('latin1')) as Telltale)
+    this.#hasEscapable = [...telltales.keys()].some((needle) => /["\\/]/.test(needle))
+  }
+
+  find(request: OutboundRequest): Misuse | undefined {
+    const { authority, target, headers, body } = request
+    // NUL stands in no field and in no value, so nothing is found across two fields.
+    const head = Buffer.from(`${authority.host}\0${target}\0${headers.join('\0')}`, 'latin1')
+    return this.#inDecoded(head, request) ?? this.#inBasicCredentials(request) ?? this.#inDecoded(body, request)
+  }
+
+  #inBasicCredentials(request: OutboundRequest): Misuse | undefined {
+    for (const value of request.headers) {
+      const credentials = basicCredentials(value)
+      const misuse = credentials && this.#inDecoded(credentials.bytes, request)
+      if (misuse !== undefined) return misuse
+    }
+    return undefined
+  }
+
+  #inDecoded(bytes: Buffer, destination: Destination): Misuse | undefined {
+    const misuse = this.#in(bytes, destination)
+    if (misuse !== undefined) return misuse
+    const percent = decodedView(bytes, 'percent')
+    const found = percent && this.#in(percent.bytes, destination)
+    if (found !== undefined || !this.#mayBeEscaped(bytes)) return found
+    const json = decodedView(bytes, 'json')
+    return json && this.#in(json.bytes, destination)
+  }
+
+  /** Most JSON is full of `\\n` and `\\"`, which cannot hide a needle that has no such character. */
+  #mayBeEscaped(bytes: Buffer): boolean {
+    return this.#hasEscapable ? bytes.includes('\\') : bytes.includes('\\u00')
+  }
+
+  #in(bytes: Buffer, destination: Destination): Misuse | undefined {
+    for (let at = this.#needles.indexOf(bytes); at !== -1; at = this.#needles.indexOf(bytes, at + 1)) {
+      const misuse = judge(this.#telltales[this.#needles.longestAt(bytes, at)] as Telltale, destination)
+      if (misuse !== undefined) return misuse
+    }
+    return undefined
+  }
+}
+
+function judge({ kind, bindings }: Telltale, destination: Destination): Misuse | undefined {
+  const permissions = bindings.map((binding) => permissionFor(binding, destination))
+  if (permissions.includes('granted')) return undefined
+  const name = (bindings[0] as SecretBinding).name
+  const { host } = destination.authority
+  if (permissions.includes('unencrypted'))
+    return { kind, name, reason: `${kind} ${name} would leave unencrypted to ${host}` }
+  return kind === 'placeholder'
+    ? { kind, name, reason: `placeholder ${name} sent to unauthorized domain ${host}` }
+    : { kind, name, reason: `literal secret value ${name} found in outbound request to ${host}` }
+}
+
+/** By the needle's bytes as Latin-1. */
+function telltalesFor(bindings: readonly SecretBinding[]): Map<string, Telltale> {
+  const telltales = new Map<string, Telltale>()
+  const add = (text: string, kind: Telltale['kind'], binding: SecretBinding): void => {
+    const key = Buffer.from(text).toString('latin1')
+    const telltale = telltales.get(key)
+    if (telltale === undefined) telltales.set(key, { kind, bindings: [binding] })
+    else if (telltale.kind === kind) telltale.bindings.push(binding)
+  }
+  for (const binding of bindings) {
+    add(binding.placeholder, 'placeholder', binding)
+    for (const { text } of spellings(binding.value.reveal())) add(text, 'value', binding)
+  }
+  return telltales
+}
