@@ -31,7 +31,8 @@ export function buildCli(): Application<CliContext> {
     {
       name: 'agentcage',
       scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true },
-      documentation: { disableAnsiColor: true },
+      documentation: { disableAnsiColor: true, useAliasInUsageLine: true },
+      completion: { includeAliases: false },
       localization: { text: cliText },
     },
     {

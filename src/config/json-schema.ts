@@ -6,7 +6,7 @@ export interface JsonSchema {
   readonly $schema?: string
   readonly title?: string
   readonly description?: string
-  readonly type?: string
+  readonly type?: string | readonly string[]
   readonly default?: unknown
   readonly enum?: readonly unknown[]
   readonly const?: unknown

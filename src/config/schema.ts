@@ -148,7 +148,8 @@ export const configSchema = z
               .default([80, 443])
               .meta({ description: 'Ports on which the workload is captured transparently.' }),
           })
-          .prefault({}),
+          .prefault({})
+          .meta({ description: 'TCP.' }),
       })
       .prefault({})
       .meta({ description: 'Ports other than those of the explicit proxy.' }),

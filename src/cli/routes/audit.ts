@@ -8,6 +8,7 @@ export interface AuditFlags {
   readonly decision?: Decision | undefined
   /** Substring of the host. */
   readonly host?: string | undefined
+  readonly method?: string | undefined
   /** `1h`, `30m`, `7d` or an ISO 8601 date. */
   readonly since?: string | undefined
   readonly summary: boolean
@@ -17,7 +18,14 @@ export interface AuditFlags {
 }
 
 export const auditRoute = command<AuditFlags, [log?: string]>({
-  docs: { brief: 'Show, follow, sum up or verify an audit log' },
+  docs: {
+    brief: 'Show, follow, sum up or verify an audit log',
+    customUsage: [
+      '[FILE|NAME] [--json] [-f] [-d DECISION] [--host HOST] [--method METHOD] [--since SINCE] [-n N]',
+      '[FILE|NAME] --summary [--json]',
+      '[FILE|NAME] --verify [--json]',
+    ],
+  },
   parameters: {
     flags: {
       json: {
@@ -39,6 +47,13 @@ export const auditRoute = command<AuditFlags, [log?: string]>({
         optional: true,
         placeholder: 'HOST',
         brief: 'Only hosts that contain HOST',
+      },
+      method: {
+        kind: 'parsed',
+        parse: textArgument,
+        optional: true,
+        placeholder: 'METHOD',
+        brief: 'Only this method, in any case',
       },
       since: {
         kind: 'parsed',

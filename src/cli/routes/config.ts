@@ -10,6 +10,7 @@ const checkRoute = command<ConfigCheckFlags, [file: string]>({
   docs: {
     brief: 'Check a configuration and say what is wrong, with line and column',
     fullDescription: 'Exits with 0 when FILE is right, with 2 when it is not. Nothing is started.',
+    customUsage: ['FILE [--json]'],
   },
   parameters: {
     flags: { json: { kind: 'boolean', withNegated: false, brief: 'Print JSON' } },

@@ -5,7 +5,7 @@ export interface DoctorFlags {
 }
 
 export const doctorRoute = command<DoctorFlags>({
-  docs: { brief: 'Check this host and name the command that mends what is missing' },
+  docs: { brief: 'Check this host and name the command that mends what is missing', customUsage: ['[--json]'] },
   parameters: {
     flags: { json: { kind: 'boolean', withNegated: false, brief: 'Print JSON' } },
   },

@@ -23,6 +23,9 @@ export const egressRoute = command<EgressFlags>({
     fullDescription:
       'Prints one JSON line on standard output when it serves; everything else goes to standard error. ' +
       'SIGHUP reads the configuration again, SIGTERM drains and ends it with 0.',
+    customUsage: [
+      '-c FILE --state DIR [--proxy HOST:PORT]... [--transparent HOST:PORT[=MEANT]]... [--dns HOST:PORT]... [--audit FILE]',
+    ],
   },
   parameters: {
     flags: {

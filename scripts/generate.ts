@@ -1,0 +1,48 @@
+/**
+ * Writes the reference pages that are made from tables in the source: `node scripts/generate.ts`.
+ * With `--check` nothing is written: names each page that is not what the source says, and exits with 1.
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { cliPage } from './reference/cli.ts'
+import { configurationPage } from './reference/configuration.ts'
+import { errorsPage } from './reference/errors.ts'
+import { schemaFile } from './reference/schema.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+
+const PAGES: Readonly<Record<string, () => string>> = {
+  'docs/reference/cage.schema.json': schemaFile,
+  'docs/reference/cli.md': cliPage,
+  'docs/reference/configuration.md': configurationPage,
+  'docs/reference/errors.md': errorsPage,
+}
+
+process.exitCode = process.argv.includes('--check') ? await check() : await write()
+
+async function write(): Promise<number> {
+  for (const [path, render] of Object.entries(PAGES)) {
+    await mkdir(dirname(join(ROOT, path)), { recursive: true })
+    await writeFile(join(ROOT, path), render())
+  }
+  return 0
+}
+
+async function check(): Promise<number> {
+  let stale = 0
+  for (const [path, render] of Object.entries(PAGES)) {
+    if ((await current(path)) === render()) continue
+    process.stderr.write(`${path} is out of date: run \`node scripts/generate.ts\`\n`)
+    stale += 1
+  }
+  return stale === 0 ? 0 : 1
+}
+
+async function current(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(join(ROOT, path), 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
