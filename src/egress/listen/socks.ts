@@ -61,15 +61,15 @@ export class SocksHandshake {
     return { kind: 'connect', reply, authority: request.value, rest: this.#pending.subarray(request.length) }
   }
 
-  #stop(parsed: Partial | Refused, before: Buffer): SocksStep {
-    if (parsed.kind === 'partial') return { kind: 'more', reply: before }
+  #stop(parsed: Incomplete | Refused, before: Buffer): SocksStep {
+    if (parsed.kind === 'incomplete') return { kind: 'more', reply: before }
     this.#state = 'over'
     return { kind: 'reject', reply: Buffer.concat([before, parsed.reply]), reason: parsed.reason }
   }
 }
 
-interface Partial {
-  readonly kind: 'partial'
+interface Incomplete {
+  readonly kind: 'incomplete'
 }
 
 interface Refused {
@@ -78,16 +78,16 @@ interface Refused {
   readonly reason: string
 }
 
-type Parsed<T> = { readonly kind: 'message'; readonly value: T; readonly length: number } | Partial | Refused
+type Parsed<T> = { readonly kind: 'message'; readonly value: T; readonly length: number } | Incomplete | Refused
 
-const PARTIAL: Partial = { kind: 'partial' }
+const INCOMPLETE: Incomplete = { kind: 'incomplete' }
 
 /** Version, number of methods, methods. */
 function parseGreeting(bytes: Buffer): Parsed<void> {
   const [version, count] = bytes
-  if (version === undefined) return PARTIAL
+  if (version === undefined) return INCOMPLETE
   if (version !== SOCKS5) return refuseVersion(version)
-  if (count === undefined || bytes.length < 2 + count) return PARTIAL
+  if (count === undefined || bytes.length < 2 + count) return INCOMPLETE
   if (!bytes.subarray(2, 2 + count).includes(NO_AUTHENTICATION)) {
     const reply = Buffer.from([SOCKS5, NO_ACCEPTABLE_METHOD])
     return { kind: 'refused', reply, reason: 'SOCKS: no offer to go without authentication' }
@@ -105,17 +105,17 @@ function refuseVersion(version: number): Refused {
 /** Version, command, reserved, address type, address, port. Refuses at the first byte that cannot be right. */
 function parseRequest(bytes: Buffer): Parsed<Authority> {
   const [version, command, reserved, type] = bytes
-  if (version === undefined) return PARTIAL
+  if (version === undefined) return INCOMPLETE
   if (version !== SOCKS5) return refuse('failed', `version ${version} in a request`)
-  if (command === undefined) return PARTIAL
+  if (command === undefined) return INCOMPLETE
   if (command !== CONNECT) return refuse('command not supported', `command ${command}`)
-  if (reserved === undefined) return PARTIAL
+  if (reserved === undefined) return INCOMPLETE
   if (reserved !== 0) return refuse('failed', 'reserved byte is not zero')
-  if (type === undefined) return PARTIAL
+  if (type === undefined) return INCOMPLETE
   const field = addressField(type, bytes)
   if (field.kind !== 'message') return field
   const end = field.length + 2
-  if (bytes.length < end) return PARTIAL
+  if (bytes.length < end) return INCOMPLETE
   const port = bytes.readUInt16BE(field.length)
   if (port === 0) return refuse('failed', 'port 0')
   const host = parseHostname(field.value)
@@ -130,7 +130,7 @@ function addressField(type: number, bytes: Buffer): Parsed<string> {
       return addressText(bytes, 4, 8, (field) => field.join('.'))
     case 0x03: {
       const length = bytes[4]
-      if (length === undefined) return PARTIAL
+      if (length === undefined) return INCOMPLETE
       if (length === 0) return refuse('address type not supported', 'empty host name')
       return addressText(bytes, 5, 5 + length, domainText)
     }
@@ -142,7 +142,7 @@ function addressField(type: number, bytes: Buffer): Parsed<string> {
 }
 
 function addressText(bytes: Buffer, start: number, end: number, read: (field: Buffer) => string): Parsed<string> {
-  if (bytes.length < end) return PARTIAL
+  if (bytes.length < end) return INCOMPLETE
   return { kind: 'message', value: read(bytes.subarray(start, end)), length: end }
 }
 
