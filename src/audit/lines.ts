@@ -12,6 +12,12 @@ const NEWLINE = 0x0a
 export class LineSplitter {
   #pending: Buffer = Buffer.alloc(0)
   #skipping = false
+  #unfinished = 0
+
+  /** Bytes since the last newline. */
+  get unfinished(): number {
+    return this.#unfinished
+  }
 
   push(chunk: Buffer): LogLine[] {
     const lines: LogLine[] = []
@@ -40,6 +46,7 @@ export class LineSplitter {
   }
 
   #keep(rest: Buffer): void {
+    this.#unfinished += rest.length
     if (rest.length === 0 || this.#skipping) return
     this.#pending = Buffer.concat([this.#pending, rest])
     if (this.#pending.length <= MOST_LINE_BYTES) return
@@ -50,5 +57,6 @@ export class LineSplitter {
   #forget(): void {
     this.#pending = Buffer.alloc(0)
     this.#skipping = false
+    this.#unfinished = 0
   }
 }
