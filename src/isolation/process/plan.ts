@@ -1,0 +1,120 @@
+import { relative } from 'node:path'
+import type { Config } from '../../config/schema.ts'
+import { CageError } from '../../errors.ts'
+import type { Mount, WorkloadPlan } from '../isolation.ts'
+import { credentialGuard } from './credentials.ts'
+import { workloadEnvironment } from './environment.ts'
+import { isShown, mountOver, systemMounts } from './filesystem.ts'
+import type { HostFacts } from './host.ts'
+import { gitConfiguration, replacedFiles, type GeneratedFile } from './identity.ts'
+import { parseBytes } from './limits.ts'
+import { isWithin, linkTarget, realPath, statOf } from './paths.ts'
+import { findPrograms } from './programs.ts'
+import { resolveProject } from './project.ts'
+import { protectProject } from './protection.ts'
+import { surveyRepositories, type Survey } from './repositories.ts'
+import type { StandIn } from './stand-ins.ts'
+import { volumeMounts } from './volumes.ts'
+
+export interface WorkloadRequest {
+  readonly config: Config
+  readonly command: readonly [string, ...string[]]
+  /** The project folder as named, by default where agentcage was called. */
+  readonly project: string
+  readonly host: HostFacts
+  /** From `writeTrust`. */
+  readonly trust: { readonly mounts: readonly Mount[]; readonly environment: Readonly<Record<string, string>> }
+  /** URL of the explicit proxy, as the workload reaches it. */
+  readonly proxy: string
+  /** Address that answers DNS. */
+  readonly nameserver: string
+  /** Environment name to placeholder. */
+  readonly placeholders: Readonly<Record<string, string>>
+  /** Host folder that the generated files will be written to; only this user may enter it. */
+  readonly scratch: string
+}
+
+export interface PlannedWorkload {
+  readonly plan: WorkloadPlan
+  /** The project without symbolic links. */
+  readonly project: string
+  /** The git repositories in it. */
+  readonly survey: Survey
+  /** To be written to the scratch folder before the start. */
+  readonly files: readonly GeneratedFile[]
+  /** To be placed before the start and removed after the end. */
+  readonly standIns: readonly StandIn[]
+  readonly warnings: readonly string[]
+}
+
+/** Inside, where generated files lie that replace nothing. */
+const INSIDE = '/run/agentcage'
+
+/**
+ * What the workload runs and sees. Reads the host's file system, changes nothing. Throws `mount_refused`,
+ * `config_invalid`, `workload_failed` (no such command) or `host_unsupported`.
+ */
+export function planWorkload(request: WorkloadRequest): PlannedWorkload {
+  const { config, host, trust } = request
+  const guard = credentialGuard(host.home)
+  const project = resolveProject(request.project, host, guard)
+  const workingDirectory = isWithin(host.workingDirectory, project) ? host.workingDirectory : project
+  const system = systemMounts(host)
+  const projectMount: Mount = { kind: 'bind', source: project, target: project, writable: true }
+  const programs = findPrograms(request.command, { host, guard, project, workingDirectory, shown: [...system, projectMount] })
+  const survey = surveyRepositories(project)
+  const protection = protectProject(project, survey)
+  const below = [...system, ...programs.mounts, projectMount, ...protection.mounts]
+  const replaced = replacementMounts(request, below)
+  const volumes = volumeMounts({ container: config.container, project, host, guard, below, reserved: [...replaced, ...trust.mounts].map(({ target }) => target) })
+  const mounts = [...below, ...volumes.mounts, ...replaced, ...trust.mounts]
+  const standIns = [...protection.standIns, ...volumes.standIns]
+  const files = [...replacedFiles(request.nameserver).values(), ...gitFiles(host, project, standIns)]
+  const environment = workloadEnvironment({
+    host,
+    configured: config.container.env,
+    placeholders: request.placeholders,
+    trust: trust.environment,
+    proxy: request.proxy,
+    path: programs.path,
+    workingDirectory,
+    cageName: config.name ?? 'run',
+    tools: { GIT_CONFIG_SYSTEM: `${INSIDE}/gitconfig` },
+    isShown: (path) => isShown(mounts, realPath(path) ?? path),
+  })
+  return {
+    plan: {
+      command: request.command,
+      workingDirectory,
+      environment: environment.variables,
+      mounts,
+      limits: { memory: parseBytes(config.container.memory), pids: config.container.pids },
+    },
+    project,
+    survey,
+    files,
+    standIns,
+    warnings: [...protection.warnings, ...environment.warnings],
+  }
+}
+
+/** Lays the generated files over those of /etc, wherever symbolic links put these, and shows those for git. */
+function replacementMounts({ nameserver, scratch }: WorkloadRequest, below: readonly Mount[]): readonly Mount[] {
+  const show = (name: string, target: string): Mount => ({ kind: 'bind', source: `${scratch}/${name}`, target, writable: false })
+  const replacing = [...replacedFiles(nameserver)].flatMap(([path, { name }]): readonly Mount[] => {
+    const target = linkTarget(path)
+    const over = mountOver(below, target)
+    if (over?.kind !== 'bind' || statOf(target)?.isFile() === true) return [show(name, target)]
+    if (name !== 'resolv.conf') return []
+    throw new CageError('host_unsupported', `${path} does not exist`, { hint: `Create it, an empty file will do: touch ${path}` })
+  })
+  return [...replacing, ...['gitconfig', 'gitignore'].map((name) => show(name, `${INSIDE}/${name}`))]
+}
+
+function gitFiles(host: HostFacts, project: string, standIns: readonly StandIn[]): readonly GeneratedFile[] {
+  const ignored = standIns.filter(({ kind }) => kind === 'file').map(({ path }) => `/${relative(project, path)}\n`)
+  return [
+    { name: 'gitconfig', content: gitConfiguration(host, `${INSIDE}/gitignore`) },
+    { name: 'gitignore', content: ignored.join('') },
+  ]
+}

@@ -1,0 +1,129 @@
+import { readdirSync, readFileSync, type Dirent } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
+import { readGitConfig, type GitPaths } from './git-config.ts'
+import { isWithin, realPath, statOf } from './paths.ts'
+
+/** A git repository, or what poses as one, within the project. */
+export interface Repository {
+  /** The folder with `config`, `hooks` and `HEAD`: `.git` itself, a submodule's in `.git/modules`, a bare repository. */
+  readonly gitFolder: string
+  /** Where its hooks run; undefined for a submodule's folder, whose work tree is elsewhere. */
+  readonly workTree: string | undefined
+}
+
+export interface Survey {
+  readonly repositories: readonly Repository[]
+  /** `.git` files: they point to a git folder elsewhere (submodules, linked work trees). */
+  readonly pointers: readonly string[]
+  /** `.git` as a symbolic link. */
+  readonly links: readonly string[]
+  /** Sockets that some service of the host may listen on. */
+  readonly sockets: readonly string[]
+  /** False when the project is larger than the search goes. */
+  readonly complete: boolean
+}
+
+const MAX_DEPTH = 5
+const MAX_FOLDERS = 1500
+const MAX_REPOSITORIES = 128
+
+/** Large, generated, and not where repositories are. */
+const SKIPPED: ReadonlySet<string> = new Set(['node_modules', '.venv', 'venv', '__pycache__', 'target', '.cache', '.tox', '.next', '.gradle'])
+
+/** Looks for repositories in a project, breadth first and bounded. */
+export function surveyRepositories(project: string): Survey {
+  const found = { repositories: [] as Repository[], pointers: [] as string[], links: [] as string[], sockets: [] as string[] }
+  let level = [project]
+  let folders = 0
+  for (let depth = 0; level.length > 0 && depth <= MAX_DEPTH; depth++) {
+    const next: string[] = []
+    for (const folder of level) {
+      if (++folders > MAX_FOLDERS || found.repositories.length > MAX_REPOSITORIES) return { ...found, complete: false }
+      const entries = entriesOf(folder)
+      if (folder !== project && isGitFolder(entries)) found.repositories.push({ gitFolder: folder, workTree: undefined })
+      for (const entry of entries) {
+        const path = join(folder, entry.name)
+        if (entry.isSocket()) found.sockets.push(path)
+        else if (entry.name !== '.git') {
+          if (entry.isDirectory() && !SKIPPED.has(entry.name)) next.push(path)
+        } else if (entry.isDirectory()) {
+          found.repositories.push({ gitFolder: path, workTree: folder }, ...submodulesOf(path))
+          found.sockets.push(...entriesOf(path).filter((inner) => inner.isSocket()).map((inner) => join(path, inner.name)))
+        } else (entry.isSymbolicLink() ? found.links : found.pointers).push(path)
+      }
+    }
+    level = next
+  }
+  return { ...found, complete: level.length === 0 }
+}
+
+/** The git folders of submodules: `.git/modules/NAME`, where NAME may hold slashes, and those of their submodules. */
+export function submodulesOf(gitFolder: string): readonly Repository[] {
+  const found: Repository[] = []
+  let level = [join(gitFolder, 'modules')]
+  for (let depth = 0; level.length > 0 && depth <= MAX_DEPTH && found.length < MAX_REPOSITORIES; depth++) {
+    const next: string[] = []
+    for (const folder of level) {
+      const entries = entriesOf(folder)
+      if (isGitFolder(entries)) {
+        found.push({ gitFolder: folder, workTree: undefined })
+        next.push(join(folder, 'modules'))
+      } else next.push(...entries.filter((entry) => entry.isDirectory()).map((entry) => join(folder, entry.name)))
+    }
+    level = next
+  }
+  return found
+}
+
+/** What the configuration of a git folder says; undefined without a readable one. */
+export function configOf(gitFolder: string): GitPaths | undefined {
+  const path = join(gitFolder, 'config')
+  const text = smallFile(path)
+  return text === undefined ? undefined : readGitConfig(text, path)
+}
+
+/** Where a `.git` file points to: `gitdir: PATH` (gitrepository-layout(5)). */
+export function pointedTo(pointer: string): string | undefined {
+  const target = /^gitdir: (.+?)\n*$/.exec(smallFile(pointer) ?? '')?.[1]
+  return target === undefined ? undefined : resolve(pointer, '..', target)
+}
+
+/**
+ * The git folders of a linked work tree (`git worktree add`), or undefined when the pointer is not answered: the
+ * folder it names must name it back, which a workload that forged the pointer cannot arrange.
+ */
+export function linkedWorkTree(pointer: string): { readonly own: string; readonly common: string } | undefined {
+  const named = pointedTo(pointer)
+  const own = named === undefined ? undefined : realPath(named)
+  if (own === undefined) return undefined
+  const back = smallFile(join(own, 'gitdir'))?.trim()
+  if (back === undefined || realPath(resolve(own, back)) !== realPath(pointer)) return undefined
+  const common = realPath(resolve(own, smallFile(join(own, 'commondir'))?.trim() ?? '.'))
+  if (common === undefined || !isWithin(own, join(common, 'worktrees')) || relative(join(common, 'worktrees'), own).includes('/')) return undefined
+  return { own, common }
+}
+
+/** A small text file that is really there; undefined for all else. */
+export function smallFile(path: string): string | undefined {
+  const stats = statOf(path)
+  if (stats === undefined || !stats.isFile() || stats.size > 1 << 20) return undefined
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+export function entriesOf(folder: string): readonly Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+  } catch {
+    return []
+  }
+}
+
+/** How git tells (setup.c, is_git_directory): these three are enough for it to read `config` there. */
+function isGitFolder(entries: readonly Dirent[]): boolean {
+  const names = new Set(entries.map((entry) => entry.name))
+  return names.has('HEAD') && names.has('objects') && names.has('refs')
+}

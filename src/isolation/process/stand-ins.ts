@@ -1,0 +1,102 @@
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { isErrno } from '../../system/files.ts'
+import { statOf } from './paths.ts'
+
+/**
+ * Something empty (or harmless) that is put on the host where nothing is, so that a mount can lie over it and the
+ * workload cannot create it. It is removed afterwards.
+ *
+ * A stand-in is recognised by a modification time that nothing else has and by being unchanged: no list of them is
+ * kept, so one left by a killed run is taken over and removed by the next.
+ */
+export type StandIn =
+  | { readonly kind: 'directory'; readonly path: string }
+  | { readonly kind: 'file'; readonly path: string; readonly content: string }
+
+/** 2001-09-09T01:46:47Z, in seconds. */
+const MARK = 1_000_000_007
+
+/** Whether a path holds nothing, or only what an earlier run put there. */
+export function isFree(standIn: StandIn): boolean {
+  return statOf(standIn.path) === undefined || isUntouched(standIn)
+}
+
+/** Puts the stand-ins there; disposing removes those that are still as they were made and that no other cage uses. */
+export function placeStandIns(standIns: readonly StandIn[]): Disposable {
+  const placed: StandIn[] = []
+  const remove = (): void => removeStandIns(placed)
+  try {
+    for (const standIn of standIns) {
+      if (isUntouched(standIn) || place(standIn)) placed.push(standIn)
+    }
+  } catch (error) {
+    remove()
+    throw error
+  }
+  return { [Symbol.dispose]: remove }
+}
+
+/** False when something else came first: then that is what gets protected, and it stays. */
+function place(standIn: StandIn): boolean {
+  try {
+    if (standIn.kind === 'directory') mkdirSync(standIn.path, { mode: 0o755 })
+    else writeFileSync(standIn.path, standIn.content, { flag: 'wx', mode: 0o644 })
+  } catch (error) {
+    if (isErrno(error, 'EEXIST')) return false
+    throw error
+  }
+  utimesSync(standIn.path, MARK, MARK)
+  return true
+}
+
+function removeStandIns(placed: readonly StandIn[]): void {
+  if (placed.length === 0) return
+  const used = mountPointsElsewhere()
+  for (const standIn of placed.toReversed()) {
+    if (!used.has(standIn.path) && isUntouched(standIn)) removeOne(standIn)
+  }
+}
+
+/** Somebody may have removed it, or put something into it, in this very moment: both are fine. */
+function removeOne(standIn: StandIn): void {
+  try {
+    if (standIn.kind === 'directory') rmdirSync(standIn.path)
+    else unlinkSync(standIn.path)
+  } catch (error) {
+    if (!['ENOENT', 'ENOTEMPTY', 'ENOTDIR', 'EACCES', 'EROFS'].some((code) => isErrno(error, code))) throw error
+  }
+}
+
+function isUntouched(standIn: StandIn): boolean {
+  const stats = statOf(standIn.path)
+  if (stats === undefined || stats.mtimeMs !== MARK * 1000) return false
+  if (standIn.kind === 'directory') return stats.isDirectory() && readdirSync(standIn.path).length === 0
+  return stats.isFile() && stats.size === Buffer.byteLength(standIn.content) && readFileSync(standIn.path, 'utf8') === standIn.content
+}
+
+/**
+ * Where other mount namespaces that we may look into have mounts. Removing a file or folder takes the mounts over it
+ * away in every namespace: another cage at work in the same project would lose its protection.
+ */
+function mountPointsElsewhere(): ReadonlySet<string> {
+  const points = new Set<string>()
+  const namespaces = new Set<string>([readlinkSync('/proc/self/ns/mnt')])
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    try {
+      const namespace = readlinkSync(`/proc/${name}/ns/mnt`)
+      if (namespaces.has(namespace)) continue
+      const lines = readFileSync(`/proc/${name}/mountinfo`, 'utf8').split('\n')
+      if (lines.length > 1) namespaces.add(namespace)
+      for (const line of lines) points.add(unescape(line.split(' ')[4] ?? ''))
+    } catch {
+      // The process ended, or belongs to somebody else.
+    }
+  }
+  return points
+}
+
+/** Blanks, newlines and backslashes are octal in mountinfo (proc(5)). */
+function unescape(field: string): string {
+  return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
+}
