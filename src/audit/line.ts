@@ -62,5 +62,6 @@ function whole(value: number): number {
 }
 
 function milliseconds(value: number): number {
-  return Number.isFinite(value) ? Math.round(value * 1000) / 1000 : 0
+  const rounded = Math.round(value * 1000) / 1000
+  return Number.isFinite(rounded) ? rounded : 0
 }

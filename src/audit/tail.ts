@@ -1,8 +1,18 @@
-import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
 import { CageError } from '../errors.ts'
 import { CHAIN_START, readLink } from './chain.ts'
 import { MOST_LINE_BYTES } from './fields.ts'
-import { parseTimestamp } from './timestamp.ts'
+import { parseTimestamp, systemClock, Timestamps } from './timestamp.ts'
 
 /** Where a log ends and what its next record follows. */
 export interface Tail {
@@ -13,6 +23,11 @@ export interface Tail {
   readonly last: number
   /** Where the bytes of a line that was cut off were put, if there were any. */
   readonly tornFile?: string
+}
+
+interface Range {
+  readonly from: number
+  readonly to: number
 }
 
 const CHUNK = 65_536
@@ -66,21 +81,29 @@ function isJson(line: Buffer): boolean {
   }
 }
 
-function moveAside(fd: number, file: string, { from, to }: { readonly from: number; readonly to: number }): string {
-  const tornFile = `${file}.torn-${new Date().toISOString().replaceAll(':', '-')}-${process.pid}`
+function moveAside(fd: number, file: string, range: Range): string {
+  const time = new Timestamps(systemClock, 0).next().slice(0, 26).replaceAll(':', '-')
+  const tornFile = `${file}.torn-${time}Z`
   const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants
   const torn = openSync(tornFile, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
   try {
-    const chunk = Buffer.alloc(CHUNK)
-    for (let at = from; at < to; at += CHUNK) {
-      writeFully(torn, readFully(fd, chunk.subarray(0, Math.min(CHUNK, to - at)), at))
-    }
+    copyRange(fd, torn, range)
     fsyncSync(torn)
+  } catch (error) {
+    unlinkSync(tornFile)
+    throw error
   } finally {
     closeSync(torn)
   }
-  ftruncateSync(fd, from)
+  ftruncateSync(fd, range.from)
   return tornFile
+}
+
+function copyRange(fd: number, target: number, { from, to }: Range): void {
+  const chunk = Buffer.alloc(CHUNK)
+  for (let at = from; at < to; at += CHUNK) {
+    writeFully(target, readFully(fd, chunk.subarray(0, Math.min(CHUNK, to - at)), at))
+  }
 }
 
 function readFully(fd: number, into: Buffer, from: number): Buffer {
