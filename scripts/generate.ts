@@ -11,7 +11,7 @@ import { schemaFile } from './reference/schema.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 
-const PAGES: Readonly<Record<string, () => string>> = {
+const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/cage.schema.json': schemaFile,
   'docs/reference/cli.md': cliPage,
   'docs/reference/configuration.md': configurationPage,
@@ -23,7 +23,7 @@ process.exitCode = process.argv.includes('--check') ? await check() : await writ
 async function write(): Promise<number> {
   for (const [path, render] of Object.entries(PAGES)) {
     await mkdir(dirname(join(ROOT, path)), { recursive: true })
-    await writeFile(join(ROOT, path), render())
+    await writeFile(join(ROOT, path), await render())
   }
   return 0
 }
@@ -31,7 +31,7 @@ async function write(): Promise<number> {
 async function check(): Promise<number> {
   let stale = 0
   for (const [path, render] of Object.entries(PAGES)) {
-    if ((await current(path)) === render()) continue
+    if ((await current(path)) === (await render())) continue
     process.stderr.write(`${path} is out of date: run \`node scripts/generate.ts\`\n`)
     stale += 1
   }

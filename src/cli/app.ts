@@ -31,7 +31,7 @@ export function buildCli(): Application<CliContext> {
     {
       name: 'agentcage',
       scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true },
-      documentation: { disableAnsiColor: true, useAliasInUsageLine: true },
+      documentation: { disableAnsiColor: true },
       completion: { includeAliases: false },
       localization: { text: cliText },
     },

@@ -7,8 +7,8 @@ import { readConfigBytes } from './load.ts'
 export interface WatchOptions {
   /** Ends the watch. */
   readonly signal: AbortSignal
-  /** The file's content is another than before, or the file is gone or back. Called once for each change, never in parallel. */
-  readonly onChange: () => void
+  /** The file's content is another than before, or the file is gone or back. Called once for each change, and not again before it is done. */
+  readonly onChange: () => void | Promise<void>
 }
 
 /** Milliseconds to wait for more of the same change: editors write, rename and touch in quick succession. */
@@ -31,7 +31,7 @@ export async function watchConfig(path: string, options: WatchOptions): Promise<
 
 class WatchedFile {
   readonly #path: string
-  readonly #onChange: () => void
+  readonly #onChange: WatchOptions['onChange']
   #content: string | undefined
   #identity = ''
   #watcher: FSWatcher | undefined
@@ -41,7 +41,7 @@ class WatchedFile {
   #comparing: Promise<void> = Promise.resolve()
   #ended = false
 
-  constructor(path: string, onChange: () => void) {
+  constructor(path: string, onChange: WatchOptions['onChange']) {
     this.#path = path
     this.#onChange = onChange
   }
@@ -92,7 +92,7 @@ class WatchedFile {
     const content = await digestOf(this.#path)
     if (this.#ended || content === this.#content) return
     this.#content = content
-    this.#onChange()
+    await this.#onChange()
   }
 }
 

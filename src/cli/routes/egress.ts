@@ -20,9 +20,10 @@ export interface EgressFlags {
 export const egressRoute = command<EgressFlags>({
   docs: {
     brief: 'Run the egress alone: proxy, DNS, inspection, audit',
-    fullDescription:
-      'Prints one JSON line on standard output when it serves; everything else goes to standard error. ' +
+    fullDescription: [
+      'Prints one JSON line on standard output when it serves; everything else goes to standard error.',
       'SIGHUP reads the configuration again, SIGTERM drains and ends it with 0.',
+    ].join('\n'),
     customUsage: [
       '-c FILE --state DIR [--proxy HOST:PORT]... [--transparent HOST:PORT[=MEANT]]... [--dns HOST:PORT]... [--audit FILE]',
     ],

@@ -15,10 +15,11 @@ export interface RunFlags {
 export const runRoute = command<RunFlags, readonly string[]>({
   docs: {
     brief: 'Run a command in a cage',
-    fullDescription:
-      'Runs COMMAND where it cannot reach the network except through the egress, which decides, inspects, injects secrets ' +
-      'and records. Everything after -- (or after the first word that is not a flag) belongs to COMMAND. ' +
+    fullDescription: [
+      'Runs COMMAND where it cannot reach the network except through the egress, which decides, inspects,',
+      'injects secrets and records. Everything after -- (or after the first word that is not a flag) belongs to COMMAND.',
       'Exits with the exit code of COMMAND, 128+N when signal N ended it.',
+    ].join('\n'),
     customUsage: ['[-c FILE] [--allow HOST]... [-s KEY[=VALUE]]... [--project DIR] [-q] -- COMMAND...'],
   },
   parameters: {

@@ -1,0 +1,58 @@
+/**
+ * Keys that configurations for other versions of agentcage hold, and this one does not act on, stop the start:
+ * passing over them would leave somebody with less protection than their file says.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { allConfigProblems } from '../../src/config/load.ts'
+
+const OTHERS: readonly string[] = [
+  'agents: {decider: {enable: true}}',
+  'capture: {enable_har: true}',
+  'content_type: false',
+  'entropy: {threshold: 7.0}',
+  'firecracker: {vcpus: 2}',
+  'inspectors: [{name: x, path: /x.py}]',
+  'log_allowed: true',
+  'nested_containers: true',
+  'protocol_relays: []',
+  'secrets: {enabled: false}',
+  ...[
+    'add_capabilities: []',
+    'command: [node, agent.js]',
+    'cpus: "2.0"',
+    'drop_capabilities: ALL',
+    'named_volumes: {}',
+    'no_new_privileges: true',
+    'podman_secrets: [A]',
+    'ports: ["1:1"]',
+    'read_only: false',
+    'restart: always',
+    'restart_sec: 10',
+    'security_label_disable: true',
+    'timeout_start_sec: 1',
+    'timeout_stop_sec: 1',
+    'tmpfs: [/x]',
+    'user: "0:0"',
+  ].map((line) => `container: {${line}}`),
+  'domains: {passthrough: [a.example]}',
+  'domains: {allow: [a.example]}',
+  'domains: {block: [a.example]}',
+  'logging: {proxy_connections: true}',
+  'ports: {udp: {allow: [53]}}',
+  'ports: {tcp: {passthrough: [22]}}',
+  'secret_injection: [{env: A, inject_to: ["*"], inject_body: true}]',
+  'secret_injection: [{env: A, inject_to: ["*"], transform: {type: google-jwt-bearer}}]',
+]
+
+for (const text of OTHERS) {
+  test(text, () => {
+    const [problem, ...more] = allConfigProblems(text)
+    assert.deepEqual(more, [])
+    assert.match(problem?.message ?? '', /^[\w.[\]]+ is not supported in this version: \S/)
+    assert.equal(
+      text.slice((problem?.column ?? 0) - 1).startsWith(/[^.]*$/.exec(problem?.path ?? '')?.[0] ?? '?'),
+      true,
+    )
+  })
+}
