@@ -118,16 +118,24 @@ export class Front {
       secureContext: this.#authority.contextFor(host),
       ALPNProtocols: ['h2', 'http/1.1'],
     })
-    const timer = setTimeout(() => secure.destroy(new Error('the handshake took too long')), TLS_TIMEOUT_MS)
     let established = false
-    secure.once('close', () => clearTimeout(timer))
-    secure.on('error', (error) => {
-      if (!established) this.#record('tls', host, route.authority?.port ?? 0, handshakeProblem(error), 'tls_handshake_failed')
+    const fail = (reason: string): void => {
+      if (!established) this.#record('tls', host, route.authority?.port ?? 0, reason, 'tls_handshake_failed')
+      established = true
       secure.destroy()
+    }
+    const timer = setTimeout(() => fail('the TLS handshake took too long'), TLS_TIMEOUT_MS)
+    secure.once('close', () => {
+      clearTimeout(timer)
+      fail('TLS handshake failed: the client closed the connection')
     })
+    secure.on('error', (error) => fail(handshakeProblem(error)))
+    secure.on('_tlsError', (error: Error) => fail(handshakeProblem(error))) // What `tls.Server` turns into 'tlsClientError'.
     secure.once('secure', () => {
       clearTimeout(timer)
       established = true
+      // `tls.Server` clears this flag; without it `node:http2` waits for a client's 'secureConnect', which never comes.
+      Object.assign(secure, { secureConnecting: false })
       if (secure.alpnProtocol === 'h2') this.#http2.accept(secure, route)
       else this.#http1.accept(secure, route)
     })
