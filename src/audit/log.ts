@@ -144,7 +144,9 @@ export class AuditLog implements AuditSink {
     return this.#buffer.subarray(0, this.#buffer.write(line))
   }
 
+  /** What cannot be mended stays so: a later, lesser failure must not lead to `#mend`, which cuts the file. */
   #fail({ problem, mendable }: { readonly problem: string; readonly mendable: boolean }): void {
+    if (this.#failure?.mendable === false) return
     this.#failure = { problem, mendable, tried: this.#clock() }
   }
 

@@ -8,6 +8,7 @@ import { once } from 'node:events'
 import { appendFileSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import * as fc from 'fast-check'
 import { AuditLog } from '../../src/audit/log.ts'
 import { verifyLog } from '../../src/audit/verify.ts'
 import { CageError } from '../../src/errors.ts'
@@ -39,6 +40,39 @@ describe('a torn log', () => {
       assert.equal(readdirSync(folder).filter((entry) => entry.includes('torn')).length, 1)
     })
   }
+
+  test('is gone on from or refused, whatever bytes are at its end; never anything else', async (t) => {
+    const { file } = await logOfThree(t)
+    const before = readFileSync(file)
+    const piece = fc.constantFrom(
+      '\n',
+      '{',
+      '}',
+      '"',
+      '{}\n',
+      '{"ts":"',
+      ',"hash":"',
+      '\0',
+      before.toString().slice(0, 300),
+    )
+    const noise = fc.oneof(
+      fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
+      fc.array(piece, { maxLength: 6 }).map((pieces) => Buffer.from(pieces.join(''))),
+    )
+    await fc.assert(
+      fc.asyncProperty(noise, async (bytes) => {
+        writeFileSync(file, Buffer.concat([before, bytes]))
+        try {
+          await AuditLog.open(file, { cage: 'demo' }).close()
+          assert.deepEqual(readFileSync(file), before)
+        } catch (error) {
+          assert.ok(error instanceof CageError && error.code === 'audit_unusable', String(error))
+          assert.deepEqual(readFileSync(file), Buffer.concat([before, bytes]))
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
 
   test('whose only line is torn begins anew', async (t) => {
     const file = join(temporaryFolder(t), 'audit.jsonl')

@@ -206,14 +206,17 @@ describe('a log that something else touches', () => {
     t.mock.timers.enable({ apis: ['setInterval'] })
     for (const [problem, act] of acts) {
       const file = join(temporaryFolder(t), 'audit.jsonl')
-      await using log = AuditLog.open(file, { cage: 'demo' })
+      let now = NOON
+      await using log = AuditLog.open(file, { cage: 'demo', clock: () => now })
       log.append(auditEvent())
       t.mock.timers.tick(1000)
       assert.equal(log.usable(), true)
       act(file)
       t.mock.timers.tick(1000)
+      now += 60_000_000
       assert.equal(log.usable(), false)
       assert.throws(() => log.append(auditEvent()), unusable(problem))
+      if (/wrote/.test(problem.source)) assert.ok(readFileSync(file, 'utf8').endsWith('\nx\n'))
     }
   })
 })
