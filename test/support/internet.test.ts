@@ -4,19 +4,18 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import http2 from 'node:http2'
 import net from 'node:net'
 import { test } from 'node:test'
 import { header, json } from './http-response.ts'
 import { startInternet, type Internet, type InternetServer } from './internet.ts'
-import { http2Request, rawRequest, tlsOver } from './proxy-client.ts'
+import { http2Over, http2Request, rawRequest, tlsOver } from './proxy-client.ts'
 
 test('a server answers HTTP/1.1 and HTTP/2 and records both', async () => {
   await using internet = await startInternet()
   const api = await internet.server('api.test')
   assert.deepEqual(internet.connectTo, { 'api.test:443': `127.0.0.1:${api.port}` })
 
-  const socket = await connect(internet, api, 'http/1.1')
+  const socket = await connect(internet, api, 'api.test')
   const request = 'POST /a?b HTTP/1.1\r\nhOST: api.test\r\nContent-Length: 5\r\nX-Two: 1\r\nx-two: 2\r\n\r\nhello'
   const first = await rawRequest(socket, request)
   const second = await rawRequest(socket, request)
@@ -25,8 +24,8 @@ test('a server answers HTTP/1.1 and HTTP/2 and records both', async () => {
   assert.deepEqual(json(first)['headers'], ['hOST', 'api.test', 'Content-Length', '5', 'X-Two', '1', 'x-two', '2'])
   socket.destroy()
 
-  const secure = await connect(internet, api, 'h2')
-  const session = http2.connect('https://api.test', { createConnection: () => secure })
+  const tlsOptions = { ca: internet.authority.certificatePem, servername: 'api.test' }
+  const session = await http2Over(net.connect(api.port, '127.0.0.1'), 'https://api.test', tlsOptions)
   const third = await http2Request(session, { ':path': '/h2', ':method': 'POST' }, 'hello')
   assert.equal(third.status, 200)
   assert.equal(json(third)['body'], 'hello')
@@ -75,7 +74,7 @@ for (const [certificate, code] of Object.entries(refused)) {
   test(`a client refuses a certificate that is ${certificate}`, async () => {
     await using internet = await startInternet()
     const bad = await internet.server('bad.test', { certificate: certificate as keyof typeof refused })
-    await assert.rejects(connect(internet, bad, 'http/1.1', 'bad.test'), { code })
+    await assert.rejects(connect(internet, bad, 'bad.test'), { code })
   })
 }
 
@@ -84,14 +83,14 @@ test('raw servers are handed their connections, before and after TLS', async () 
   const onConnection = (socket: net.Socket) => socket.end('HTTP/1.1 200 OK\r\n\r\nto the end')
   const raw = await internet.server('raw.test', { kind: 'tls', onConnection })
   const plain = await internet.server('raw.test', { kind: 'tcp', onConnection })
-  const secure = await connect(internet, raw, 'http/1.1', 'raw.test')
+  const secure = await connect(internet, raw, 'raw.test')
   assert.equal((await rawRequest(secure, 'GET / HTTP/1.1\r\n\r\n')).body.toString(), 'to the end')
   const socket = net.connect(plain.port, '127.0.0.1')
   assert.equal((await rawRequest(socket, 'GET / HTTP/1.1\r\n\r\n')).body.toString(), 'to the end')
 })
 
-async function connect(internet: Internet, server: InternetServer, alpn: string, servername = 'api.test') {
+async function connect(internet: Internet, server: InternetServer, servername: string) {
   const socket = net.connect(server.port, '127.0.0.1')
   await once(socket, 'connect')
-  return tlsOver(socket, { ca: internet.authority.certificatePem, servername, alpn: [alpn] })
+  return tlsOver(socket, { ca: internet.authority.certificatePem, servername, alpn: ['http/1.1'] })
 }

@@ -110,7 +110,8 @@ export class Internet {
     server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket.once('close', () => this.#sockets.delete(socket)))
     })
-    server.listen(0, '127.0.0.1')
+    // A test that failed half-way must not be kept from ending by the servers it left behind.
+    server.listen(0, '127.0.0.1').unref()
     await once(server, 'listening')
     this.#servers.push(server)
     const address = server.address()

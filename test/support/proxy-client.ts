@@ -77,14 +77,8 @@ export interface TlsClientOptions {
 }
 
 /** TLS over a connection, verified. Rejects with the error of the handshake. */
-export async function tlsOver(socket: Duplex, { ca, servername, alpn, sni }: TlsClientOptions): Promise<TLSSocket> {
-  const secure = tls.connect({
-    socket,
-    ca,
-    servername: sni ?? (net.isIP(servername) === 0 ? servername : ''),
-    ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] }),
-    checkServerIdentity: (_name, certificate) => tls.checkServerIdentity(servername, certificate),
-  })
+export async function tlsOver(socket: Duplex, options: TlsClientOptions): Promise<TLSSocket> {
+  const secure = startTls(socket, options)
   await once(secure, 'secureConnect')
   return secure
 }
@@ -132,8 +126,14 @@ export async function http2Session(
   options: Pick<GetOptions, 'proxy' | 'ca'>,
 ): Promise<ClientHttp2Session> {
   const { hostname, port } = new URL(url)
-  const socket = await openTls(hostname, Number(port || 443), options, ['h2'])
-  const session = http2.connect(url, { createConnection: () => socket })
+  const { socket, tls: tlsOptions } = await openTunnel(hostname, Number(port || 443), options)
+  return http2Over(socket, url, tlsOptions)
+}
+
+/** An HTTP/2 session with `https://host` over a connection that leads there, TLS included. */
+export async function http2Over(socket: Duplex, url: string, options: TlsClientOptions): Promise<ClientHttp2Session> {
+  // The session waits for the handshake itself: what the server sends right after it would be lost on the way.
+  const session = http2.connect(url, { createConnection: () => startTls(socket, { ...options, alpn: ['h2'] }) })
   await once(session, 'connect')
   return session
 }
@@ -145,7 +145,7 @@ export interface Http2Response {
   readonly trailers: IncomingHttpHeaders
 }
 
-/** One request on a session. Rejects if the stream is reset. */
+/** One request on a session. Rejects if the stream is reset or the session ends. */
 export async function http2Request(
   session: ClientHttp2Session,
   headers: OutgoingHttpHeaders,
@@ -155,23 +155,44 @@ export async function http2Request(
   if (body.length > 0) stream.end(body)
   let trailers: IncomingHttpHeaders = {}
   stream.on('trailers', (fields: IncomingHttpHeaders) => (trailers = fields))
-  const [received] = (await once(stream, 'response')) as [IncomingHttpHeaders & IncomingHttpStatusHeader]
+  const received = await new Promise<IncomingHttpHeaders & IncomingHttpStatusHeader>((resolve, reject) => {
+    stream.once('response', resolve).once('error', reject)
+    stream.once('close', () => reject(new Error(`the stream ended without a response, code ${stream.rstCode}`)))
+  })
   const chunks: Buffer[] = []
   for await (const chunk of stream) chunks.push(chunk as Buffer)
   return { status: received[':status'] ?? 0, headers: received, body: Buffer.concat(chunks), trailers }
 }
 
-async function openTls(
+interface OpenTunnel {
+  readonly socket: Socket
+  readonly tls: TlsClientOptions
+}
+
+async function openTunnel(
   host: string,
   port: number,
   { proxy, ca }: Pick<GetOptions, 'proxy' | 'ca'>,
-  alpn: readonly string[] = ['http/1.1'],
-): Promise<TLSSocket> {
+): Promise<OpenTunnel> {
   const name = parseAuthority(host, port)
   if (name === undefined || ca === undefined)
     throw new TypeError('https needs a host and the certificate of the authority')
-  const tunnel = await connectTunnel(proxy, formatAuthority(name))
-  return tlsOver(tunnel, { ca, servername: name.host, alpn })
+  return { socket: await connectTunnel(proxy, formatAuthority(name)), tls: { ca, servername: name.host } }
+}
+
+async function openTls(host: string, port: number, options: Pick<GetOptions, 'proxy' | 'ca'>): Promise<TLSSocket> {
+  const tunnel = await openTunnel(host, port, options)
+  return tlsOver(tunnel.socket, { ...tunnel.tls, alpn: ['http/1.1'] })
+}
+
+function startTls(socket: Duplex, { ca, servername, alpn, sni }: TlsClientOptions): TLSSocket {
+  return tls.connect({
+    socket,
+    ca,
+    servername: sni ?? (net.isIP(servername) === 0 ? servername : ''),
+    ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] }),
+    checkServerIdentity: (_name, certificate) => tls.checkServerIdentity(servername, certificate),
+  })
 }
 
 function socksRefused(socket: Socket, reply: number): SocksRefused {
