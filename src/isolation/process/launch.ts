@@ -11,6 +11,7 @@ import { bubblewrapArguments, DESCRIPTORS, type BubblewrapArguments } from './bu
 import { launchFailure } from './launch-failure.ts'
 import { requireProgram } from './launch-programs.ts'
 import type { AppliedLimits } from './limits.ts'
+import type { Argv } from './limits-holder.ts'
 import type { Moat } from './moat.ts'
 import { machineArchitecture, seccompProgram } from './seccomp.ts'
 
@@ -78,17 +79,21 @@ export async function launchWorkload(plan: WorkloadPlan, moat: Moat, options: La
   return cage
 }
 
-/** $1: the process id of who must be the parent, in case it died before the kernel was told to watch it. */
+/**
+ * $1: the process id of who must be the parent, in case it died before the kernel was told to watch it.
+ * The variables were for systemd-run.
+ */
 const KEEPER = `
 test "$PPID" = "$1" || exit 125
 shift
+unset XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS
 trap : HUP INT QUIT TERM USR1 USR2
 "$@"
 exit $?
 `
 
-function chain(bubblewrap: BubblewrapArguments, moat: Moat, { limits }: LaunchOptions): readonly [string, ...string[]] {
-  const argv: readonly [string, ...string[]] = [
+function chain(bubblewrap: BubblewrapArguments, moat: Moat, { limits }: LaunchOptions): Argv {
+  const argv: Argv = [
     requireProgram('nsenter'),
     ...[`--user=${moat.userNamespace}`, `--net=${moat.networkNamespace}`, '--preserve-credentials', '--'],
     ...[requireProgram('unshare'), '--user', '--map-current-user', '--pid', '--'],
@@ -105,7 +110,7 @@ interface Started {
   readonly stderr: Readable | undefined
 }
 
-function start([file, ...args]: readonly [string, ...string[]], { emptyFiles }: BubblewrapArguments, options: LaunchOptions): Started {
+function start([file, ...args]: Argv, { emptyFiles }: BubblewrapArguments, options: LaunchOptions): Started {
   const nothing = openSync('/dev/null', 'r+')
   try {
     const stdio: (StdioEntry | 'pipe')[] = [options.stdio[0], options.stdio[1], 'pipe']

@@ -1,0 +1,63 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { findProgram } from '../../system/process.ts'
+import { runProgram } from '../../system/spawn.ts'
+import type { WorkloadLimits } from '../isolation.ts'
+import { namesOf, type Argv, type Holder, type Limit, type LimitHost } from './limits-holder.ts'
+
+/** A systemd scope around the launcher: the user's own manager, or the system's for root. undefined when none serves. */
+export async function systemdScope(limits: WorkloadLimits, host: LimitHost): Promise<Holder | undefined> {
+  const wanted = namesOf(limits)
+  const program = findProgram('systemd-run')
+  const environment = managerEnvironment(host)
+  if (wanted.length === 0 || program === undefined || environment === undefined) return undefined
+  if (!(await answers(program, host, environment))) return undefined
+  return {
+    held: new Set(wanted.filter((limit) => host.uid === 0 || isDelegated(limit, host.uid))),
+    wrap: (argv) => scope(program, limits, host, argv),
+    environment,
+    cleanup: async () => {},
+  }
+}
+
+/** How its clients find the manager, or undefined when there is none. */
+function managerEnvironment({ uid, environment }: LimitHost): Readonly<Record<string, string>> | undefined {
+  if (uid === 0) return existsSync('/run/systemd/system') ? {} : undefined
+  const runtime = environment['XDG_RUNTIME_DIR'] ?? `/run/user/${uid}`
+  if (!existsSync(join(runtime, 'systemd/private'))) return undefined
+  const bus = environment['DBUS_SESSION_BUS_ADDRESS'] ?? `unix:path=${join(runtime, 'bus')}`
+  return { XDG_RUNTIME_DIR: runtime, DBUS_SESSION_BUS_ADDRESS: bus }
+}
+
+/** A socket may be there and nobody behind it; the launcher must not be the one to find out. */
+async function answers(program: string, host: LimitHost, environment: Readonly<Record<string, string>>): Promise<boolean> {
+  const { code } = await runProgram(program, [...manager(host), '--scope', '--quiet', '--collect', '--', '/bin/true'], {
+    environment,
+    timeout: 5000,
+  })
+  return code === 0
+}
+
+/** Which controllers the system's manager has passed on to the user's (Delegate=, cgroup version 2). */
+function isDelegated(limit: Limit, uid: number): boolean {
+  try {
+    const folder = `/sys/fs/cgroup/user.slice/user-${uid}.slice/user@${uid}.service`
+    return readFileSync(join(folder, 'cgroup.controllers'), 'latin1').split(/\s+/).includes(limit)
+  } catch {
+    return false
+  }
+}
+
+function scope(program: string, { memory, pids }: WorkloadLimits, host: LimitHost, argv: Argv): Argv {
+  return [
+    program,
+    ...[...manager(host), '--scope', '--quiet', '--collect'],
+    ...(memory === undefined ? [] : ['-p', `MemoryMax=${memory}`, '-p', 'MemorySwapMax=0']),
+    ...(pids === undefined ? [] : ['-p', `TasksMax=${pids}`]),
+    ...['--', ...argv],
+  ]
+}
+
+function manager({ uid }: LimitHost): readonly string[] {
+  return uid === 0 ? [] : ['--user']
+}
