@@ -1,5 +1,5 @@
 /**
- * Writes the reference pages that are made from tables in the source: `node scripts/generate.ts`.
+ * Writes the reference pages that are made from tables in the source: `node scripts/generate.ts [FOLDER]`.
  * With `--check` nothing is written: names each page that is not what the source says, and exits with 1.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
@@ -9,7 +9,8 @@ import { configurationPage } from './reference/configuration.ts'
 import { errorsPage } from './reference/errors.ts'
 import { schemaFile } from './reference/schema.ts'
 
-const ROOT = join(import.meta.dirname, '..')
+/** The checkout, or the folder named. */
+const ROOT = process.argv.slice(2).find((word) => !word.startsWith('-')) ?? join(import.meta.dirname, '..')
 
 const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/cage.schema.json': schemaFile,

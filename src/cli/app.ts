@@ -13,6 +13,7 @@
 import { buildApplication, buildRouteMap, help, version, type Application } from '@stricli/core'
 import type { CliContext } from './command.ts'
 import { auditRoute } from './routes/audit.ts'
+import { completionsRoute } from './routes/completions.ts'
 import { configRoutes } from './routes/config.ts'
 import { doctorRoute } from './routes/doctor.ts'
 import { egressRoute } from './routes/egress.ts'
@@ -22,7 +23,14 @@ import { packageVersion } from './version.ts'
 
 const root = buildRouteMap({
   docs: { brief: 'Defense-in-depth proxy sandbox for AI agents.' },
-  routes: { run: runRoute, egress: egressRoute, audit: auditRoute, doctor: doctorRoute, config: configRoutes },
+  routes: {
+    run: runRoute,
+    egress: egressRoute,
+    audit: auditRoute,
+    doctor: doctorRoute,
+    config: configRoutes,
+    completions: completionsRoute,
+  },
 })
 
 export function buildCli(): Application<CliContext> {

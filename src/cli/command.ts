@@ -26,7 +26,7 @@ export interface CommandOptions<FLAGS extends Readonly<Partial<Record<keyof FLAG
 
 /** A route that loads and runs one command file. */
 export function command<
-  FLAGS extends Readonly<Partial<Record<keyof FLAGS, unknown>>> = NonNullable<unknown>,
+  FLAGS extends Readonly<Partial<Record<keyof FLAGS, unknown>>> = object,
   ARGS extends BaseArgs = [],
 >(options: CommandOptions<FLAGS, ARGS>): Command<CliContext> {
   return buildCommand<FLAGS, ARGS, CliContext>({

@@ -1,5 +1,6 @@
 import { ExitCode, run } from '@stricli/core'
 import { buildCli } from './app.ts'
+import { printCompletions } from './complete.ts'
 import { reportFailure } from './failure.ts'
 import type { Io } from './io.ts'
 import { processIo } from './process-io.ts'
@@ -10,6 +11,7 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
   let finished: number | undefined
   const framework = { stdout: io.stdout, stderr: io.stderr, env: io.env, exitCode: null as number | string | null }
   try {
+    if (argv[0] === '__complete') return await printCompletions(argv.slice(1), io)
     await run(buildCli(), separateWorkload(argv), {
       process: framework,
       io,

@@ -1,0 +1,71 @@
+/** The program as a process: it ends with its reader, names a full disk, and keeps its compiled code where nobody else writes. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { run } from '../support/command.ts'
+import { requireThat } from '../support/requires.ts'
+import { withFolder } from '../support/temporary.ts'
+
+const PROGRAM = join(import.meta.dirname, '../../bin/agentcage.ts')
+const QUIET = { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' }
+
+test('exit codes reach the shell', async (t) => {
+  const file = join(await withFolder(t), 'cage.yaml')
+  await writeFile(file, 'nmae: a\n')
+  const codes = []
+  for (const argv of [['--version'], ['frobnicate'], ['config', 'check', file]]) {
+    codes.push((await run(process.execPath, [PROGRAM, ...argv], { env: QUIET })).code)
+  }
+  assert.deepEqual(codes, [0, 2, 2])
+})
+
+test('a reader that goes away ends it without a word', async () => {
+  const child = spawn(process.execPath, [PROGRAM, 'config', 'schema'], {
+    env: QUIET,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  child.stdout.destroy()
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (stderr += chunk))
+  const [code, signal] = (await once(child, 'close')) as [number | null, string | null]
+  assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
+})
+
+test('messages that nobody reads change nothing', async () => {
+  const child = spawn(process.execPath, [PROGRAM, 'frobnicate'], { env: QUIET, stdio: ['ignore', 'ignore', 'pipe'] })
+  child.stderr.destroy()
+  const [code] = (await once(child, 'close')) as [number | null]
+  assert.equal(code, 2)
+})
+
+test('output that cannot be written is an error', async (t) => {
+  if (!requireThat(t, existsSync('/dev/full'), '/dev/full')) return
+  const { code, stderr } = await run(
+    'sh',
+    ['-c', 'exec "$0" "$1" config schema > /dev/full', process.execPath, PROGRAM],
+    {
+      env: QUIET,
+    },
+  )
+  assert.equal(code, 1)
+  assert.match(stderr, /^error: internal: ENOSPC[^\n]*\n$/)
+})
+
+test('compiled code is kept below the home folder', async (t) => {
+  const folder = await withFolder(t)
+  const env = {
+    ...process.env,
+    HOME: folder,
+    XDG_CACHE_HOME: undefined,
+    NODE_DISABLE_COMPILE_CACHE: undefined,
+    TMPDIR: folder,
+  }
+  const { code } = await run(process.execPath, [PROGRAM, '--version'], { env })
+  assert.equal(code, 0)
+  assert.deepEqual(await readdir(folder), ['.cache'])
+  assert.deepEqual(await readdir(join(folder, '.cache/agentcage')), ['compile'])
+})
