@@ -46,8 +46,12 @@ export class BodyRedactor {
 
   /** Settles everything that starts before `limit`, and holds the rest. */
   #release(bytes: Buffer, limit: number): Buffer {
-    const parts: Buffer[] = []
     let at = this.#values.indexOf(bytes)
+    if (at === -1 && this.#covered === 0 && limit === bytes.length) {
+      this.#held = NOTHING
+      return bytes
+    }
+    const parts: Buffer[] = []
     while (at !== -1 && at < limit) {
       this.#cover(bytes, at, parts)
       at = this.#values.indexOf(bytes, at + 1)

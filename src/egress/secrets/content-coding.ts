@@ -1,4 +1,4 @@
-import { Duplex, type Transform } from 'node:stream'
+import { Duplex, type Readable, type Transform } from 'node:stream'
 import {
   constants,
   createBrotliDecompress,
@@ -71,8 +71,6 @@ export function acceptableCodings(acceptEncoding: string): string {
 class Decoder extends Duplex {
   readonly #coding: Coding
   #inner: Decompressor | undefined
-  /** What to do when the inner stream has given out everything, where that is not the end. */
-  #next: (() => void) | undefined
   #isOver = false
 
   constructor(coding: Coding) {
@@ -88,21 +86,27 @@ class Decoder extends Duplex {
     inner.write(chunk, (error) => {
       if (error) return // `#start` has destroyed this stream with the same error.
       const rest = chunk.subarray(inner.bytesWritten - before)
-      if (rest.length > 0 && this.#coding.concatenates) {
-        this.#next = () => {
+      if (rest.length === 0) return done()
+      if (this.#coding.concatenates) {
+        return whenEnded(inner, () => {
+          inner.destroy()
           this.#inner = undefined
           this._write(rest, 'binary', done)
-        }
-        return
+        })
       }
-      this.#isOver = rest.length > 0
+      this.#isOver = true
+      whenEnded(inner, () => this.push(null))
       done()
     })
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    if (this.#inner === undefined) this.push(null)
-    else if (!this.#isOver) this.#inner.end()
+    const inner = this.#inner
+    if (inner === undefined) this.push(null)
+    else if (!this.#isOver) {
+      whenEnded(inner, () => this.push(null))
+      inner.end()
+    }
     done()
   }
 
@@ -121,14 +125,14 @@ class Decoder extends Duplex {
       if (!this.push(data)) inner.pause()
     })
     inner.on('error', (error) => this.destroy(error))
-    inner.on('end', () => {
-      const next = this.#next
-      this.#next = undefined
-      if (next === undefined) this.push(null)
-      else next()
-    })
     return inner
   }
+}
+
+/** Runs `next` when `stream` has given out everything, which may already be so. */
+function whenEnded(stream: Readable, next: () => void): void {
+  if (stream.readableEnded) next()
+  else stream.once('end', next)
 }
 
 function listItems(list: string): string[] {

@@ -1,0 +1,51 @@
+import { parseAuthority, type Authority, type Hostname } from '../../../src/policy/host.ts'
+import type { OutboundRequest, SecretBinding } from '../../../src/egress/secrets/binding.ts'
+import type { Placeholder } from '../../../src/secrets/placeholders.ts'
+import { Secret } from '../../../src/secrets/secret.ts'
+
+export const PLACEHOLDER = 'agentcage:secret:API_KEY:00112233445566778899aabbccddeeff'
+
+/** Has what needs escaping in JSON, in URLs and in forms. */
+export const VALUE = 'sk-live "q\\uote" a&b=c#d+e/f?g%41é'
+
+export function binding(options: {
+  readonly name?: string
+  readonly placeholder?: string
+  readonly value?: string
+  readonly injectTo?: readonly string[]
+}): SecretBinding {
+  const { name = 'API_KEY', placeholder = PLACEHOLDER, value = VALUE, injectTo = ['api.test'] } = options
+  return {
+    name,
+    placeholder: placeholder as Placeholder,
+    value: new Secret(name, value),
+    injectTo: injectTo as (Hostname | '*')[],
+  }
+}
+
+export function authority(text: string): Authority {
+  const parsed = parseAuthority(text, 443)
+  if (parsed === undefined) throw new TypeError(`not an authority: ${text}`)
+  return parsed
+}
+
+/** A GET over TLS to `to` with nothing in it but what is given. */
+export function request(to: string, parts: Partial<Omit<OutboundRequest, 'authority'>> = {}): OutboundRequest {
+  const defaults = { scheme: 'https', target: '/', headers: ['Host', to], body: Buffer.alloc(0) } as const
+  return { ...defaults, ...parts, authority: authority(to) }
+}
+
+/** The bytes of a UTF-8 text as they stand in a header: one Latin-1 character each. */
+export function onTheWire(text: string): string {
+  return Buffer.from(text).toString('latin1')
+}
+
+export function basic(credentials: string): string {
+  return `Basic ${Buffer.from(credentials).toString('base64')}`
+}
+
+/** Cuts `bytes` at each of `cuts` (any numbers, taken modulo the length). */
+export function split(bytes: Buffer, cuts: readonly number[]): Buffer[] {
+  const positions = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].toSorted((a, b) => a - b)
+  return [0, ...positions].map((start, i) => bytes.subarray(start, positions[i] ?? bytes.length))
+}

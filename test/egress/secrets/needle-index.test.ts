@@ -1,0 +1,110 @@
+/**
+ * Search for many byte strings at once.
+ *
+ * `indexOf` gives the first position at which any needle starts, `longestAt` the longest needle there, and
+ * `unfinishedFrom` the first position from which the rest of the bytes could become a needle with more of them.
+ * All three answer exactly like a naive search, for any number and length of needles.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import { NeedleIndex } from '../../../src/egress/secrets/needle-index.ts'
+import { fuzz } from '../../support/fuzz.ts'
+
+const index = (...needles: string[]): NeedleIndex => new NeedleIndex(needles.map((needle) => Buffer.from(needle)))
+
+test('finds the first needle and the longest of those that start there', () => {
+  const needles = index('key', 'keyring', 'ring', 'o')
+  const text = Buffer.from('a keyring of keys')
+  const at = needles.indexOf(text)
+  assert.equal(at, 2)
+  assert.equal(String(needles.needles[needles.longestAt(text, at)]), 'keyring')
+  assert.equal(needles.indexOf(text, 3), 5)
+  assert.equal(needles.indexOf(text, 6), 10)
+})
+
+test('finds a needle that is all of the text, at its start and at its end', () => {
+  for (const needle of ['x', 'xy', 'xyz', 'x'.repeat(300), 'abcdefghijklmnopqrstuvwxyz']) {
+    const needles = index(needle)
+    assert.equal(needles.indexOf(Buffer.from(needle)), 0)
+    assert.equal(needles.indexOf(Buffer.from(`${needle}--------`)), 0)
+    assert.equal(needles.indexOf(Buffer.from(`--------${needle}`)), 8)
+    assert.equal(needles.indexOf(Buffer.from(needle.slice(0, -1))), -1)
+  }
+})
+
+test('without needles there is nothing to find and nothing to wait for', () => {
+  const none = new NeedleIndex([])
+  assert.equal(none.isEmpty, true)
+  assert.equal(none.indexOf(Buffer.from('text')), -1)
+  assert.equal(none.unfinishedFrom(Buffer.from('text')), 4)
+})
+
+test('an empty needle is refused: it would be everywhere', () => {
+  assert.throws(() => index('a', ''), RangeError)
+})
+
+test('the unfinished rest is the start of a needle, never a whole one with nothing to add', () => {
+  const needles = index('secret', 'secretary', 'tar')
+  const unfinished = (text: string): string => text.slice(needles.unfinishedFrom(Buffer.from(text)))
+  assert.equal(unfinished('no match'), '')
+  assert.equal(unfinished('a s'), 's')
+  assert.equal(unfinished('a secre'), 'secre')
+  assert.equal(unfinished('a secret'), 'secret', 'may become secretary')
+  assert.equal(unfinished('a secretary'), '')
+  assert.equal(unfinished('a secreta'), 'secreta')
+  assert.equal(unfinished('a secretx t'), 't')
+})
+
+test('property: answers like a naive search', () => {
+  const alphabet = fc.constantFrom('a', 'b', 'c')
+  const word = fc.string({ unit: alphabet, minLength: 1, maxLength: 12 })
+  const text = fc.string({ unit: alphabet, maxLength: 200 })
+  fc.assert(
+    fc.property(fc.array(word, { minLength: 1, maxLength: 50 }), text, (words, haystack) => {
+      assertLikeNaive(words, haystack)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('fuzz: any bytes, few and many needles, short and long', async (t) => {
+  await fuzz(t, { runs: 300 }, (random) => {
+    const letters = random.pick(['ab', 'abcdefghij', String.fromCharCode(...Array(256).keys())])
+    const word = (length: number): string => Array.from({ length }, () => random.pick(letters.split(''))).join('')
+    const words = Array.from({ length: random.pick([1, 2, 33, 100]) }, () =>
+      word(random.integer(1, random.pick([3, 9, 40]))),
+    )
+    const text = Array.from({ length: random.integer(0, 20) }, () =>
+      random.chance(0.4) ? random.pick(words) : word(random.integer(0, 30)),
+    )
+    assertLikeNaive(words, text.join(''))
+  })
+})
+
+/** Texts hold bytes as Latin-1. */
+function assertLikeNaive(words: readonly string[], text: string): void {
+  const needles = new NeedleIndex(words.map((word) => Buffer.from(word, 'latin1')))
+  const bytes = Buffer.from(text, 'latin1')
+  const starts = text.split('').map((_, at) =>
+    words
+      .filter((word) => text.startsWith(word, at))
+      .toSorted(byLength)
+      .at(-1),
+  )
+  const found: number[] = []
+  for (let at = needles.indexOf(bytes); at !== -1; at = needles.indexOf(bytes, at + 1)) found.push(at)
+  const expected = [...starts.keys()].filter((at) => starts[at] !== undefined)
+  assert.deepEqual(found, expected)
+  for (const at of starts.keys()) {
+    assert.equal(needles.needles[needles.longestAt(bytes, at)]?.toString('latin1'), starts[at])
+  }
+  const rest = [...starts.keys()].find((at) =>
+    words.some((word) => word.length > text.length - at && word.startsWith(text.slice(at))),
+  )
+  assert.equal(needles.unfinishedFrom(bytes), rest ?? text.length)
+}
+
+function byLength(a: string, b: string): number {
+  return a.length - b.length
+}
