@@ -38,7 +38,8 @@ const LONGEST_JUMP = 255
 export function assemble(steps: readonly Step[]): Buffer {
   const layout = place(steps)
   const instructions = layout.steps.flatMap((placed) => encode(placed, layout))
-  if (instructions.length > LONGEST_PROGRAM) throw new RangeError(`a BPF program of ${instructions.length} instructions`)
+  if (instructions.length > LONGEST_PROGRAM)
+    throw new RangeError(`a BPF program of ${instructions.length} instructions`)
   return Buffer.concat(instructions)
 }
 
@@ -61,7 +62,9 @@ function place(steps: readonly Step[]): Layout {
   let long: ReadonlySet<Instruction> = new Set()
   for (;;) {
     const layout = layOut(steps, long)
-    const tooLong = layout.steps.filter(({ step, at }) => step.op === 'jump' && !long.has(step) && reach(step, at, layout) > LONGEST_JUMP)
+    const tooLong = layout.steps.filter(
+      ({ step, at }) => step.op === 'jump' && !long.has(step) && reach(step, at, layout) > LONGEST_JUMP,
+    )
     if (tooLong.length === 0) return layout
     long = new Set([...long, ...tooLong.map(({ step }) => step)])
   }

@@ -75,13 +75,14 @@ exec "$@"
 
 /** `--disable-userns` counts on `--unshare-user`. `--die-with-parent` ends all of the cage when its launcher is gone. */
 function confinement({ newSession }: BubblewrapContext): readonly string[] {
-  return [
-    ...['--unshare-user', '--disable-userns', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
-    ...['--die-with-parent', ...(newSession ? ['--new-session'] : [])],
-    ...['--hostname', 'agentcage', '--cap-drop', 'ALL'],
-    ...['--seccomp', String(DESCRIPTORS.seccomp), '--json-status-fd', String(DESCRIPTORS.status)],
-  ]
+  const descriptors = ['--seccomp', String(DESCRIPTORS.seccomp), '--json-status-fd', String(DESCRIPTORS.status)]
+  return [...NAMESPACES, '--die-with-parent', ...(newSession ? ['--new-session'] : []), ...IDENTITY, ...descriptors]
 }
+
+const NAMESPACES = ['user', 'pid', 'ipc', 'uts', 'cgroup-try']
+  .map((name) => `--unshare-${name}`)
+  .concat('--disable-userns')
+const IDENTITY = ['--hostname', 'agentcage', '--cap-drop', 'ALL'] as const
 
 function mountOptions(mounts: readonly Mount[]): readonly string[] {
   let empty: number = DESCRIPTORS.empty
@@ -110,19 +111,14 @@ function mountOption(mount: Mount, nextEmpty: () => string): readonly string[] {
 }
 
 function tmpfs(target: string, mode: number | undefined, sizeBytes: number | undefined): readonly string[] {
-  return [
-    ...(mode === undefined ? [] : ['--perms', mode.toString(8).padStart(4, '0')]),
-    ...(sizeBytes === undefined ? [] : ['--size', String(sizeBytes)]),
-    ...['--tmpfs', target],
-  ]
+  const perms = mode === undefined ? [] : ['--perms', mode.toString(8).padStart(4, '0')]
+  const size = sizeBytes === undefined ? [] : ['--size', String(sizeBytes)]
+  return [...perms, ...size, '--tmpfs', target]
 }
 
 function environmentOptions({ environment, workingDirectory }: WorkloadPlan): readonly string[] {
-  return [
-    '--clearenv',
-    ...Object.entries(environment).flatMap(([name, value]) => ['--setenv', name, value]),
-    ...['--chdir', workingDirectory],
-  ]
+  const variables = Object.entries(environment).flatMap(([name, value]) => ['--setenv', name, value])
+  return ['--clearenv', ...variables, '--chdir', workingDirectory]
 }
 
 function isMaskedFile(mount: Mount): boolean {
@@ -132,5 +128,8 @@ function isMaskedFile(mount: Mount): boolean {
 function refuseNul(values: readonly string[]): void {
   const bad = values.find((value) => value.includes('\0'))
   if (bad === undefined) return
-  throw new CageError('workload_failed', `a NUL byte in a path, a variable or the command: ${JSON.stringify(bad.split('\0')[0])}…`)
+  throw new CageError(
+    'workload_failed',
+    `a NUL byte in a path, a variable or the command: ${JSON.stringify(bad.split('\0')[0])}…`,
+  )
 }

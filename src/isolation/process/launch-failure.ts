@@ -34,18 +34,22 @@ export function launchFailure(problem: string): CageError {
   return new CageError('workload_failed', `cannot start the workload: ${said}`, { hint: launchHint(said) })
 }
 
-/** The first switch of the kernel that forbids user namespaces here, or undefined. */
-export function namespaceObstacle(read: (path: string) => string | undefined = readSwitch): NamespaceObstacle | undefined {
-  if (read('/proc/sys/kernel/unprivileged_userns_clone') === '0') {
-    return {
-      reason: 'the kernel forbids user namespaces (kernel.unprivileged_userns_clone=0)',
-      mend: 'sudo sysctl -w kernel.unprivileged_userns_clone=1',
-    }
-  }
+/** The first switch of the kernel that forbids user namespaces to this user, or undefined. Some spare root. */
+export function namespaceObstacle(
+  read: (path: string) => string | undefined = readSwitch,
+  uid: number = process.geteuid?.() ?? 0,
+): NamespaceObstacle | undefined {
   if (read('/proc/sys/user/max_user_namespaces') === '0') {
     return {
       reason: 'the kernel allows no user namespaces (user.max_user_namespaces=0)',
       mend: 'sudo sysctl -w user.max_user_namespaces=15000',
+    }
+  }
+  if (uid === 0) return undefined
+  if (read('/proc/sys/kernel/unprivileged_userns_clone') === '0') {
+    return {
+      reason: 'the kernel forbids user namespaces to users (kernel.unprivileged_userns_clone=0)',
+      mend: 'sudo sysctl -w kernel.unprivileged_userns_clone=1',
     }
   }
   if (read('/proc/sys/kernel/apparmor_restrict_unprivileged_userns') === '1') {
@@ -77,19 +81,27 @@ function readSwitch(path: string): string | undefined {
 }
 
 function oneLine(text: string): string {
-  return text.trim().split(/\s*\n\s*/).slice(-3).join('; ').slice(0, 500)
+  return text
+    .trim()
+    .split(/\s*\n\s*/)
+    .slice(-3)
+    .join('; ')
+    .slice(0, 500)
 }
 
 function generalHint(problem: string): string {
   if (/not permitted|denied/i.test(problem)) {
     return 'In a container, allow user namespaces: --security-opt seccomp=unconfined, or run agentcage on the host. agentcage doctor says more.'
   }
-  if (/no space left|limit/i.test(problem)) return 'The limit user.max_user_namespaces is reached; raise it with sysctl.'
+  if (/no space left|limit/i.test(problem))
+    return 'The limit user.max_user_namespaces is reached; raise it with sysctl.'
   return 'agentcage doctor checks this host.'
 }
 
 function launchHint(said: string): string {
-  if (/can't find source path|no such file/i.test(said)) return 'A mount names a path that does not exist; check container.volumes.'
-  if (/permission denied|not permitted/i.test(said)) return 'A mount needs a folder that you may read, and a place for it that exists or can be made.'
+  if (/can't find source path|no such file/i.test(said))
+    return 'A mount names a path that does not exist; check container.volumes.'
+  if (/permission denied|not permitted/i.test(said))
+    return 'A mount needs a folder that you may read, and a place for it that exists or can be made.'
   return 'Check container.volumes; agentcage doctor checks the host.'
 }

@@ -61,14 +61,19 @@ function locate(path: string, mounts: string, version: 1 | 2, controller: Limit)
     if (type !== (version === 1 ? 'cgroup' : 'cgroup2')) continue
     if (version === 1 && !options.split(',').includes(controller)) continue
     if (path.startsWith('/..')) return undefined
-    const below = root === '/' ? path : path === root || path.startsWith(`${root}/`) ? path.slice(root.length) : undefined
+    const below =
+      root === '/' ? path : path === root || path.startsWith(`${root}/`) ? path.slice(root.length) : undefined
     if (below !== undefined) return { version, folder: join(mounted, below) }
   }
   return undefined
 }
 
 /** In version 2 a group with processes of its own cannot have children with controllers, so that ours stands beside it. */
-function makeGroup({ version, folder }: ControlGroup, name: string, limit: (group: string) => void): string | undefined {
+function makeGroup(
+  { version, folder }: ControlGroup,
+  name: string,
+  limit: (group: string) => void,
+): string | undefined {
   const parents = version === 1 ? [folder] : [folder, dirname(folder)]
   for (const parent of parents) {
     const group = join(parent, name)

@@ -30,8 +30,12 @@ function managerEnvironment({ uid, environment }: LimitHost): Readonly<Record<st
 }
 
 /** A socket may be there and nobody behind it; the launcher must not be the one to find out. */
-async function answers(program: string, host: LimitHost, environment: Readonly<Record<string, string>>): Promise<boolean> {
-  const { code } = await runProgram(program, [...manager(host), '--scope', '--quiet', '--collect', '--', '/bin/true'], {
+async function answers(
+  program: string,
+  host: LimitHost,
+  environment: Readonly<Record<string, string>>,
+): Promise<boolean> {
+  const { code } = await runProgram(program, [...manager(host), ...TRANSIENT, '--', '/bin/true'], {
     environment,
     timeout: 5000,
   })
@@ -49,14 +53,12 @@ function isDelegated(limit: Limit, uid: number): boolean {
 }
 
 function scope(program: string, { memory, pids }: WorkloadLimits, host: LimitHost, argv: Argv): Argv {
-  return [
-    program,
-    ...[...manager(host), '--scope', '--quiet', '--collect'],
-    ...(memory === undefined ? [] : ['-p', `MemoryMax=${memory}`, '-p', 'MemorySwapMax=0']),
-    ...(pids === undefined ? [] : ['-p', `TasksMax=${pids}`]),
-    ...['--', ...argv],
-  ]
+  const memoryOptions = memory === undefined ? [] : ['-p', `MemoryMax=${memory}`, '-p', 'MemorySwapMax=0']
+  const pidsOptions = pids === undefined ? [] : ['-p', `TasksMax=${pids}`]
+  return [program, ...manager(host), ...TRANSIENT, ...memoryOptions, ...pidsOptions, '--', ...argv]
 }
+
+const TRANSIENT = ['--scope', '--quiet', '--collect'] as const
 
 function manager({ uid }: LimitHost): readonly string[] {
   return uid === 0 ? [] : ['--user']

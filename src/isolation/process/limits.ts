@@ -51,6 +51,7 @@ function countsProcessesPerNamespace({ uid, kernel }: LimitHost): boolean {
 }
 
 function warning(limit: Limit): string {
-  const what = limit === 'memory' ? 'memory of the workload is not limited' : 'number of processes in the workload is not limited'
+  const what =
+    limit === 'memory' ? 'memory of the workload is not limited' : 'number of processes in the workload is not limited'
   return `the ${what}: no systemd manager answers, and no control group with the ${limit} controller can be made`
 }

@@ -164,7 +164,9 @@ function receive(helper: ChildProcess, request: MoatRequest): Reception {
     helper.once('error', (error) => {
       reject(error.name === 'AbortError' ? error : namespaceFailure(error.message))
     })
-    helper.once('close', (code, signal) => reject(namespaceFailure(problem().trim() || `it ended with ${signal ?? code}`)))
+    helper.once('close', (code, signal) =>
+      reject(namespaceFailure(problem().trim() || `it ended with ${signal ?? code}`)),
+    )
   })
   return { sockets, soFar: () => [...tcp, ...udp].filter((socket) => socket !== undefined) }
 }

@@ -1,5 +1,12 @@
 import { assemble, type Step } from './bpf.ts'
-import { AUDIT_ARCHITECTURE, NEWEST_SYSCALL, X32_BIT, syscallNumber, type Architecture, type SyscallName } from './syscalls.ts'
+import {
+  AUDIT_ARCHITECTURE,
+  NEWEST_SYSCALL,
+  X32_BIT,
+  syscallNumber,
+  type Architecture,
+  type SyscallName,
+} from './syscalls.ts'
 
 /** What the workload gets in place of the system call. */
 type Answer = 'EPERM' | 'ENOSYS' | 'EAFNOSUPPORT'
@@ -86,7 +93,10 @@ export const RULES: readonly Rule[] = [
     when: [{ argument: 2, mask: FILE_TYPE_MASK, in: [CHARACTER_DEVICE, BLOCK_DEVICE] }],
   },
   // The machine itself.
-  { calls: ['init_module', 'finit_module', 'delete_module', 'kexec_load', 'kexec_file_load', 'reboot'], answer: 'EPERM' },
+  {
+    calls: ['init_module', 'finit_module', 'delete_module', 'kexec_load', 'kexec_file_load', 'reboot'],
+    answer: 'EPERM',
+  },
   { calls: ['swapon', 'swapoff', 'acct', 'quotactl', 'quotactl_fd', 'syslog', 'vhangup'], answer: 'EPERM' },
   { calls: ['settimeofday', 'clock_settime', 'clock_adjtime', 'adjtimex'], answer: 'EPERM' },
   { calls: ['sethostname', 'setdomainname', 'iopl', 'ioperm', 'uselib', 'nfsservctl'], answer: 'EPERM' },
@@ -160,7 +170,12 @@ function dispatch(architecture: Architecture, rules: readonly Rule[]): readonly 
     const own = rules.filter((rule) => rule.calls.includes(call))
     const always = own.find((rule) => conditionsOf(rule).length === 0)
     jumps.push({ op: 'jump', when: 'eq', value: number, yes: always?.answer ?? call })
-    if (always === undefined) bodies.push({ op: 'label', name: call }, ...own.flatMap((rule, index) => body(rule, `${call} ${index}`)), toAllow())
+    if (always === undefined)
+      bodies.push(
+        { op: 'label', name: call },
+        ...own.flatMap((rule, index) => body(rule, `${call} ${index}`)),
+        toAllow(),
+      )
   }
   return [...jumps, toAllow(), ...bodies]
 }

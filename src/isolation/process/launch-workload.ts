@@ -1,0 +1,136 @@
+import type { ChildProcess } from 'node:child_process'
+import { constants } from 'node:os'
+import type { Readable, Writable } from 'node:stream'
+import { childrenOf, namespaceIdsOf } from '../../system/process.ts'
+import { boundedText } from '../../system/spawn.ts'
+import type { WorkloadExit } from '../isolation.ts'
+import { DESCRIPTORS } from './bubblewrap.ts'
+import { launchFailure } from './launch-failure.ts'
+
+/** A workload whose command has begun. */
+export interface Workload {
+  /** Process id of the command on the host; undefined when it has ended already. */
+  readonly pid: number | undefined
+  /** Whether the workload has our terminal: the terminal itself then delivers SIGINT, SIGQUIT and SIGTSTP. */
+  readonly terminal: boolean
+  readonly stdin: Writable | undefined
+  readonly stdout: Readable | undefined
+  readonly stderr: Readable | undefined
+  /**
+   * When nothing of the cage runs any more. `code` follows the shell's convention (128 + N after a signal);
+   * `signal` is set when the cage itself was ended by it, not when it ended the command inside.
+   */
+  readonly exited: Promise<WorkloadExit>
+  /** Sends the signal to the command, as its parent would. False when it has ended. */
+  kill(signal: NodeJS.Signals): boolean
+  /** Ends every process of the cage. */
+  destroy(): void
+}
+
+/** The chain of processes that `launchWorkload` started, seen from its first one. */
+export class RunningCage implements Workload {
+  readonly terminal: boolean
+  readonly stdin: Writable | undefined
+  readonly stdout: Readable | undefined
+  readonly stderr: Readable | undefined
+  readonly begun: Promise<void>
+  readonly exited: Promise<WorkloadExit>
+  readonly #child: ChildProcess
+  #ended = false
+  #command: number | undefined
+
+  constructor(child: ChildProcess, terminal: boolean, stderr: Readable | undefined) {
+    this.#child = child
+    this.terminal = terminal
+    this.stdin = child.stdin ?? undefined
+    this.stdout = child.stdout ?? undefined
+    this.stderr = stderr
+    const complaints = boundedText(readable(child, 2), 16_384)
+    const status = boundedText(readable(child, DESCRIPTORS.status), 16_384)
+    const ended = this.#whenEnded()
+    this.exited = ended.then((exit) => ({ ...exit, code: reportedCode(status()) ?? exit.code }))
+    this.begun = this.#whenBegun(ended, complaints)
+    this.exited.catch(() => undefined) // `begun` says it too.
+  }
+
+  get pid(): number | undefined {
+    if (this.#ended) return undefined
+    this.#command ??= this.#findCommand()
+    return this.#command
+  }
+
+  kill(signal: NodeJS.Signals): boolean {
+    const { pid } = this
+    if (pid === undefined || namespaceIdsOf(pid)?.at(-1) !== COMMAND_PID) return false
+    try {
+      return process.kill(pid, signal)
+    } catch {
+      return false
+    }
+  }
+
+  /** bwrap is the first process of its namespace: with it the kernel ends all others, and only then does `sh` go on. */
+  destroy(): void {
+    const { pid } = this.#child
+    if (this.#ended || pid === undefined) return
+    const [init] = childrenOf(pid)
+    try {
+      process.kill(init ?? pid, 'SIGKILL')
+    } catch {
+      // Gone in between.
+    }
+  }
+
+  #whenEnded(): Promise<WorkloadExit> {
+    const exit = new Promise<WorkloadExit>((resolve, reject) => {
+      this.#child.once('error', reject)
+      this.#child.once('exit', (code, signal) => {
+        this.#ended = true
+        resolve(signal === null ? { code: code ?? 1 } : { code: 128 + constants.signals[signal], signal })
+      })
+    })
+    const texts = [2, DESCRIPTORS.status].map((descriptor) => whenClosed(readable(this.#child, descriptor)))
+    return exit.then(async (result) => {
+      await Promise.all(texts)
+      return result
+    })
+  }
+
+  #whenBegun(ended: Promise<WorkloadExit>, complaints: () => string): Promise<void> {
+    const signalled = new Promise<boolean>((resolve) => {
+      const started = readable(this.#child, DESCRIPTORS.started)
+      started.once('data', () => resolve(true))
+      started.once('close', () => resolve(false))
+      started.once('error', () => resolve(false))
+    })
+    return signalled.then(async (begun) => {
+      if (begun) return
+      await ended.catch((error: Error) => Promise.reject(launchFailure(error.message)))
+      throw launchFailure(complaints())
+    })
+  }
+
+  /** sh, bwrap as init of the outer namespace, bwrap as init of the cage, the command. */
+  #findCommand(): number | undefined {
+    const inits = childrenOf(this.#child.pid ?? 0).flatMap(childrenOf)
+    return inits.flatMap(childrenOf).find((pid) => namespaceIdsOf(pid)?.at(-1) === COMMAND_PID)
+  }
+}
+
+/** What bwrap's init forks first. */
+const COMMAND_PID = 2
+
+function whenClosed(stream: Readable): Promise<void> {
+  return new Promise((resolve) => void stream.once('close', () => resolve()))
+}
+
+/** `{"exit-code": N}` among the JSON documents, which come without separators. Absent when the cage was ended from outside. */
+function reportedCode(status: string): number | undefined {
+  const code = /"exit-code"\s*:\s*(\d{1,3})/.exec(status)?.[1]
+  return code === undefined ? undefined : Number(code)
+}
+
+/** What the child writes to the descriptor. */
+export function readable(child: ChildProcess, descriptor: number): Readable {
+  return (child.stdio as readonly unknown[])[descriptor] as Readable
+}
