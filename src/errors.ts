@@ -11,6 +11,7 @@ export const ERRORS = {
   state_unusable: { summary: 'The state folder cannot be used safely', exit: 1 },
   ca_unusable: { summary: 'The certificate authority exists but cannot be loaded', exit: 1 },
   audit_unusable: { summary: 'The audit log cannot be written or read', exit: 1 },
+  audit_in_use: { summary: 'Another process writes the audit log', exit: 1 },
   listen_failed: { summary: 'A listening socket could not be opened', exit: 1 },
   host_unsupported: { summary: 'This host lacks something the isolation needs', exit: 1 },
   mount_refused: { summary: 'A mount would expose something it must not', exit: 2 },

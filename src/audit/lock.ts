@@ -18,7 +18,7 @@ export interface FileLock {
 }
 
 /**
- * Takes the lock of `file`, or throws `audit_unusable` naming the process that has it. A symbolic link is made with its
+ * Takes the lock of `file`, or throws `audit_in_use` naming the process that has it. A symbolic link is made with its
  * contents in one step and fails when the name is taken (symlink(2), EEXIST), so a lock is never seen half written.
  */
 export function lockFile(file: string): FileLock {
@@ -106,7 +106,7 @@ function readHolder(path: string): Holder | undefined {
 
 function inUse(file: string, path: string, { pid, foreign }: ProcessIdentity): CageError {
   const who = foreign ? `process ${pid} of another container` : `process ${pid}`
-  return new CageError('audit_unusable', `audit log ${file} is being written by ${who}`, {
+  return new CageError('audit_in_use', `audit log ${file} is being written by ${who}`, {
     hint: `Each cage writes a log of its own: end that process, or name another file (lock: ${path}).`,
   })
 }

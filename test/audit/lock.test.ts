@@ -120,7 +120,7 @@ const HOLD = `
   import(${JSON.stringify(LOG_MODULE)}).then(({ AuditLog }) => {
     let log
     try { log = AuditLog.open(process.argv[1], { cage: 'demo' }) } catch (error) {
-      if (error.code !== 'audit_unusable') throw error
+      if (error.code !== 'audit_in_use') throw error
     }
     console.log(log === undefined ? 'refused' : 'held')
     setInterval(() => log, 1000)
@@ -134,7 +134,7 @@ function deadIdentity(): string {
 function inUseBy(pid: number | undefined, more = /./): (error: unknown) => boolean {
   return (error) => {
     assert.ok(error instanceof CageError, String(error))
-    assert.equal(error.code, 'audit_unusable')
+    assert.equal(error.code, 'audit_in_use')
     assert.match(error.message, new RegExp(`is being written by process ${pid}\\b`))
     assert.match(error.message, more)
     return true

@@ -1,0 +1,198 @@
+import { mkdtemp, realpath, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { AuditLog } from '../audit/log.ts'
+import { loadConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import { watchConfig } from '../config/watch.ts'
+import { Egress } from '../egress/egress.ts'
+import { CertificateAuthority } from '../egress/tls/authority.ts'
+import { CageError } from '../errors.ts'
+import type { WorkloadExit } from '../isolation/isolation.ts'
+import { gatherHost } from '../isolation/process/host.ts'
+import { launchWorkload, type LaunchOptions, type Workload } from '../isolation/process/launch.ts'
+import { applyLimits } from '../isolation/process/limits.ts'
+import { openMoat, RESOLVER, type Moat } from '../isolation/process/moat.ts'
+import { prepareWorkload } from '../isolation/process/prepare.ts'
+import { writeTrust } from '../isolation/trust/trust.ts'
+import type { Secret } from '../secrets/secret.ts'
+import { ensurePrivateFolder } from '../system/files.ts'
+import { cageState, configHome, stateHome } from '../system/paths.ts'
+import { cageNameFor, emptyConfig, requireProcessIsolation, withAdditions, type RunAdditions } from './run-config.ts'
+import { placeholdersOf, secretBindings } from './secrets.ts'
+
+/** One command in a cage of its own, from nothing to nothing. */
+export interface RunRequest {
+  readonly command: readonly [string, ...string[]]
+  /** Path of a configuration; absent: nothing is reachable but what `additions` allow. */
+  readonly configPath: string | undefined
+  readonly additions: RunAdditions
+  /** Values given for this run. */
+  readonly secrets: readonly Secret[]
+  /** The project folder, as named. */
+  readonly project: string
+  readonly workingDirectory: string
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly stdio: LaunchOptions['stdio']
+  /** For the operator: warnings, and what the egress has to say. */
+  readonly log: (message: string) => void
+  /** Called once the command has begun: forwards signals to it. Returns what undoes that. */
+  readonly onStarted: (workload: Workload) => Disposable
+}
+
+export interface RunResult {
+  readonly exit: WorkloadExit
+  readonly counts: AuditLog['counts']
+  readonly auditPath: string
+}
+
+/** The explicit proxy's address in the cage: not one of the workload's own loopback. */
+const PROXY = { address: RESOLVER, port: 3128 }
+
+/**
+ * Runs a command in a cage: egress and workload start, the command runs, and everything ends with it. What stays is the
+ * cage's state: certificate authority, placeholders, audit log. Throws a CageError when nothing could be started, or
+ * `egress_failed` when the egress broke while the command ran; the workload has been ended then.
+ */
+export async function runCage(request: RunRequest): Promise<RunResult> {
+  const config = await readConfig(request)
+  requireProcessIsolation(config)
+  await using cleanup = new AsyncDisposableStack()
+  const failure = new AbortController()
+  const moatOpening = openMoat({ tcpPorts: portsOf(config), proxy: PROXY })
+  moatOpening.catch(() => {}) // Awaited below; what comes before may fail first.
+  cleanup.defer(async () => (await moatOpening.catch(() => undefined))?.close())
+  const name = cageNameFor(config, resolve(request.workingDirectory, request.project))
+  const { audit, stateFolder } = await openState(name, request.environment)
+  cleanup.use(audit)
+  const authority = await CertificateAuthority.open(join(stateFolder, 'ca'), { cage: name })
+  const sources = { cage: name, stateFolder, environment: request.environment, given: request.secrets }
+  const placeholders = Object.fromEntries(await placeholdersOf(config, stateFolder))
+  const moat = await moatOpening
+  const egress = await startEgress({ config, moat, audit, authority, bindings: secretBindings(sources), log: request.log })
+  cleanup.defer(() => egress.close({ drainMs: 0 }))
+  await watch(request, egress, cleanup)
+  cleanup.use(reportDefects(failure))
+  const exit = await runWorkload({ request, config, name, moat, authority, placeholders, failure })
+  return { exit, counts: audit.counts, auditPath: audit.path }
+}
+
+async function readConfig({ configPath, additions }: RunRequest): Promise<Config> {
+  return withAdditions(configPath === undefined ? emptyConfig() : await loadConfig(configPath), additions)
+}
+
+function portsOf(config: Config): readonly number[] {
+  const named = config.domains?.list.flatMap((rule) => rule.ports ?? []) ?? []
+  return [...new Set([...config.ports.tcp.allow, ...named])].filter((port) => port !== 53)
+}
+
+interface OpenState {
+  readonly audit: AuditLog
+  readonly stateFolder: string
+}
+
+/** Runs of one name at once get state of their own, numbered: an audit log has one writer. */
+const RUNS_AT_ONCE = 32
+
+async function openState(name: string, environment: RunRequest['environment']): Promise<OpenState> {
+  for (let run = 1; ; run++) {
+    const stateFolder = cageState(run === 1 ? name : `${name}-${run}`, environment)
+    await ensurePrivateFolder(stateFolder)
+    try {
+      return { audit: AuditLog.open(join(stateFolder, 'audit.jsonl'), { cage: name }), stateFolder }
+    } catch (error) {
+      if (run === RUNS_AT_ONCE || !(error instanceof CageError && error.code === 'audit_in_use')) throw error
+    }
+  }
+}
+
+interface EgressParts {
+  readonly config: Config
+  readonly moat: Moat
+  readonly audit: AuditLog
+  readonly authority: CertificateAuthority
+  readonly bindings: ReturnType<typeof secretBindings>
+  readonly log: (message: string) => void
+}
+
+async function startEgress({ moat, ...parts }: EgressParts): Promise<Egress> {
+  const { egress } = await Egress.start({
+    ...parts,
+    proxy: [{ server: moat.proxy }],
+    transparent: moat.transparent.map(({ handle, port }) => ({ source: { server: handle }, meant: port })),
+    dns: { udp: moat.dnsUdp, tcp: [moat.dnsTcp] },
+    address: { ipv4: RESOLVER },
+  })
+  return egress
+}
+
+/** The configuration file stays in force as it is edited; one that cannot be used changes nothing. */
+async function watch(request: RunRequest, egress: Egress, cleanup: AsyncDisposableStack): Promise<void> {
+  if (request.configPath === undefined) return
+  const ending = new AbortController()
+  cleanup.defer(() => ending.abort())
+  const onChange = async (): Promise<void> => {
+    try {
+      await egress.reload(await readConfig(request))
+      request.log('configuration reloaded')
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error)
+      request.log(`configuration not reloaded, the last good one stays in force: ${problem}`)
+    }
+  }
+  await watchConfig(request.configPath, { signal: ending.signal, onChange })
+}
+
+/** A defect anywhere in this process ends the workload: an egress that is broken must not be one that is open. */
+function reportDefects(failure: AbortController): Disposable {
+  const onDefect = (error: unknown): void => failure.abort(error)
+  process.on('uncaughtException', onDefect).on('unhandledRejection', onDefect)
+  return {
+    [Symbol.dispose]: () => void process.off('uncaughtException', onDefect).off('unhandledRejection', onDefect),
+  }
+}
+
+interface WorkloadParts {
+  readonly request: RunRequest
+  readonly config: Config
+  readonly name: string
+  readonly moat: Moat
+  readonly authority: CertificateAuthority
+  readonly placeholders: Readonly<Record<string, string>>
+  readonly failure: AbortController
+}
+
+async function runWorkload({ request, config, name, moat, authority, placeholders, failure }: WorkloadParts): Promise<WorkloadExit> {
+  const { environment, workingDirectory, log } = request
+  await using cleanup = new AsyncDisposableStack()
+  const scratch = await mkdtemp(join(await realpath(tmpdir()), 'agentcage-'))
+  cleanup.defer(() => rm(scratch, { recursive: true, force: true }))
+  const host = gatherHost({ environment, workingDirectory, ownFolders: [stateHome(environment), configHome(environment)] })
+  const prepared = prepareWorkload({
+    config: { ...config, name },
+    command: request.command,
+    project: resolve(workingDirectory, request.project),
+    host,
+    trust: writeTrust(join(scratch, 'trust'), authority.certificatePem),
+    proxy: `http://${PROXY.address}:${PROXY.port}`,
+    nameserver: RESOLVER,
+    placeholders,
+    scratch,
+  })
+  cleanup.use(prepared)
+  const limits = await applyLimits(prepared.plan.limits)
+  cleanup.defer(() => limits.cleanup())
+  for (const warning of [...prepared.warnings, ...limits.warnings]) log(`warning: ${warning}`)
+  const workload = await launchWorkload(prepared.plan, moat, { stdio: request.stdio, limits, signal: failure.signal })
+  const forwarding = request.onStarted(workload)
+  cleanup.use(forwarding)
+  const exit = await workload.exited
+  for (const { path, reason } of prepared.leftovers()) log(`warning: ${path} ${reason}; look at it before you use it outside the cage`)
+  if (failure.signal.aborted) throw egressFailure(failure.signal.reason)
+  return exit
+}
+
+function egressFailure(cause: unknown): CageError {
+  const problem = cause instanceof Error ? cause.message : String(cause)
+  return new CageError('egress_failed', `the egress failed and the workload was ended: ${problem}`, { cause })
+}

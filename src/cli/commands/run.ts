@@ -1,0 +1,53 @@
+import { runCage, type RunResult } from '../../cage/run.ts'
+import { CageError } from '../../errors.ts'
+import type { Workload } from '../../isolation/process/launch.ts'
+import type { Io } from '../io.ts'
+import type { RunFlags } from '../routes/run.ts'
+
+/** `agentcage run`: the command's exit code is ours. One line at the end says what the egress decided. */
+export async function run(flags: RunFlags, args: readonly string[], io: Io): Promise<number> {
+  const [program, ...rest] = args
+  if (program === undefined) throw new CageError('usage', 'there is no command to run')
+  const secrets = flags.secret ?? []
+  const log = (message: string): void => {
+    if (!flags.quiet || message.startsWith('error')) io.stderr.write(`agentcage: ${message}\n`)
+  }
+  const result = await runCage({
+    command: [program, ...rest],
+    configPath: flags.config,
+    additions: { allow: flags.allow ?? [], secretNames: secrets.map(({ name }) => name) },
+    secrets: secrets.flatMap(({ value }) => (value === undefined ? [] : [value])),
+    project: flags.project ?? '.',
+    workingDirectory: io.cwd(),
+    environment: io.env,
+    stdio: ['inherit', 'inherit', 'inherit'],
+    log,
+    onStarted: forwardSignals,
+  })
+  if (!flags.quiet) io.stderr.write(`${summary(result)}\n`)
+  return result.exit.code
+}
+
+function summary({ counts, auditPath }: RunResult): string {
+  return `${counts.allowed} allowed, ${counts.flagged} flagged, ${counts.blocked} blocked - audit: ${auditPath}`
+}
+
+const FORWARDED = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
+
+/** What a terminal sends to its whole foreground group has reached the workload already; it only must not end us. */
+const FROM_TERMINAL: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGQUIT'])
+
+function forwardSignals(workload: Workload): Disposable {
+  const handlers = FORWARDED.map((signal) => {
+    const handler = (): void => {
+      if (!(workload.terminal && FROM_TERMINAL.has(signal))) workload.kill(signal)
+    }
+    process.on(signal, handler)
+    return { signal, handler }
+  })
+  return {
+    [Symbol.dispose]() {
+      for (const { signal, handler } of handlers) process.off(signal, handler)
+    },
+  }
+}
