@@ -9,8 +9,8 @@ import { parseAddressRange } from '../policy/address.ts'
  */
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
-/** Bytes, or a number with the unit that Podman and Docker know. */
-const MEMORY = /^[1-9]\d{0,15}(?:\.\d{1,3})?[bkmg]?$/i
+/** Bytes, or a number with a unit as Podman and Docker write it: `512m`, `4g`, `4GiB`. */
+const MEMORY = /^\d{1,15}(?:\.\d{1,6})?\s?[bkmgt]?(?:i?b)?$/i
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
 
 const hostname = z.string().transform((text, context): Hostname => {
