@@ -74,19 +74,18 @@ function kernelMounts(): readonly Mount[] {
 
 /** Bounded each, because what lies in a tmpfs is the host's memory. */
 function temporaryMounts({ home, memory }: HostFacts): readonly Mount[] {
-  const large = Math.max(64 * MEBIBYTE, Math.floor(memory / 4))
-  const small = 64 * MEBIBYTE
+  const share = (part: number): number => Math.max(64 * MEBIBYTE, Math.floor(memory * part))
   return [
-    { kind: 'tmpfs', target: '/dev/shm', sizeBytes: large, mode: 0o1777 },
-    { kind: 'tmpfs', target: '/run', sizeBytes: small, mode: 0o755 },
-    { kind: 'tmpfs', target: '/tmp', sizeBytes: large, mode: 0o1777 },
-    { kind: 'tmpfs', target: '/var', sizeBytes: large, mode: 0o755 },
+    { kind: 'tmpfs', target: '/dev/shm', sizeBytes: share(1 / 8), mode: 0o1777 },
+    { kind: 'tmpfs', target: '/run', sizeBytes: 64 * MEBIBYTE, mode: 0o755 },
+    { kind: 'tmpfs', target: '/tmp', sizeBytes: share(1 / 4), mode: 0o1777 },
+    { kind: 'tmpfs', target: '/var', sizeBytes: share(1 / 8), mode: 0o755 },
     { kind: 'directory', target: '/var/cache' },
     { kind: 'directory', target: '/var/lib' },
     { kind: 'directory', target: '/var/log' },
     { kind: 'directory', target: '/var/tmp' },
     { kind: 'symlink', target: '/var/run', to: '/run' },
     { kind: 'symlink', target: '/var/lock', to: '/run/lock' },
-    { kind: 'tmpfs', target: home, sizeBytes: large, mode: 0o700 },
+    { kind: 'tmpfs', target: home, sizeBytes: share(1 / 4), mode: 0o700 },
   ]
 }

@@ -48,6 +48,15 @@ export function readGitConfig(text: string, path: string): GitPaths {
   }
 }
 
+/** `user.name` and `user.email` of a configuration, where it has them. */
+export function readGitIdentity(text: string): { readonly name?: string; readonly email?: string } {
+  const found = [...parse(text)].flatMap(({ key, value }) => {
+    const name = /^user\.(name|email)$/.exec(key)?.[1]
+    return name === undefined || !/^[^\x00-\x1f\x7f]{1,256}$/.test(value) ? [] : [[name, value]]
+  })
+  return Object.fromEntries(found)
+}
+
 export function expandHome(path: string): string {
   return path.startsWith('~/') ? `${homedir()}${path.slice(1)}` : path
 }

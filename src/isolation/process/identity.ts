@@ -1,5 +1,8 @@
-import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { readGitIdentity } from './git-config.ts'
 import type { HostFacts } from './host.ts'
+import { realPath } from './paths.ts'
+import { smallFile } from './repositories.ts'
 
 /** A file that the plan needs on the host; it is laid over something in the cage, or read from its place. */
 export interface GeneratedFile {
@@ -32,17 +35,9 @@ export function gitConfiguration(host: HostFacts, excludesFile: string): string 
 
 /** Name and address that the person commits under: they are in every commit anyway. */
 function gitIdentity({ environment, home }: HostFacts): { readonly name?: string; readonly email?: string } {
-  const git = spawnSync('git', ['config', '--global', '--null', '--get-regexp', '^user\\.(name|email)$'], {
-    cwd: '/',
-    encoding: 'utf8',
-    env: { PATH: environment['PATH'], HOME: home, XDG_CONFIG_HOME: environment['XDG_CONFIG_HOME'] },
-    maxBuffer: 65_536,
-    stdio: ['ignore', 'pipe', 'ignore'],
-    timeout: 2000,
-  })
-  if (git.status !== 0) return {}
-  const entries = git.stdout.split('\0').map((entry) => /^user\.(name|email)\n([^\n]{1,256})$/.exec(entry))
-  return Object.fromEntries(entries.flatMap((match) => (match?.[1] === undefined ? [] : [[match[1], match[2]]])))
+  const folder = environment['XDG_CONFIG_HOME'] ?? join(home, '.config')
+  const texts = [join(folder, 'git/config'), join(home, '.gitconfig')].map((path) => smallFile(realPath(path) ?? path))
+  return Object.assign({}, ...texts.map((text) => readGitIdentity(text ?? '')))
 }
 
 function quote(value: string): string {

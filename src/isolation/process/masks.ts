@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, type Stats } from 'node:fs'
+import { lstatSync, readdirSync, type Dirent, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import type { Mount } from '../isolation.ts'
 import { isWithin, realPath, statOf } from './paths.ts'
@@ -13,8 +13,8 @@ const ALWAYS = [
 /** How far each tree is searched. Where /etc is larger, what was not searched is hidden; programs elsewhere stay. */
 const SEARCHED = [
   { root: '/etc', depth: 12, entries: 20_000, hideRest: true },
-  { root: '/opt', depth: 2, entries: 5_000, hideRest: false },
-  { root: '/usr/local', depth: 2, entries: 5_000, hideRest: false },
+  { root: '/opt', depth: 1, entries: 5_000, hideRest: false },
+  { root: '/usr/local', depth: 1, entries: 5_000, hideRest: false },
   { root: '/usr/local/etc', depth: 8, entries: 5_000, hideRest: true },
 ] as const
 
@@ -49,16 +49,17 @@ function findPrivate({ root, depth, entries, hideRest }: (typeof SEARCHED)[numbe
   for (let remaining = depth; level.length > 0; remaining--) {
     const next: string[] = []
     for (const folder of level) {
-      const names = remaining < 0 || seen > entries ? undefined : namesIn(folder)
-      if (names === undefined) {
+      const inside = remaining < 0 || seen > entries ? undefined : entriesOf(folder)
+      if (inside === undefined) {
         if (hideRest) masks.push({ kind: 'mask', target: folder, over: 'directory' })
         continue
       }
-      seen += names.length
-      for (const name of names) {
-        const path = join(folder, name)
+      seen += inside.length
+      for (const entry of inside) {
+        if (entry.isSymbolicLink()) continue
+        const path = join(folder, entry.name)
         const stats = lstatSync(path, { throwIfNoEntry: false })
-        if (stats === undefined || stats.isSymbolicLink()) continue
+        if (stats === undefined) continue
         if (isPrivate(stats)) masks.push(mask(path, stats))
         else if (stats.isDirectory()) next.push(path)
       }
@@ -68,9 +69,9 @@ function findPrivate({ root, depth, entries, hideRest }: (typeof SEARCHED)[numbe
   return masks
 }
 
-function namesIn(folder: string): readonly string[] | undefined {
+function entriesOf(folder: string): readonly Dirent[] | undefined {
   try {
-    return readdirSync(folder)
+    return readdirSync(folder, { withFileTypes: true })
   } catch {
     return undefined
   }

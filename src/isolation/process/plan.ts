@@ -7,7 +7,7 @@ import { workloadEnvironment } from './environment.ts'
 import { isShown, mountOver, systemMounts } from './filesystem.ts'
 import type { HostFacts } from './host.ts'
 import { gitConfiguration, replacedFiles, type GeneratedFile } from './identity.ts'
-import { parseBytes } from './limits.ts'
+import { parseBytes } from './memory-size.ts'
 import { isWithin, linkTarget, realPath, statOf } from './paths.ts'
 import { findPrograms } from './programs.ts'
 import { resolveProject } from './project.ts'
@@ -52,7 +52,7 @@ const INSIDE = '/run/agentcage'
 
 /**
  * What the workload runs and sees. Reads the host's file system, changes nothing. Throws `mount_refused`,
- * `config_invalid`, `workload_failed` (no such command) or `host_unsupported`.
+ * `config_invalid` or `host_unsupported`.
  */
 export function planWorkload(request: WorkloadRequest): PlannedWorkload {
   const { config, host, trust } = request
@@ -112,7 +112,7 @@ function replacementMounts({ nameserver, scratch }: WorkloadRequest, below: read
 }
 
 function gitFiles(host: HostFacts, project: string, standIns: readonly StandIn[]): readonly GeneratedFile[] {
-  const ignored = standIns.filter(({ kind }) => kind === 'file').map(({ path }) => `/${relative(project, path)}\n`)
+  const ignored = standIns.filter(({ kind, path }) => kind === 'file' && !path.includes('/.git/')).map(({ path }) => `/${relative(project, path)}\n`)
   return [
     { name: 'gitconfig', content: gitConfiguration(host, `${INSIDE}/gitignore`) },
     { name: 'gitignore', content: ignored.join('') },

@@ -1,6 +1,5 @@
 import { accessSync, closeSync, constants, openSync, readSync, readlinkSync, statSync } from 'node:fs'
 import { basename, delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
-import { CageError } from '../../errors.ts'
 import type { Mount } from '../isolation.ts'
 import type { CredentialGuard } from './credentials.ts'
 import { isShown } from './filesystem.ts'
@@ -40,11 +39,8 @@ export function findPrograms([command]: readonly [string, ...string[]], context:
   const path = [...new Set(entries.map((entry) => resolve(entry)))].filter((entry) => shelf.showFolder(entry))
   const search = [...path, ...runtimeFolder(context.host, path)]
   const found = locate(command, context.workingDirectory, search)
-  if (found === undefined) {
-    throw new CageError('workload_failed', `command '${command}' was not found`, {
-      hint: `It is neither in PATH nor a file that can be run. PATH in the cage: ${path.join(delimiter)}`,
-    })
-  }
+  // A command that is not there is reported by the cage itself, with the status that shells have for it.
+  if (found === undefined) return { mounts: shelf.mounts, path: path.join(delimiter) }
   const used = [...shelf.showProgram(found, search)].map((file) => dirname(file))
   const extra = search.filter((folder) => !path.includes(folder) && used.includes(folder))
   return { mounts: shelf.mounts, path: [...path, ...extra].join(delimiter) }
@@ -89,7 +85,7 @@ class Shelf {
     const real = realPath(entry)
     if (real === undefined || statOf(real)?.isDirectory() !== true) return false
     if (this.#isVisible(entry, real)) return true
-    if (UNTRUSTED.some((place) => isWithin(real, place)) || !this.#isHarmless(real)) return false
+    if (!this.#isTrusted(real) || !this.#isHarmless(real)) return false
     for (const folder of installation(real, this.#context.host)) this.#showIfHarmless(folder)
     this.#show(real)
     if (entry !== real) this.#show(real, entry)
@@ -132,6 +128,11 @@ class Shelf {
     const mounts = [...this.#context.shown, ...this.mounts]
     if (!isShown(mounts, real)) return false
     return isShown(mounts, path) || this.#context.shown.some((mount) => mount.kind === 'symlink' && isWithin(path, mount.target))
+  }
+
+  #isTrusted(folder: string): boolean {
+    const { home } = this.#context.host
+    return isWithin(folder, realPath(home) ?? home) || !UNTRUSTED.some((place) => isWithin(folder, place))
   }
 
   #isHarmless(folder: string): boolean {

@@ -22,32 +22,27 @@ export interface Protection {
 }
 
 /** In the project's top folder; where absent, a folder stands in: that is harmless, and git does not show empty ones. */
-const TOOLS = [
-  '.aider.conf.yml', '.claude', '.codex', '.continue', '.cursor', '.devcontainer', '.direnv', '.envrc', '.fleet', '.gemini', '.husky', '.idea',
-  '.mcp.json', '.opencode', '.pre-commit-config.yaml', '.vscode', '.windsurf', '.zed',
+const TOOLS = ['.claude', '.codex', '.cursor', '.devcontainer', '.envrc', '.gemini', '.idea', '.mcp.json', '.vscode']
+
+/** The same for settings that are read only beside another file. Yarn fails on a folder where it expects a file. */
+const PACKAGE_TOOLS: readonly { readonly name: string; readonly beside: string; readonly kind: 'directory' | 'file' }[] = [
+  { name: '.npmrc', beside: 'package.json', kind: 'directory' },
+  { name: '.yarnrc', beside: 'yarn.lock', kind: 'directory' },
+  { name: '.yarnrc.yml', beside: 'yarn.lock', kind: 'file' },
 ]
 
-/** Package managers fail on a folder where they expect a file. Without a package.json none of these is read. */
-const PACKAGE_SETTINGS = ['.npmrc', '.pnpmfile.cjs', '.yarnrc', '.yarnrc.yml']
-
 /** Read only by programs that were told to, or that ask first: protected where they exist. */
-const WHERE_PRESENT = ['.devcontainer.json', '.exrc', '.gdbinit', '.lldbinit', '.nvim.lua', '.nvimrc']
+const WHERE_PRESENT = [
+  '.aider.conf.yml', '.continue', '.devcontainer.json', '.direnv', '.exrc', '.fleet', '.gdbinit', '.husky', '.lldbinit', '.nvim.lua', '.nvimrc',
+  '.opencode', '.pnpmfile.cjs', '.pre-commit-config.yaml', '.windsurf', '.zed',
+]
 
 export function protectProject(project: string, survey: Survey): Protection {
   const plan = new Plan(project)
   for (const link of survey.links) throw linkRefused(link)
   for (const repository of survey.repositories) protectRepository(plan, repository)
   for (const pointer of survey.pointers) protectPointer(plan, pointer)
-  for (const name of TOOLS) protectSettings(plan, { kind: 'directory', path: join(project, name) })
-  const hasPackage = statOf(join(project, 'package.json')) !== undefined
-  for (const name of PACKAGE_SETTINGS) {
-    const path = join(project, name)
-    if (hasPackage || statOf(path) !== undefined) protectSettings(plan, { kind: 'file', path, content: '' })
-  }
-  for (const name of WHERE_PRESENT) {
-    const path = join(project, name)
-    if (statOf(path) !== undefined) protectSettings(plan, { kind: 'file', path, content: '' })
-  }
+  protectTools(plan)
   for (const socket of survey.sockets) plan.hide(socket)
   if (!survey.complete) plan.warn(`${project} is too large to be searched whole: git repositories deep inside it are not protected`)
   return plan
@@ -141,7 +136,8 @@ function protectRepository(plan: Plan, { gitFolder, workTree }: Repository): voi
   for (const path of config?.includes ?? []) protectElsewhere(plan, path)
   if (config?.hooksPath !== undefined && workTree !== undefined) {
     const folder = resolve(workTree, expandHome(config.hooksPath))
-    protectElsewhere(plan, folder)
+    if (statOf(folder) === undefined && isWithin(folder, plan.project)) standInForMissing(plan, folder)
+    else protectElsewhere(plan, folder)
     protectHookTargets(plan, folder)
   }
   protectHookTargets(plan, join(gitFolder, 'hooks'))
@@ -166,6 +162,12 @@ function protectElsewhere(plan: Plan, path: string): void {
   if (real !== undefined && real !== plan.project && isWithin(real, plan.project)) plan.protect(real)
 }
 
+/** A folder that git looks into although it is not there, such as that of hooks which are generated. */
+function standInForMissing(plan: Plan, folder: string): void {
+  const missing = foldersBetween(plan.project, folder).find((path) => statOf(path) === undefined)
+  if (missing !== undefined && realPath(dirname(missing)) === dirname(missing)) plan.protectOrStandIn({ kind: 'directory', path: missing })
+}
+
 /** Hooks that are links to scripts of the project. */
 function protectHookTargets(plan: Plan, hooks: string): void {
   for (const entry of entriesOf(hooks)) {
@@ -185,6 +187,20 @@ function protectPointer(plan: Plan, pointer: string): void {
   for (const repository of [{ gitFolder: linked.common, workTree: plan.project }, ...submodulesOf(linked.common)]) {
     protectRepository(plan, repository)
   }
+}
+
+function protectTools(plan: Plan): void {
+  const exists = (name: string): boolean => statOf(join(plan.project, name)) !== undefined
+  for (const name of TOOLS) protectSettings(plan, standInFor(plan, name, 'directory'))
+  for (const { name, beside, kind } of PACKAGE_TOOLS) {
+    if (exists(name) || exists(beside)) protectSettings(plan, standInFor(plan, name, kind))
+  }
+  for (const name of WHERE_PRESENT.filter(exists)) protectSettings(plan, standInFor(plan, name, 'file'))
+}
+
+function standInFor(plan: Plan, name: string, kind: 'directory' | 'file'): StandIn {
+  const path = join(plan.project, name)
+  return kind === 'directory' ? { kind, path } : { kind, path, content: '' }
 }
 
 function protectSettings(plan: Plan, standIn: StandIn): void {

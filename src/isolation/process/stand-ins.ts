@@ -1,4 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { isErrno } from '../../system/files.ts'
 import { statOf } from './paths.ts'
 
@@ -29,6 +30,8 @@ export function placeStandIns(standIns: readonly StandIn[]): Disposable {
     for (const standIn of standIns) {
       if (isUntouched(standIn) || place(standIn)) placed.push(standIn)
     }
+    // What was made in one of them has changed its time.
+    for (const { path } of placed.toReversed()) utimesSync(path, MARK, MARK)
   } catch (error) {
     remove()
     throw error
@@ -45,7 +48,6 @@ function place(standIn: StandIn): boolean {
     if (isErrno(error, 'EEXIST')) return false
     throw error
   }
-  utimesSync(standIn.path, MARK, MARK)
   return true
 }
 
@@ -53,7 +55,11 @@ function removeStandIns(placed: readonly StandIn[]): void {
   if (placed.length === 0) return
   const used = mountPointsElsewhere()
   for (const standIn of placed.toReversed()) {
-    if (!used.has(standIn.path) && isUntouched(standIn)) removeOne(standIn)
+    if (used.has(standIn.path) || !isUntouched(standIn)) continue
+    const above = placed.find(({ path }) => path === dirname(standIn.path))
+    const isAboveOurs = above !== undefined && isMarked(above.path)
+    removeOne(standIn)
+    if (isAboveOurs) utimesSync(above.path, MARK, MARK)
   }
 }
 
@@ -69,9 +75,13 @@ function removeOne(standIn: StandIn): void {
 
 function isUntouched(standIn: StandIn): boolean {
   const stats = statOf(standIn.path)
-  if (stats === undefined || stats.mtimeMs !== MARK * 1000) return false
+  if (stats === undefined || !isMarked(standIn.path)) return false
   if (standIn.kind === 'directory') return stats.isDirectory() && readdirSync(standIn.path).length === 0
   return stats.isFile() && stats.size === Buffer.byteLength(standIn.content) && readFileSync(standIn.path, 'utf8') === standIn.content
+}
+
+function isMarked(path: string): boolean {
+  return statOf(path)?.mtimeMs === MARK * 1000
 }
 
 /**

@@ -90,5 +90,5 @@ function parse(certificate: string): X509Certificate {
 function write(folder: string, name: string, content: string | Uint8Array): void {
   const path = join(folder, name)
   rmSync(path, { force: true })
-  writeFileSync(path, content, { flag: 'wx', mode: 0o600 })
+  writeFileSync(path, content, { flag: 'wx', mode: 0o644 })
 }
