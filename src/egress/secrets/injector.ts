@@ -1,7 +1,7 @@
 import type { HeaderList } from '../http/headers.ts'
 import { basicCredentials } from './basic-credentials.ts'
 import type { OutboundRequest, SecretBinding } from './binding.ts'
-import { decodedView, type DecodedView } from './decoded-view.ts'
+import { alphabetOf, decodedView, type Alphabet, type DecodedView } from './decoded-view.ts'
 import { dialectOf, encode, type Dialect } from './dialect.ts'
 import { NeedleIndex } from './needle-index.ts'
 import { permissionFor, type Destination } from './permission.ts'
@@ -44,11 +44,13 @@ const FRAMING: ReadonlySet<string> = new Set([
 export class Injector {
   readonly #placeholders: NeedleIndex
   readonly #bindings: readonly SecretBinding[]
+  readonly #alphabet: Alphabet
 
   constructor(bindings: readonly SecretBinding[]) {
     const byPlaceholder = new Map(bindings.map((binding) => [binding.placeholder as string, binding]))
     this.#placeholders = new NeedleIndex(bindings.map(({ placeholder }) => Buffer.from(placeholder)))
     this.#bindings = this.#placeholders.needles.map((needle) => byPlaceholder.get(needle.toString()) as SecretBinding)
+    this.#alphabet = alphabetOf(this.#placeholders)
   }
 
   /** Secrets that the destination may not have are left as placeholders. */
@@ -97,7 +99,7 @@ export class Injector {
   /** Placeholders as they are, then those that the dialect's escapes hide. The same buffer when there are none. */
   #replace(bytes: Buffer, dialect: Dialect, task: Task): Buffer {
     const plain = this.#replaceSeen(bytes, { bytes, sourceOffset: (offset) => offset }, dialect, task)
-    const view = decodedView(plain, dialect)
+    const view = decodedView(plain, dialect, this.#alphabet)
     return view === undefined ? plain : this.#replaceSeen(plain, view, dialect, task)
   }
 

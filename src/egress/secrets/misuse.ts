@@ -1,6 +1,6 @@
 import type { OutboundRequest, SecretBinding } from './binding.ts'
 import { basicCredentials } from './basic-credentials.ts'
-import { decodedView } from './decoded-view.ts'
+import { alphabetOf, decodedView, type Alphabet } from './decoded-view.ts'
 import { spellings } from './dialect.ts'
 import { NeedleIndex } from './needle-index.ts'
 import { permissionFor, type Destination } from './permission.ts'
@@ -25,14 +25,13 @@ interface Telltale {
 export class MisuseDetector {
   readonly #needles: NeedleIndex
   readonly #telltales: readonly Telltale[]
-  /** Whether a needle has a character that JSON encoders escape by a backslash alone. */
-  readonly #hasEscapable: boolean
+  readonly #alphabet: Alphabet
 
   constructor(bindings: readonly SecretBinding[]) {
     const telltales = telltalesFor(bindings)
     this.#needles = new NeedleIndex([...telltales.keys()].map((key) => Buffer.from(key, 'latin1')))
     this.#telltales = this.#needles.needles.map((needle) => telltales.get(needle.toString('latin1')) as Telltale)
-    this.#hasEscapable = [...telltales.keys()].some((needle) => /["\\/]/.test(needle))
+    this.#alphabet = alphabetOf(this.#needles)
   }
 
   find(request: OutboundRequest): Misuse | undefined {
@@ -54,16 +53,12 @@ export class MisuseDetector {
   #inDecoded(bytes: Buffer, destination: Destination): Misuse | undefined {
     const misuse = this.#in(bytes, destination)
     if (misuse !== undefined) return misuse
-    const percent = decodedView(bytes, 'percent')
-    const found = percent && this.#in(percent.bytes, destination)
-    if (found !== undefined || !this.#mayBeEscaped(bytes)) return found
-    const json = decodedView(bytes, 'json')
-    return json && this.#in(json.bytes, destination)
-  }
-
-  /** Most JSON is full of `\\n` and `\\"`, which cannot hide a needle that has no such character. */
-  #mayBeEscaped(bytes: Buffer): boolean {
-    return this.#hasEscapable ? bytes.includes('\\') : bytes.includes('\\u00')
+    for (const dialect of ['percent', 'json'] as const) {
+      const view = decodedView(bytes, dialect, this.#alphabet)
+      const found = view && this.#in(view.bytes, destination)
+      if (found !== undefined) return found
+    }
+    return undefined
   }
 
   #in(bytes: Buffer, destination: Destination): Misuse | undefined {

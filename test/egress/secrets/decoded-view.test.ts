@@ -7,11 +7,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { decodedView } from '../../../src/egress/secrets/decoded-view.ts'
+import { alphabetOf, decodedView } from '../../../src/egress/secrets/decoded-view.ts'
 import { fuzz } from '../../support/fuzz.ts'
 
-const percent = (text: string): string | undefined => decodedView(Buffer.from(text), 'percent')?.bytes.toString()
-const json = (text: string): string | undefined => decodedView(Buffer.from(text), 'json')?.bytes.toString()
+const PRINTABLE = alphabetOf({ needles: [Buffer.from(Array.from({ length: 0x5e }, (_, i) => 0x21 + i))] })
+const LETTERS = alphabetOf({ needles: [Buffer.from('ABCabc')] })
+
+const percent = (text: string): string | undefined =>
+  decodedView(Buffer.from(text), 'percent', PRINTABLE)?.bytes.toString()
+const json = (text: string): string | undefined => decodedView(Buffer.from(text), 'json', PRINTABLE)?.bytes.toString()
 
 test('percent escapes', () => {
   assert.equal(percent('a%3Ab%3a%7E'), 'a:b:~')
@@ -30,8 +34,17 @@ test('JSON escapes', () => {
   assert.equal(json('\\u004'), undefined)
 })
 
+test('escapes of what is not searched for stay, and are still read as escapes', () => {
+  const view = (text: string, dialect: 'json' | 'percent'): string | undefined =>
+    decodedView(Buffer.from(text), dialect, LETTERS)?.bytes.toString()
+  assert.equal(view('\\"\\/\\u0022', 'json'), undefined)
+  assert.equal(view('\\\\u0061', 'json'), undefined)
+  assert.equal(view('\\"\\\\\\u0061', 'json'), '\\"\\\\a')
+  assert.equal(view('%2541%41%2f', 'percent'), '%2541A%2f')
+})
+
 test('raw text has no escapes', () => {
-  assert.equal(decodedView(Buffer.from('%41\\u0041'), 'raw'), undefined)
+  assert.equal(decodedView(Buffer.from('%41\\u0041'), 'raw', PRINTABLE), undefined)
 })
 
 test('property: what JSON and URLs escape is seen again', () => {
@@ -55,9 +68,10 @@ test('property: source offsets lead to what the reader sees, asked in any order'
     fc.property(
       fc.array(piece, { maxLength: 30 }),
       fc.constantFrom('json' as const, 'percent' as const),
-      (pieces, dialect) => {
+      fc.constantFrom(PRINTABLE, LETTERS),
+      (pieces, dialect, alphabet) => {
         const bytes = Buffer.from(pieces.join(''))
-        const view = decodedView(bytes, dialect)
+        const view = decodedView(bytes, dialect, alphabet)
         if (view === undefined) return
         const forward = [...view.bytes.keys(), view.bytes.length].map((offset) => view.sourceOffset(offset))
         const backward = [...view.bytes.keys(), view.bytes.length]
@@ -68,8 +82,8 @@ test('property: source offsets lead to what the reader sees, asked in any order'
         for (const [offset, byte] of view.bytes.entries()) {
           const source = bytes.subarray(forward[offset], forward[offset + 1])
           assert.ok(source.length > 0)
-          const seen = decodedView(source, dialect)?.bytes ?? source
-          assert.deepEqual([...seen], [byte])
+          const seen = decodedView(source, dialect, alphabet)?.bytes ?? source
+          assert.deepEqual([...seen], [byte], pieces.join(''))
         }
       },
     ),
@@ -79,10 +93,10 @@ test('property: source offsets lead to what the reader sees, asked in any order'
 
 test('fuzz: any bytes', async (t) => {
   await fuzz(t, { runs: 500 }, (random) => {
-    const alphabet = Buffer.from('%\\u0041"/zé')
-    const bytes = Buffer.from(Array.from({ length: random.integer(0, 60) }, () => random.pick([...alphabet])))
+    const material = Buffer.from('%\\u0041"/zé')
+    const bytes = Buffer.from(Array.from({ length: random.integer(0, 60) }, () => random.pick([...material])))
     for (const dialect of ['json', 'percent'] as const) {
-      const view = decodedView(bytes, dialect)
+      const view = decodedView(bytes, dialect, PRINTABLE)
       if (view === undefined) continue
       assert.ok(view.bytes.length < bytes.length)
       assert.equal(view.sourceOffset(view.bytes.length), bytes.length)
