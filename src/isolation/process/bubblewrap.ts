@@ -84,9 +84,11 @@ const NAMESPACES = ['user', 'pid', 'ipc', 'uts', 'cgroup-try']
   .concat('--disable-userns')
 const IDENTITY = ['--hostname', 'agentcage', '--cap-drop', 'ALL'] as const
 
+/** Where no mount lies over `/`, it is bubblewrap's own empty folder: nothing is to be put there later. */
 function mountOptions(mounts: readonly Mount[]): readonly string[] {
   let empty: number = DESCRIPTORS.empty
-  return mounts.flatMap((mount) => mountOption(mount, () => String(empty++)))
+  const options = mounts.flatMap((mount) => mountOption(mount, () => String(empty++)))
+  return mounts.some(({ target }) => target === '/') ? options : [...options, '--remount-ro', '/']
 }
 
 function mountOption(mount: Mount, nextEmpty: () => string): readonly string[] {
