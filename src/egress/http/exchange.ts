@@ -89,7 +89,7 @@ export function deny(core: EgressCore, record: ExchangeRecord, reply: Reply, den
   if (told.retryAfter !== undefined) headers.push('Retry-After', String(told.retryAfter))
   const body = told.body(record.host, record.id)
   try {
-    reply.refuse(told.status, [...headers, 'Content-Length', String(body.length)], body)
+    reply.whole(told.status, undefined, [...headers, 'Content-Length', String(body.length)], body)
   } catch {
     reply.abort() // The client is gone already.
   }

@@ -3,12 +3,14 @@ import { formatAuthority } from '../../policy/host.ts'
 import type { EgressCore, Ruling } from '../core.ts'
 import { Denial } from '../denial.ts'
 import type { LiveExchange } from '../live.ts'
+import type { OutboundRequest, SecretSet } from '../secrets/binding.ts'
+import { InjectionRefused, type Injection } from '../secrets/injector.ts'
 import { acceptableCodings, decodersFor } from '../secrets/content-coding.ts'
 import type { UpstreamCall, UpstreamRequest, UpstreamResponse } from '../upstream/upstream.ts'
 import type { InboundRequest, JudgedRequest } from './exchange.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
 import { endToEnd, headerValue, headerValues, withHeader, withoutHeaders, type HeaderList } from './headers.ts'
-import { relayBody } from './relay.ts'
+import { drainBody, relayBody } from './relay.ts'
 import { hasNoContent, type Reply } from './reply.ts'
 
 /** The two ends of an exchange and its record. */
@@ -54,7 +56,7 @@ export async function forward(core: EgressCore, judged: JudgedRequest, ends: Exc
 function inject({ secrets }: Ruling, judged: JudgedRequest, record: ExchangeRecord): JudgedRequest {
   if (secrets.isEmpty) return judged
   const { destination, headers, body } = judged
-  const injected = secrets.inject({ ...destination, target: destination.path, headers, body })
+  const injected = injectInto(secrets, { ...destination, target: destination.path, headers, body })
   record.injected = injected.injected
   // A secret that the upstream echoes could be read one byte range at a time, each too short to be redacted.
   const whole = secrets.canInject(destination.authority) ? withoutHeaders(injected.headers, isRangeField) : injected.headers
@@ -63,6 +65,16 @@ function inject({ secrets }: Ruling, judged: JudgedRequest, record: ExchangeReco
     destination: { ...destination, path: injected.target },
     headers: decodableOnly(whole),
     body: injected.body,
+  }
+}
+
+/** Puts the real values in. A value that cannot stand where its placeholder does is a Denial. */
+export function injectInto(secrets: SecretSet, request: OutboundRequest): Injection {
+  try {
+    return secrets.inject(request)
+  } catch (error) {
+    if (error instanceof InjectionRefused) throw new Denial('secret_unusable', error.message)
+    throw error
   }
 }
 
@@ -106,23 +118,58 @@ function http2Headers({ headers, body }: UpstreamRequest): HeaderList {
   return body.length > 0 ? [...kept, 'content-length', String(body.length)] : kept
 }
 
-/** Streams the response to the workload, redacted, and writes the record before it ends. */
-export async function respond(core: EgressCore, { secrets }: Ruling, response: UpstreamResponse, { request, reply, record }: ExchangeEnds): Promise<void> {
-  record.upstreamAddress = response.address
-  record.status = response.status
+/** Sends the response to the workload, redacted, and writes the record before it ends. */
+export async function respond(core: EgressCore, { secrets }: Ruling, response: UpstreamResponse, ends: ExchangeEnds): Promise<void> {
+  ends.record.upstreamAddress = response.address
+  ends.record.status = response.status
+  const bare = hasNoContent(ends.request.method, response.status)
+  if (secrets.isEmpty) await passOn(core, response, ends)
+  else if (!bare && isShort(response.headers)) await redactWhole(core, secrets, response, ends)
+  else await redactStream(core, secrets, response, ends)
+}
+
+/** Nothing to hide: the response as it is. */
+async function passOn(core: EgressCore, response: UpstreamResponse, { reply, record }: ExchangeEnds): Promise<void> {
+  reply.start(response.status, response.reason, endToEnd(response.headers))
+  await relayBody(response.body, reply, undefined, (count) => (record.bytesIn += count))
+  finish(core, record)
+  reply.end(endToEnd(response.trailers()))
+}
+
+/** A body whose small size is known is read whole: then its new length is known too, and it leaves in one piece. */
+async function redactWhole(core: EgressCore, secrets: SecretSet, response: UpstreamResponse, { reply, record }: ExchangeEnds): Promise<void> {
+  const redactor = secrets.bodyRedactor()
+  const { headers, redacted } = secrets.redactHeaders(withoutHeaders(endToEnd(response.headers), isFramingField))
+  const pieces: Buffer[] = []
+  await drainBody(response.body, (chunk) => pieces.push(redactor.push(chunk)))
+  const body = Buffer.concat([...pieces, redactor.end()])
+  record.redacted = new Set([...redacted, ...redactor.redacted])
+  record.bytesIn = body.length
+  finish(core, record)
+  reply.whole(response.status, secrets.redactText(response.reason), [...headers, 'Content-Length', String(body.length)], body)
+}
+
+async function redactStream(core: EgressCore, secrets: SecretSet, response: UpstreamResponse, { request, reply, record }: ExchangeEnds): Promise<void> {
   const bare = hasNoContent(request.method, response.status)
-  const headers = endToEnd(response.headers)
-  const redactor = secrets.isEmpty ? undefined : secrets.bodyRedactor()
-  const head = redactor === undefined ? { headers, redacted: [] } : secrets.redactHeaders(withoutHeaders(headers, isFramingField))
-  const source = redactor === undefined || bare ? response.body : decoded(response.body, headers)
-  const redacted = new Set<string>(head.redacted)
-  record.redacted = redacted
-  reply.start(response.status, secrets.redactText(response.reason), head.headers)
-  await relayBody(source, reply, bare ? undefined : redactor, (count) => (record.bytesIn += count))
+  const fields = endToEnd(response.headers)
+  const { headers, redacted } = secrets.redactHeaders(withoutHeaders(fields, isFramingField))
+  const names = new Set(redacted)
+  record.redacted = names
+  const redactor = secrets.bodyRedactor()
+  const body = bare ? response.body : decoded(response.body, fields)
+  reply.start(response.status, secrets.redactText(response.reason), headers)
+  await relayBody(body, reply, bare ? undefined : redactor, (count) => (record.bytesIn += count))
   const trailers = secrets.redactHeaders(endToEnd(response.trailers()))
-  for (const name of [...(redactor?.redacted ?? []), ...trailers.redacted]) redacted.add(name)
+  for (const name of [...redactor.redacted, ...trailers.redacted]) names.add(name)
   finish(core, record)
   reply.end(trailers.headers)
+}
+
+const SHORT_BYTES = 16_384
+
+function isShort(headers: HeaderList): boolean {
+  const length = headerValue(headers, 'content-length')
+  return length !== undefined && Number(length) <= SHORT_BYTES && headerValue(headers, 'content-encoding') === undefined
 }
 
 /** The record is written before the response ends: an answer that could not be recorded stays incomplete. */

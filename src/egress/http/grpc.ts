@@ -8,6 +8,7 @@ import type { LiveExchange } from '../live.ts'
 import type { SecretSet } from '../secrets/binding.ts'
 import type { UpstreamResponse } from '../upstream/upstream.ts'
 import { accept, deny, refuseMisuse, type InboundRequest } from './exchange.ts'
+import { injectInto } from './forward.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
 import { encodeGrpcMessage, GrpcFramer, type GrpcMessage } from './grpc-framer.ts'
 import { endToEnd, headerValue, withoutHeaders, type HeaderList } from './headers.ts'
@@ -36,7 +37,7 @@ export async function relayGrpc(core: EgressCore, exchange: GrpcExchange): Promi
   const whole = { ...destination, target: destination.path, headers: context.headers, body: Buffer.alloc(0) }
   refuseMisuse(secrets, whole)
   accept(record, await chain.inspectRequest({ ...context, priorResults: record.findings, body: whole.body }))
-  const injected = secrets.inject(whole)
+  const injected = injectInto(secrets, whole)
   record.injected = injected.injected
   const origin = { scheme: destination.scheme, authority: destination.authority }
   const session = await upstream.http2.session(origin)

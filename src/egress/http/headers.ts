@@ -12,14 +12,22 @@ export function headerValues(headers: HeaderList, name: string): readonly string
   const values: string[] = []
   for (let index = 0; index < headers.length; index += 2) {
     const field = headers[index] as string
-    if (field.length === name.length && field.toLowerCase() === name) values.push(headers[index + 1] as string)
+    if (isNamed(field, name)) values.push(headers[index + 1] as string)
   }
   return values
 }
 
 /** The first value of a field, or undefined. `name` in lower case. */
 export function headerValue(headers: HeaderList, name: string): string | undefined {
-  return headerValues(headers, name)[0]
+  for (let index = 0; index < headers.length; index += 2) {
+    if (isNamed(headers[index] as string, name)) return headers[index + 1]
+  }
+  return undefined
+}
+
+/** By length first: most fields are told apart without making a lower-case copy. */
+function isNamed(field: string, name: string): boolean {
+  return field.length === name.length && (field === name || field.toLowerCase() === name)
 }
 
 /** Without the fields that `drop` names; it gets them in lower case. */
@@ -33,8 +41,18 @@ export function withoutHeaders(headers: HeaderList, drop: (name: string) => bool
 
 /** The fields that may travel on: without the hop-by-hop ones, those that `Connection` names, and `Proxy-*`. */
 export function endToEnd(headers: HeaderList): string[] {
-  const named = headerValues(headers, 'connection').flatMap((value) => value.toLowerCase().split(',').map((part) => part.trim()))
-  return withoutHeaders(headers, (name) => HOP_BY_HOP.has(name) || name.startsWith('proxy-') || named.includes(name))
+  const named = namedByConnection(headers)
+  return withoutHeaders(headers, (name) => HOP_BY_HOP.has(name) || name.startsWith('proxy-') || named.has(name))
+}
+
+const NONE: ReadonlySet<string> = new Set()
+
+function namedByConnection(headers: HeaderList): ReadonlySet<string> {
+  const values = headerValues(headers, 'connection')
+  if (values.length === 0) return NONE
+  const [only = ''] = values
+  if (values.length === 1 && /^(?:keep-alive|close)$/i.test(only)) return NONE
+  return new Set(values.flatMap((value) => value.toLowerCase().split(',').map((part) => part.trim())))
 }
 
 /** The list with the field set to one value: in the first one's place, or at the end. */
@@ -44,7 +62,7 @@ export function withHeader(headers: HeaderList, name: string, value: string): st
   let placed = false
   for (let index = 0; index < headers.length; index += 2) {
     const field = headers[index] as string
-    if (field.toLowerCase() !== lower) result.push(field, headers[index + 1] as string)
+    if (!isNamed(field, lower)) result.push(field, headers[index + 1] as string)
     else if (!placed) {
       placed = true
       result.push(field, value)

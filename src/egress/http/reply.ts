@@ -1,13 +1,16 @@
-import type { ServerResponse } from 'node:http'
+import { STATUS_CODES, type ServerResponse } from 'node:http'
 import { constants, type ServerHttp2Stream, type ServerStreamResponseOptions } from 'node:http2'
 import { withoutHeaders, type HeaderList } from './headers.ts'
 
 /** The workload's side of a response, whatever protocol it speaks. */
 export interface Reply {
   readonly started: boolean
-  /** A complete response of ours. Where the request's body is not wanted any more, the connection ends with it. */
-  refuse(status: number, headers: HeaderList, body: Buffer): void
-  /** End-to-end fields only. `reason` is ignored where the protocol has none. */
+  /**
+   * A response with its whole body. Where the request's body was not read to its end, the connection ends with it.
+   * `reason` undefined: the status's usual phrase; ignored where the protocol has none. End-to-end fields only.
+   */
+  whole(status: number, reason: string | undefined, headers: HeaderList, body: Buffer): void
+  /** The head of a response whose body follows. */
   start(status: number, reason: string, headers: HeaderList): void
   /** False asks the caller to wait for `onDrain`. */
   write(chunk: Buffer): boolean
@@ -31,9 +34,9 @@ export function http1Reply(response: ServerResponse): Reply {
     get started() {
       return response.headersSent
     },
-    refuse(status, headers, body) {
+    whole(status, reason, headers, body) {
       const closing = response.req.complete ? [] : ['Connection', 'close']
-      response.writeHead(status, [...headers, ...closing])
+      response.writeHead(status, reason ?? STATUS_CODES[status] ?? '', [...headers, ...closing])
       response.end(body)
     },
     start(status, reason, headers) {
@@ -64,7 +67,7 @@ export function http2Reply(stream: ServerHttp2Stream): Reply {
     get started() {
       return stream.headersSent
     },
-    refuse(status, headers, body) {
+    whole(status, _reason, headers, body) {
       stream.respond(responseFields(status, headers), { sendDate: false } as ServerStreamResponseOptions)
       stream.end(body)
     },

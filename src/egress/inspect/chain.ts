@@ -43,7 +43,9 @@ export class InspectorChain {
     for (const inspector of this.#inspectors) {
       const look = method(inspector)
       if (look === undefined) continue
-      const verdict = await judge(inspector, look, current)
+      const answer = ask(inspector, look, current)
+      // Most inspectors answer at once; only those that do not cost a turn of the event loop.
+      const verdict = answer instanceof Promise ? await answer : answer
       if (verdict.kind === 'pass') continue
       const finding = { name: inspector.name, action: verdict.kind, reason: verdict.reason, severity: verdict.severity }
       const findings = [...current.priorResults, finding]
@@ -54,19 +56,30 @@ export class InspectorChain {
   }
 }
 
-/** A verdict of the right shape, whatever the inspector does. */
-async function judge<Context>(
+/** A verdict of the right shape, whatever the inspector does. Never throws or rejects. */
+function ask<Context>(
   inspector: Inspector,
   look: (context: Context) => Verdict | Promise<Verdict>,
   context: Context,
-): Promise<Verdict> {
+): Verdict | Promise<Verdict> {
   try {
     const answer: unknown = look.call(inspector, context)
-    const verdict = answer instanceof Promise ? await withinTime(answer) : answer
-    return isVerdict(verdict) ? verdict : failure(`inspector ${inspector.name} returned a malformed verdict`)
+    if (!(answer instanceof Promise)) return checked(inspector, answer)
+    return withinTime(answer).then(
+      (verdict) => checked(inspector, verdict),
+      (error: unknown) => crashed(inspector, error),
+    )
   } catch (error) {
-    return failure(`inspector ${inspector.name} ${error instanceof TimeoutError ? 'took too long' : 'failed'}`)
+    return crashed(inspector, error)
   }
+}
+
+function checked(inspector: Inspector, verdict: unknown): Verdict {
+  return isVerdict(verdict) ? verdict : failure(`inspector ${inspector.name} returned a malformed verdict`)
+}
+
+function crashed(inspector: Inspector, error: unknown): Verdict {
+  return failure(`inspector ${inspector.name} ${error instanceof TimeoutError ? 'took too long' : 'failed'}`)
 }
 
 function failure(reason: string): Verdict {

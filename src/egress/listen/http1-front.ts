@@ -1,4 +1,4 @@
-import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http'
+import { createServer, ServerResponse, STATUS_CODES, type IncomingMessage, type Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
 import type { EgressCore } from '../core.ts'
@@ -127,10 +127,10 @@ export class Http1Front {
 export function refuseRaw(core: EgressCore, record: ExchangeRecord, socket: Duplex, denial: Denial): void {
   deny(core, record, {
     started: false,
-    refuse(status, headers, body) {
+    whole(status, _reason, headers, body) {
       const fields = []
       for (let index = 0; index < headers.length; index += 2) fields.push(`${headers[index]}: ${headers[index + 1]}\r\n`)
-      socket.write(`HTTP/1.1 ${status} ${status === 400 ? 'Bad Request' : 'Forbidden'}\r\n${fields.join('')}Connection: close\r\n\r\n`, 'latin1')
+      socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fields.join('')}Connection: close\r\n\r\n`, 'latin1')
       socket.end(body, () => socket.destroy())
     },
     start: () => {},

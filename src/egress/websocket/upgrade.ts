@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream'
 import type { EgressCore } from '../core.ts'
 import { Denial } from '../denial.ts'
 import { accept, deny, denialFor, judgeHead, recordFor, refuseMisuse, type InboundRequest } from '../http/exchange.ts'
-import { http1Headers, respond } from '../http/forward.ts'
+import { http1Headers, injectInto, respond } from '../http/forward.ts'
 import { endToEnd, headerValue, headerValues, withoutHeaders, type HeaderList } from '../http/headers.ts'
 import { http1Reply, http2Reply, type Reply } from '../http/reply.ts'
 import type { UpstreamRequest } from '../upstream/upstream.ts'
@@ -50,7 +50,7 @@ async function relayWebSocket(core: EgressCore, request: InboundRequest, client:
     const outbound = { ...destination, target: destination.path, headers: handshakeHeaders(context.headers), body: Buffer.alloc(0) }
     refuseMisuse(ruling.secrets, outbound)
     accept(record, await ruling.chain.inspectRequest({ ...context, priorResults: record.findings, body: outbound.body }))
-    const injected = ruling.secrets.inject(outbound)
+    const injected = injectInto(ruling.secrets, outbound)
     record.injected = injected.injected
     const key = randomBytes(16).toString('base64')
     const origin = { scheme: destination.scheme, authority: destination.authority }
