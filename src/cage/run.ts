@@ -55,9 +55,11 @@ const PROXY = { address: RESOLVER, port: 3128 }
  * `egress_failed` when the egress broke while the command ran; the workload has been ended then.
  */
 export async function runCage(request: RunRequest): Promise<RunResult> {
+  await using cleanup = new AsyncDisposableStack()
+  const serving = Promise.withResolvers<Egress>()
+  await watch(request, serving.promise, cleanup)
   const config = await readConfig(request)
   requireProcessIsolation(config)
-  await using cleanup = new AsyncDisposableStack()
   const failure = new AbortController()
   const moatOpening = openMoat({ tcpPorts: portsOf(config), proxy: PROXY })
   moatOpening.catch(() => {}) // Awaited below; what comes before may fail first.
@@ -65,13 +67,14 @@ export async function runCage(request: RunRequest): Promise<RunResult> {
   const name = cageNameFor(config, resolve(request.workingDirectory, request.project))
   const { audit, stateFolder } = await openState(name, request.environment)
   cleanup.use(audit)
+  if (audit.tornFile !== undefined) request.log(`warning: the audit log ended in an unfinished line, now in ${audit.tornFile}`)
   const authority = await CertificateAuthority.open(join(stateFolder, 'ca'), { cage: name })
   const sources = { cage: name, stateFolder, environment: request.environment, given: request.secrets }
   const placeholders = Object.fromEntries(await placeholdersOf(config, stateFolder))
   const moat = await moatOpening
   const egress = await startEgress({ config, moat, audit, authority, bindings: secretBindings(sources), log: request.log })
   cleanup.defer(() => egress.close({ drainMs: 0 }))
-  await watch(request, egress, cleanup)
+  serving.resolve(egress)
   cleanup.use(reportDefects(failure))
   const exit = await runWorkload({ request, config, name, moat, authority, placeholders, failure })
   return { exit, counts: audit.counts, auditPath: audit.path }
@@ -126,12 +129,16 @@ async function startEgress({ moat, ...parts }: EgressParts): Promise<Egress> {
   return egress
 }
 
-/** The configuration file stays in force as it is edited; one that cannot be used changes nothing. */
-async function watch(request: RunRequest, egress: Egress, cleanup: AsyncDisposableStack): Promise<void> {
+/**
+ * The configuration file stays in force as it is edited; one that cannot be used changes nothing. It is watched before
+ * it is read, so that a change in between is not missed.
+ */
+async function watch(request: RunRequest, serving: Promise<Egress>, cleanup: AsyncDisposableStack): Promise<void> {
   if (request.configPath === undefined) return
   const ending = new AbortController()
   cleanup.defer(() => ending.abort())
   const onChange = async (): Promise<void> => {
+    const egress = await serving
     try {
       await egress.reload(await readConfig(request))
       request.log('configuration reloaded')

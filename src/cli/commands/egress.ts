@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { AuditLog } from '../../audit/log.ts'
 import { loadConfig } from '../../config/load.ts'
 import { watchConfig } from '../../config/watch.ts'
@@ -15,11 +15,17 @@ const DEFAULT_NAME = 'egress'
 /** `agentcage egress`: serves until SIGTERM or SIGINT. Only the ready line goes to standard output. */
 export async function egress(flags: EgressFlags, _args: readonly [], io: Io): Promise<number> {
   const log = (message: string): void => void io.stderr.write(`${message}\n`)
+  await using cleanup = new AsyncDisposableStack()
+  const serving = Promise.withResolvers<Egress>()
+  const reload = async (): Promise<void> => reloadFrom(flags.config, await serving.promise, log)
+  // Watched before it is read: a change in between is not missed.
+  await watchUntil(cleanup, flags.config, reload)
   const config = await loadConfig(flags.config)
   const cage = config.name ?? DEFAULT_NAME
   await ensurePrivateFolder(flags.state)
   const authority = await CertificateAuthority.open(join(flags.state, 'ca'), { cage })
-  await using audit = await AuditLog.open(flags.audit ?? join(flags.state, 'audit.jsonl'), { cage })
+  const audit = cleanup.use(AuditLog.open(resolve(flags.audit ?? join(flags.state, 'audit.jsonl')), { cage }))
+  if (audit.tornFile !== undefined) log(`warning: the audit log ended in an unfinished line, now in ${audit.tornFile}`)
   const { egress: running, addresses } = await Egress.start({
     config,
     bindings: secretBindings({ cage, stateFolder: flags.state, environment: io.env }),
@@ -31,17 +37,20 @@ export async function egress(flags: EgressFlags, _args: readonly [], io: Io): Pr
     address: { ipv4: flags.dns?.[0]?.host ?? '127.0.0.1' },
     log,
   })
-  const ending = new AbortController()
-  const reload = (): Promise<void> => reloadFrom(flags.config, running, log)
+  cleanup.defer(() => running.close())
+  serving.resolve(running)
   const onHangUp = (): void => void reload()
   process.on('SIGHUP', onHangUp)
-  await watchConfig(flags.config, { signal: ending.signal, onChange: reload })
+  cleanup.defer(() => void process.off('SIGHUP', onHangUp))
   io.stdout.write(`${JSON.stringify(readyLine(addresses, authority.certificatePath, audit.path))}\n`)
   await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
-  ending.abort()
-  process.off('SIGHUP', onHangUp)
-  await running.close()
   return 0
+}
+
+async function watchUntil(cleanup: AsyncDisposableStack, path: string, onChange: () => Promise<void>): Promise<void> {
+  const ending = new AbortController()
+  cleanup.defer(() => ending.abort())
+  await watchConfig(path, { signal: ending.signal, onChange })
 }
 
 /** A configuration that cannot be used changes nothing, and says so. */
