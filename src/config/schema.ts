@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parseAuthority, parseHostname, type Authority, type Hostname } from '../policy/host.ts'
+import { formatAuthority, parseAuthority, parseHostname, type Authority, type Hostname } from '../policy/host.ts'
 import { parseAddressRange } from '../policy/address.ts'
 
 /**
@@ -228,7 +228,7 @@ export function connectTargets(config: Pick<Config, 'upstream'>): ReadonlyMap<st
       const source = parseAuthority(from)
       const target = parseAuthority(to)
       if (source === undefined || target === undefined) throw new TypeError('connect_to was validated')
-      return [`${source.host}:${source.port}`, target]
+      return [formatAuthority(source), target]
     }),
   )
 }

@@ -130,7 +130,7 @@ export async function respond(core: EgressCore, { secrets }: Ruling, response: U
 
 /** Nothing to hide: the response as it is. */
 async function passOn(core: EgressCore, response: UpstreamResponse, { reply, record }: ExchangeEnds): Promise<void> {
-  reply.start(response.status, response.reason, endToEnd(response.headers))
+  reply.start(response.status, response.reason, responseFields(response))
   await relayBody(response.body, reply, undefined, (count) => (record.bytesIn += count))
   finish(core, record)
   reply.end(endToEnd(response.trailers()))
@@ -139,7 +139,7 @@ async function passOn(core: EgressCore, response: UpstreamResponse, { reply, rec
 /** A body whose small size is known is read whole: then its new length is known too, and it leaves in one piece. */
 async function redactWhole(core: EgressCore, secrets: SecretSet, response: UpstreamResponse, { reply, record }: ExchangeEnds): Promise<void> {
   const redactor = secrets.bodyRedactor()
-  const { headers, redacted } = secrets.redactHeaders(withoutHeaders(endToEnd(response.headers), isFramingField))
+  const { headers, redacted } = secrets.redactHeaders(withoutHeaders(responseFields(response), isFramingField))
   const pieces: Buffer[] = []
   await drainBody(response.body, (chunk) => pieces.push(redactor.push(chunk)))
   const body = Buffer.concat([...pieces, redactor.end()])
@@ -151,7 +151,7 @@ async function redactWhole(core: EgressCore, secrets: SecretSet, response: Upstr
 
 async function redactStream(core: EgressCore, secrets: SecretSet, response: UpstreamResponse, { request, reply, record }: ExchangeEnds): Promise<void> {
   const bare = hasNoContent(request.method, response.status)
-  const fields = endToEnd(response.headers)
+  const fields = responseFields(response)
   const { headers, redacted } = secrets.redactHeaders(withoutHeaders(fields, isFramingField))
   const names = new Set(redacted)
   record.redacted = names
@@ -163,6 +163,11 @@ async function redactStream(core: EgressCore, secrets: SecretSet, response: Upst
   for (const name of [...redactor.redacted, ...trailers.redacted]) names.add(name)
   finish(core, record)
   reply.end(trailers.headers)
+}
+
+/** `Alt-Svc` would lead the client to HTTP/3, which has no way out of the cage (RFC 7838). */
+function responseFields({ headers }: UpstreamResponse): HeaderList {
+  return withoutHeaders(endToEnd(headers), (name) => name === 'alt-svc')
 }
 
 const SHORT_BYTES = 16_384
