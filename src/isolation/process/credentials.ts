@@ -4,14 +4,61 @@ import { isWithin, realPath } from './paths.ts'
 
 /** Files and folders below the home that hold credentials, or sessions as good as credentials. */
 export const CREDENTIALS: readonly string[] = [
-  '.aws', '.azure', '.boto', '.cargo/credentials', '.cargo/credentials.toml', '.config/1Password', '.config/BraveSoftware',
-  '.config/agentcage', '.config/chromium', '.config/containers/auth.json', '.config/doctl', '.config/gcloud', '.config/gh',
-  '.config/git/credentials', '.config/glab-cli', '.config/google-chrome', '.config/helm', '.config/hub', '.config/microsoft-edge',
-  '.config/op', '.config/rclone', '.config/sops', '.docker', '.fly', '.gem/credentials', '.git-credentials', '.gnupg', '.heroku',
-  '.kube', '.local/share/agentcage', '.local/share/keyrings', '.local/share/kwalletd', '.local/share/pass',
-  '.local/state/agentcage', '.m2/settings.xml', '.minikube', '.mozilla', '.my.cnf', '.netrc', '.npmrc', '.oci', '.op', '.password-store',
-  '.pgpass', '.pki', '.pulumi', '.pypirc', '.s3cfg', '.ssh', '.sqlite_history', '.terraform.d', '.terraformrc', '.thunderbird',
-  '.vault-token', '.yarnrc.yml',
+  '.aws',
+  '.azure',
+  '.boto',
+  '.cargo/credentials',
+  '.cargo/credentials.toml',
+  '.config/1Password',
+  '.config/BraveSoftware',
+  '.config/agentcage',
+  '.config/chromium',
+  '.config/containers/auth.json',
+  '.config/doctl',
+  '.config/gcloud',
+  '.config/gh',
+  '.config/git/credentials',
+  '.config/glab-cli',
+  '.config/google-chrome',
+  '.config/helm',
+  '.config/hub',
+  '.config/microsoft-edge',
+  '.config/op',
+  '.config/rclone',
+  '.config/sops',
+  '.docker',
+  '.fly',
+  '.gem/credentials',
+  '.git-credentials',
+  '.gnupg',
+  '.heroku',
+  '.kube',
+  '.local/share/agentcage',
+  '.local/share/keyrings',
+  '.local/share/kwalletd',
+  '.local/share/pass',
+  '.local/state/agentcage',
+  '.m2/settings.xml',
+  '.minikube',
+  '.mozilla',
+  '.my.cnf',
+  '.netrc',
+  '.npmrc',
+  '.oci',
+  '.op',
+  '.password-store',
+  '.pgpass',
+  '.pki',
+  '.pulumi',
+  '.pypirc',
+  '.s3cfg',
+  '.ssh',
+  '.sqlite_history',
+  '.terraform.d',
+  '.terraformrc',
+  '.thunderbird',
+  '.vault-token',
+  '.yarnrc.yml',
 ]
 
 export interface CredentialFinding {
@@ -31,14 +78,20 @@ export function credentialGuard(home: string): CredentialGuard {
   const identify = identities()
   const known = CREDENTIALS.map((credential) => {
     const named = join(home, credential)
-    return { credential, places: places(home, credential), identity: identify(named), above: above(named).map(identify) }
+    return {
+      credential,
+      places: placesOf(home, credential),
+      identity: identify(named),
+      above: foldersAbove(named).map(identify),
+    }
   })
   return (path) => {
     const own = identify(path)
-    const folders = above(path).map(identify)
+    const folders = foldersAbove(path).map(identify)
     for (const { credential, places, identity, above } of known) {
       if (places.includes(path) || (identity !== undefined && identity === own)) return { credential, how: 'is' }
-      const isBelow = places.some((place) => isWithin(path, place)) || (identity !== undefined && folders.includes(identity))
+      const isBelow =
+        places.some((place) => isWithin(path, place)) || (identity !== undefined && folders.includes(identity))
       if (isBelow) return { credential, how: 'lies in' }
       const isAbove = places.some((place) => isWithin(place, path)) || (own !== undefined && above.includes(own))
       if (isAbove) return { credential, how: 'contains' }
@@ -57,15 +110,15 @@ function holdsCopy(path: string, credential: string): boolean {
 }
 
 /** Where the credentials are: as named, and where symbolic links lead from there. */
-function places(home: string, credential: string): readonly string[] {
+function placesOf(home: string, credential: string): readonly string[] {
   const named = join(home, credential)
   return [...new Set([named, join(realPath(home) ?? home, credential), realPath(named) ?? named])]
 }
 
 /** The folders above a path, nearest first. */
-function above(path: string): readonly string[] {
+function foldersAbove(path: string): readonly string[] {
   const folders: string[] = []
-  for (let folder = path; folder !== '/'; ) folders.push((folder = dirname(folder)))
+  for (let folder = path; folder !== '/';) folders.push((folder = dirname(folder)))
   return folders
 }
 

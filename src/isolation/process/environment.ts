@@ -27,12 +27,25 @@ export interface Environment {
 }
 
 /** Taken over from the host: how the terminal and the language are, and nothing that could hold a credential. */
-const PASSED = /^(?:TERM|COLORTERM|TERM_PROGRAM|TERM_PROGRAM_VERSION|LANG|LANGUAGE|LC_[A-Z]+|TZ|NO_COLOR|FORCE_COLOR|CLICOLOR|CLICOLOR_FORCE|COLUMNS|LINES)$/
+const PASSED =
+  /^(?:TERM|COLORTERM|TERM_PROGRAM|TERM_PROGRAM_VERSION|LANG|LANGUAGE|LC_[A-Z]+|TZ|NO_COLOR|FORCE_COLOR|CLICOLOR|CLICOLOR_FORCE|COLUMNS|LINES)$/
 
 /** Where tools are installed; taken over when that place is shown. */
 const TOOL_ROOTS = [
-  'ASDF_DATA_DIR', 'BUN_INSTALL', 'CONDA_PREFIX', 'DENO_INSTALL', 'GOROOT', 'JAVA_HOME', 'NVM_DIR', 'PNPM_HOME', 'PYENV_ROOT', 'RBENV_ROOT',
-  'RUSTUP_HOME', 'SDKMAN_DIR', 'VIRTUAL_ENV', 'VOLTA_HOME',
+  'ASDF_DATA_DIR',
+  'BUN_INSTALL',
+  'CONDA_PREFIX',
+  'DENO_INSTALL',
+  'GOROOT',
+  'JAVA_HOME',
+  'NVM_DIR',
+  'PNPM_HOME',
+  'PYENV_ROOT',
+  'RBENV_ROOT',
+  'RUSTUP_HOME',
+  'SDKMAN_DIR',
+  'VIRTUAL_ENV',
+  'VOLTA_HOME',
 ]
 
 const LONGEST = 4096
@@ -57,7 +70,9 @@ export function workloadEnvironment(request: EnvironmentRequest): Environment {
 
 function basicVariables({ host, path, workingDirectory, tools, isShown }: EnvironmentRequest): Record<string, string> {
   const { environment, home, userName } = host
-  const passed = Object.entries(environment).filter((entry): entry is [string, string] => PASSED.test(entry[0]) && isPlain(entry[1]))
+  const passed = Object.entries(environment).filter(
+    (entry): entry is [string, string] => PASSED.test(entry[0]) && isPlain(entry[1]),
+  )
   const roots = TOOL_ROOTS.flatMap((name): readonly (readonly [string, string])[] => {
     const root = environment[name]
     return root !== undefined && isAbsolute(root) && isShown(root) ? [[name, root]] : []
@@ -84,9 +99,15 @@ function proxyVariables(proxy: string): Record<string, string> {
   return { ...both, ...lower, NODE_USE_ENV_PROXY: '1' }
 }
 
-function refuseTaken(name: string, own: Readonly<Record<string, string>>, placeholders: Readonly<Record<string, string>>): void {
+function refuseTaken(
+  name: string,
+  own: Readonly<Record<string, string>>,
+  placeholders: Readonly<Record<string, string>>,
+): void {
   if (Object.hasOwn(placeholders, name)) {
-    throw new CageError('config_invalid', `container.env.${name}: secret_injection sets this variable already`, { hint: 'Remove one of the two.' })
+    throw new CageError('config_invalid', `container.env.${name}: secret_injection sets this variable already`, {
+      hint: 'Remove one of the two.',
+    })
   }
   if (!Object.hasOwn(own, name)) return
   throw new CageError('config_invalid', `container.env.${name}: the cage sets this variable itself`, {

@@ -51,8 +51,19 @@ function shownTrees(mounts: readonly Mount[]): readonly string[] {
 
 /** Entries of /proc that tell about the machine or command it. Those absent on this kernel are left out. */
 const PROC_FILES = [
-  '/proc/kcore', '/proc/keys', '/proc/key-users', '/proc/kmsg', '/proc/kpagecgroup', '/proc/kpagecount', '/proc/kpageflags',
-  '/proc/latency_stats', '/proc/mtrr', '/proc/sched_debug', '/proc/slabinfo', '/proc/sysrq-trigger', '/proc/timer_list',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/key-users',
+  '/proc/kmsg',
+  '/proc/kpagecgroup',
+  '/proc/kpagecount',
+  '/proc/kpageflags',
+  '/proc/latency_stats',
+  '/proc/mtrr',
+  '/proc/sched_debug',
+  '/proc/slabinfo',
+  '/proc/sysrq-trigger',
+  '/proc/timer_list',
 ]
 const PROC_FOLDERS = ['/proc/acpi', '/proc/scsi']
 
@@ -66,7 +77,11 @@ function kernelMounts(): readonly Mount[] {
     { kind: 'proc', target: '/proc' },
     readOnly('/proc/sys'),
     ...PROC_FILES.filter((path) => existsSync(path)).map((target): Mount => ({ kind: 'mask', target, over: 'file' })),
-    ...PROC_FOLDERS.filter((path) => existsSync(path)).map((target): Mount => ({ kind: 'mask', target, over: 'directory' })),
+    ...PROC_FOLDERS.filter((path) => existsSync(path)).map((target): Mount => ({
+      kind: 'mask',
+      target,
+      over: 'directory',
+    })),
     { kind: 'dev', target: '/dev' },
     ...(existsSync(PROCESSORS) ? [readOnly(PROCESSORS)] : []),
   ]

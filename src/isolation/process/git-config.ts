@@ -49,12 +49,13 @@ export function readGitConfig(text: string, path: string): GitPaths {
 }
 
 /** `user.name` and `user.email` of a configuration, where it has them. */
-export function readGitIdentity(text: string): { readonly name?: string; readonly email?: string } {
-  const found = [...parse(text)].flatMap(({ key, value }) => {
-    const name = /^user\.(name|email)$/.exec(key)?.[1]
-    return name === undefined || !/^[^\x00-\x1f\x7f]{1,256}$/.test(value) ? [] : [[name, value]]
-  })
-  return Object.fromEntries(found)
+export function readGitIdentity(text: string): {
+  readonly name: string | undefined
+  readonly email: string | undefined
+} {
+  const entries = [...parse(text)].filter(({ value }) => /^[^\x00-\x1f\x7f]{1,256}$/.test(value))
+  const last = (name: string): string | undefined => entries.findLast(({ key }) => key === name)?.value
+  return { name: last('user.name'), email: last('user.email') }
 }
 
 export function expandHome(path: string): string {
@@ -72,7 +73,8 @@ function* parse(text: string): Generator<{ readonly key: string; readonly value:
       rest = rest.slice(header[0].length).trim()
     }
     const entry = /^([A-Za-z][A-Za-z0-9-]*)\s*(?:=\s*(.*))?$/.exec(rest)
-    if (entry !== null) yield { key: `${section}.${(entry[1] ?? '').toLowerCase()}`, value: unquote(entry[2] ?? 'true') }
+    if (entry !== null)
+      yield { key: `${section}.${(entry[1] ?? '').toLowerCase()}`, value: unquote(entry[2] ?? 'true') }
   }
 }
 

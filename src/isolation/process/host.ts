@@ -21,7 +21,21 @@ export interface HostFacts {
 }
 
 /** Homes that some service accounts have and that must stay what they are. */
-const NO_HOMES: ReadonlySet<string> = new Set(['/', '/bin', '/dev', '/etc', '/proc', '/run', '/sbin', '/sys', '/tmp', '/usr', '/usr/bin', '/usr/sbin', '/var'])
+const NO_HOMES: ReadonlySet<string> = new Set([
+  '/',
+  '/bin',
+  '/dev',
+  '/etc',
+  '/proc',
+  '/run',
+  '/sbin',
+  '/sys',
+  '/tmp',
+  '/usr',
+  '/usr/bin',
+  '/usr/sbin',
+  '/var',
+])
 
 const FALLBACK_HOME = '/home/agent'
 

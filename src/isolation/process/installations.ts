@@ -5,20 +5,48 @@ import { isWithin, realPath } from './paths.ts'
 
 /** Homes of tool managers whose programs are small launchers that need the rest of the folder. */
 const MANAGERS = [
-  '.asdf', '.bun', '.deno', '.jenv', '.local/share/fnm', '.local/share/mise', '.local/share/pnpm', '.local/share/uv', '.nodenv', '.nvm', '.phpenv',
-  '.pyenv', '.rbenv', '.rustup', '.rye', '.sdkman', '.volta',
+  '.asdf',
+  '.bun',
+  '.deno',
+  '.jenv',
+  '.local/share/fnm',
+  '.local/share/mise',
+  '.local/share/pnpm',
+  '.local/share/uv',
+  '.nodenv',
+  '.nvm',
+  '.phpenv',
+  '.pyenv',
+  '.rbenv',
+  '.rustup',
+  '.rye',
+  '.sdkman',
+  '.volta',
 ]
 
 /** Folders that hold far more than one tool: never shown as a whole. */
 const BROAD = [
-  '.', '.cache', '.cargo', '.config', '.local', '.local/bin', '.local/lib', '.local/share', '.local/state', 'Desktop', 'Documents', 'Downloads', 'go',
+  '.',
+  '.cache',
+  '.cargo',
+  '.config',
+  '.local',
+  '.local/bin',
+  '.local/lib',
+  '.local/share',
+  '.local/state',
+  'Desktop',
+  'Documents',
+  'Downloads',
+  'go',
 ]
 
 /** Launchers in a folder that is shown alone, and the folder they work from. */
 const LAUNCHERS = [{ folder: '.cargo/bin', needs: '.rustup' }]
 
 /** Files that tell that a folder holds more than programs. */
-const PRIVATE = /^\.?(?:credentials?|auth|tokens?|secrets?|session|cookies|hosts|config)(?:\.(?:json|ya?ml|toml|ini|db|txt|lock))?$/i
+const PRIVATE =
+  /^\.?(?:credentials?|auth|tokens?|secrets?|session|cookies|hosts|config)(?:\.(?:json|ya?ml|toml|ini|db|txt|lock))?$/i
 
 /**
  * What else must be shown for the programs in `folder` (without symbolic links) to work: the prefix they were

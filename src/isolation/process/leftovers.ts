@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { configOf, entriesOf, pointedTo, smallFile, surveyRepositories, type Survey } from './repositories.ts'
+import { gitlinks } from './gitlinks.ts'
 import { linkTarget, statOf } from './paths.ts'
 import { readGitConfig } from './git-config.ts'
 
@@ -24,9 +25,11 @@ export function rememberProject(survey: Survey): ProjectMemory {
  * away, so it is looked for when the workload has ended.
  */
 export function findLeftovers(project: string, before: ProjectMemory): readonly Leftover[] {
-  return executables(surveyRepositories(project))
-    .filter(({ path, fingerprint }) => before.get(path) !== fingerprint)
-    .map(({ path, reason }) => ({ path, reason }))
+  const survey = surveyRepositories(project)
+  const linked = survey.repositories.some(({ workTree }) => workTree === project) ? gitlinks(project) : []
+  const found = [...executables(survey), ...linked.flatMap((folder) => inWorkTree(folder))]
+  const unknown = found.filter(({ path, fingerprint }) => before.get(path) !== fingerprint)
+  return [...new Map(unknown.map(({ path, reason }) => [`${path}: ${reason}`, { path, reason }])).values()]
 }
 
 interface Executable extends Leftover {
@@ -37,7 +40,10 @@ function executables(survey: Survey): readonly Executable[] {
   return [
     ...survey.repositories.flatMap(({ gitFolder }) => inGitFolder(gitFolder)),
     ...survey.pointers.flatMap(inPointer),
-    ...survey.links.flatMap((path) => [executable(path, 'leads git elsewhere', linkTarget(path)), ...inGitFolder(linkTarget(path))]),
+    ...survey.links.flatMap((path) => [
+      executable(path, 'leads git elsewhere', linkTarget(path)),
+      ...inGitFolder(linkTarget(path)),
+    ]),
   ]
 }
 
@@ -50,7 +56,8 @@ function inGitFolder(folder: string): readonly Executable[] {
   const more = readGitConfig(smallFile(worktreeConfig) ?? '', worktreeConfig).commands
   if (more.length > 0) found.push(executable(worktreeConfig, `makes git run ${more[0]}`, more.join('\n')))
   const common = smallFile(join(folder, 'commondir'))
-  if (common !== undefined && common.trim() !== '.') found.push(executable(join(folder, 'commondir'), 'leads git elsewhere', common))
+  if (common !== undefined && common.trim() !== '.')
+    found.push(executable(join(folder, 'commondir'), 'leads git elsewhere', common))
   return [...found, ...hooksIn(join(folder, 'hooks')), ...plannedCommands(folder)]
 }
 
@@ -60,7 +67,9 @@ function hooksIn(folder: string): readonly Executable[] {
     const stats = statOf(path)
     if (stats === undefined || stats.isDirectory() || entry.name.endsWith('.sample')) return []
     if (stats.isFile() && (stats.mode & 0o111) === 0) return []
-    return [executable(path, 'is a hook that git runs', smallFile(path) ?? `${stats.ino}:${stats.mtimeMs}:${stats.size}`)]
+    return [
+      executable(path, 'is a hook that git runs', smallFile(path) ?? `${stats.ino}:${stats.mtimeMs}:${stats.size}`),
+    ]
   })
 }
 
@@ -68,7 +77,14 @@ function hooksIn(folder: string): readonly Executable[] {
 function plannedCommands(folder: string): readonly Executable[] {
   const path = join(folder, 'rebase-merge', 'git-rebase-todo')
   const command = /^\s*(?:x|exec)\s.*$/m.exec(smallFile(path) ?? '')?.[0]
-  return command === undefined ? [] : [executable(path, `makes \`git rebase --continue\` run ${command.trim()}`, command)]
+  return command === undefined
+    ? []
+    : [executable(path, `makes \`git rebase --continue\` run ${command.trim()}`, command)]
+}
+
+function inWorkTree(folder: string): readonly Executable[] {
+  const path = join(folder, '.git')
+  return statOf(path)?.isFile() === true ? inPointer(path) : inGitFolder(linkTarget(path))
 }
 
 /** A submodule or linked work tree is as harmless as the folder it points to. */
@@ -78,5 +94,9 @@ function inPointer(pointer: string): readonly Executable[] {
 }
 
 function executable(path: string, reason: string, content: string): Executable {
-  return { path, reason: reason.slice(0, 300).replace(/[\x00-\x1f\x7f-\x9f]/g, '?'), fingerprint: createHash('sha256').update(content).digest('base64') }
+  return {
+    path,
+    reason: reason.slice(0, 300).replace(/[\x00-\x1f\x7f-\x9f]/g, '?'),
+    fingerprint: createHash('sha256').update(content).digest('base64'),
+  }
 }

@@ -5,9 +5,26 @@ import { isWithin, realPath, statOf } from './paths.ts'
 
 /** Hidden whatever their permissions: keys, password hashes, and settings that often hold either. */
 const ALWAYS = [
-  '/etc/NetworkManager', '/etc/crypttab', '/etc/docker', '/etc/fstab', '/etc/gshadow', '/etc/gshadow-', '/etc/krb5.keytab',
-  '/etc/kubernetes', '/etc/letsencrypt', '/etc/openvpn', '/etc/pki/tls/private', '/etc/rancher', '/etc/shadow', '/etc/shadow-',
-  '/etc/ssh', '/etc/ssl/private', '/etc/sudoers', '/etc/sudoers.d', '/etc/wireguard', '/etc/wpa_supplicant',
+  '/etc/NetworkManager',
+  '/etc/crypttab',
+  '/etc/docker',
+  '/etc/fstab',
+  '/etc/gshadow',
+  '/etc/gshadow-',
+  '/etc/krb5.keytab',
+  '/etc/kubernetes',
+  '/etc/letsencrypt',
+  '/etc/openvpn',
+  '/etc/pki/tls/private',
+  '/etc/rancher',
+  '/etc/shadow',
+  '/etc/shadow-',
+  '/etc/ssh',
+  '/etc/ssl/private',
+  '/etc/sudoers',
+  '/etc/sudoers.d',
+  '/etc/wireguard',
+  '/etc/wpa_supplicant',
 ]
 
 /** How far each tree is searched. Where /etc is larger, what was not searched is hidden; programs elsewhere stay. */

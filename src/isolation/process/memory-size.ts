@@ -8,5 +8,7 @@ export function parseBytes(text: string | undefined): number | undefined {
   const match = /^(\d{1,15}(?:\.\d{1,6})?)\s*([bkmgt]?)(?:i?b)?$/i.exec(text)
   const bytes = Math.floor(Number(match?.[1]) * (UNITS[match?.[2]?.toLowerCase() ?? ''] ?? Number.NaN))
   if (Number.isSafeInteger(bytes) && bytes >= 2 ** 20) return bytes
-  throw new CageError('config_invalid', `container.memory: '${text}' is not an amount of at least 1m`, { hint: 'Write it like 512m or 4g.' })
+  throw new CageError('config_invalid', `container.memory: '${text}' is not an amount of at least 1m`, {
+    hint: 'Write it like 512m or 4g.',
+  })
 }

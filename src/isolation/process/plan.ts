@@ -1,5 +1,4 @@
 import { relative } from 'node:path'
-import type { Config } from '../../config/schema.ts'
 import { CageError } from '../../errors.ts'
 import type { Mount, WorkloadPlan } from '../isolation.ts'
 import { credentialGuard } from './credentials.ts'
@@ -14,10 +13,22 @@ import { resolveProject } from './project.ts'
 import { protectProject } from './protection.ts'
 import { surveyRepositories, type Survey } from './repositories.ts'
 import type { StandIn } from './stand-ins.ts'
-import { volumeMounts } from './volumes.ts'
+import { volumeMounts, type VolumeSettings } from './volumes.ts'
+
+export interface ContainerSettings extends VolumeSettings {
+  readonly env: Readonly<Record<string, string>>
+  readonly memory?: string | undefined
+  readonly pids?: number | undefined
+}
+
+/** What of the configuration matters here; the whole of it fits. */
+export interface WorkloadConfig {
+  readonly name?: string | undefined
+  readonly container: ContainerSettings
+}
 
 export interface WorkloadRequest {
-  readonly config: Config
+  readonly config: WorkloadConfig
   readonly command: readonly [string, ...string[]]
   /** The project folder as named, by default where agentcage was called. */
   readonly project: string
@@ -61,12 +72,25 @@ export function planWorkload(request: WorkloadRequest): PlannedWorkload {
   const workingDirectory = isWithin(host.workingDirectory, project) ? host.workingDirectory : project
   const system = systemMounts(host)
   const projectMount: Mount = { kind: 'bind', source: project, target: project, writable: true }
-  const programs = findPrograms(request.command, { host, guard, project, workingDirectory, shown: [...system, projectMount] })
+  const programs = findPrograms(request.command, {
+    host,
+    guard,
+    project,
+    workingDirectory,
+    shown: [...system, projectMount],
+  })
   const survey = surveyRepositories(project)
   const protection = protectProject(project, survey)
   const below = [...system, ...programs.mounts, projectMount, ...protection.mounts]
   const replaced = replacementMounts(request, below)
-  const volumes = volumeMounts({ container: config.container, project, host, guard, below, reserved: [...replaced, ...trust.mounts].map(({ target }) => target) })
+  const volumes = volumeMounts({
+    container: config.container,
+    project,
+    host,
+    guard,
+    below,
+    reserved: [...replaced, ...trust.mounts].map(({ target }) => target),
+  })
   const mounts = [...below, ...volumes.mounts, ...replaced, ...trust.mounts]
   const standIns = [...protection.standIns, ...volumes.standIns]
   const files = [...replacedFiles(request.nameserver).values(), ...gitFiles(host, project, standIns)]
@@ -100,19 +124,28 @@ export function planWorkload(request: WorkloadRequest): PlannedWorkload {
 
 /** Lays the generated files over those of /etc, wherever symbolic links put these, and shows those for git. */
 function replacementMounts({ nameserver, scratch }: WorkloadRequest, below: readonly Mount[]): readonly Mount[] {
-  const show = (name: string, target: string): Mount => ({ kind: 'bind', source: `${scratch}/${name}`, target, writable: false })
+  const show = (name: string, target: string): Mount => ({
+    kind: 'bind',
+    source: `${scratch}/${name}`,
+    target,
+    writable: false,
+  })
   const replacing = [...replacedFiles(nameserver)].flatMap(([path, { name }]): readonly Mount[] => {
     const target = linkTarget(path)
     const over = mountOver(below, target)
     if (over?.kind !== 'bind' || statOf(target)?.isFile() === true) return [show(name, target)]
     if (name !== 'resolv.conf') return []
-    throw new CageError('host_unsupported', `${path} does not exist`, { hint: `Create it, an empty file will do: touch ${path}` })
+    throw new CageError('host_unsupported', `${path} does not exist`, {
+      hint: `Create it, an empty file will do: touch ${path}`,
+    })
   })
   return [...replacing, ...['gitconfig', 'gitignore'].map((name) => show(name, `${INSIDE}/${name}`))]
 }
 
 function gitFiles(host: HostFacts, project: string, standIns: readonly StandIn[]): readonly GeneratedFile[] {
-  const ignored = standIns.filter(({ kind, path }) => kind === 'file' && !path.includes('/.git/')).map(({ path }) => `/${relative(project, path)}\n`)
+  const ignored = standIns
+    .filter(({ kind, path }) => kind === 'file' && !path.includes('/.git/'))
+    .map(({ path }) => `/${relative(project, path)}\n`)
   return [
     { name: 'gitconfig', content: gitConfiguration(host, `${INSIDE}/gitignore`) },
     { name: 'gitignore', content: ignored.join('') },

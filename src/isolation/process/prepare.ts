@@ -13,7 +13,8 @@ export interface PreparedWorkload extends PlannedWorkload, Disposable {
 /** Plans a workload, writes the files that the plan needs and places its stand-ins in the project. */
 export function prepareWorkload(request: WorkloadRequest): PreparedWorkload {
   const planned = planWorkload(request)
-  for (const { name, content } of planned.files) writeFileSync(join(request.scratch, name), content, { flag: 'wx', mode: 0o644 })
+  for (const { name, content } of planned.files)
+    writeFileSync(join(request.scratch, name), content, { flag: 'wx', mode: 0o644 })
   const before = rememberProject(planned.survey)
   const placed = placeStandIns(planned.standIns)
   return {

@@ -35,7 +35,9 @@ const UNTRUSTED = ['/tmp', '/var/tmp', '/dev', '/proc', '/sys', '/mnt', '/media'
  */
 export function findPrograms([command]: readonly [string, ...string[]], context: ProgramContext): Programs {
   const shelf = new Shelf(context)
-  const entries = (context.host.environment['PATH'] ?? DEFAULT_PATH).split(delimiter).filter((entry) => isAbsolute(entry))
+  const entries = (context.host.environment['PATH'] ?? DEFAULT_PATH)
+    .split(delimiter)
+    .filter((entry) => isAbsolute(entry))
   const path = [...new Set(entries.map((entry) => resolve(entry)))].filter((entry) => shelf.showFolder(entry))
   const search = [...path, ...runtimeFolder(context.host, path)]
   const found = locate(command, context.workingDirectory, search)
@@ -52,7 +54,9 @@ function runtimeFolder({ runtime }: HostFacts, path: readonly string[]): readonl
 }
 
 function locate(command: string, workingDirectory: string, path: readonly string[]): string | undefined {
-  const candidates = command.includes('/') ? [resolve(workingDirectory, command)] : path.map((folder) => join(folder, command))
+  const candidates = command.includes('/')
+    ? [resolve(workingDirectory, command)]
+    : path.map((folder) => join(folder, command))
   return candidates.find(isProgram)
 }
 
@@ -77,7 +81,10 @@ class Shelf {
   /** Outer before inner, and nothing twice. */
   get mounts(): readonly Mount[] {
     const sorted = [...this.#mounts.values()].toSorted((a, b) => a.target.length - b.target.length)
-    return sorted.filter(({ target }) => !sorted.some((other) => other.target !== target && isWithin(target, other.target) && other.kind === 'bind'))
+    return sorted.filter(
+      ({ target }) =>
+        !sorted.some((other) => other.target !== target && isWithin(target, other.target) && other.kind === 'bind'),
+    )
   }
 
   /** Shows an entry of PATH; false when it cannot or must not be. */
@@ -127,7 +134,10 @@ class Shelf {
   #isVisible(path: string, real: string): boolean {
     const mounts = [...this.#context.shown, ...this.mounts]
     if (!isShown(mounts, real)) return false
-    return isShown(mounts, path) || this.#context.shown.some((mount) => mount.kind === 'symlink' && isWithin(path, mount.target))
+    return (
+      isShown(mounts, path) ||
+      this.#context.shown.some((mount) => mount.kind === 'symlink' && isWithin(path, mount.target))
+    )
   }
 
   #isTrusted(folder: string): boolean {

@@ -6,9 +6,40 @@ import { isWithin, realPath, statOf } from './paths.ts'
 
 /** Folders that are no projects: as such, nor anything below those that end in `/`. */
 const SYSTEM = [
-  '/bin/', '/boot/', '/dev/', '/etc/', '/gnu/', '/home', '/lib/', '/lib32/', '/lib64/', '/libx32/', '/media', '/mnt', '/nix/', '/opt', '/proc/',
-  '/root', '/run/', '/sbin/', '/srv', '/sys/', '/tmp', '/usr/bin/', '/usr/include/', '/usr/lib/', '/usr/lib32/', '/usr/lib64/', '/usr/libexec/',
-  '/usr/sbin/', '/usr/share/', '/usr/local', '/usr', '/var', '/var/lib', '/var/tmp',
+  '/bin/',
+  '/boot/',
+  '/dev/',
+  '/etc/',
+  '/gnu/',
+  '/home',
+  '/lib/',
+  '/lib32/',
+  '/lib64/',
+  '/libx32/',
+  '/media',
+  '/mnt',
+  '/nix/',
+  '/opt',
+  '/proc/',
+  '/root',
+  '/run/',
+  '/sbin/',
+  '/srv',
+  '/sys/',
+  '/tmp',
+  '/usr/bin/',
+  '/usr/include/',
+  '/usr/lib/',
+  '/usr/lib32/',
+  '/usr/lib64/',
+  '/usr/libexec/',
+  '/usr/sbin/',
+  '/usr/share/',
+  '/usr/local',
+  '/usr',
+  '/var',
+  '/var/lib',
+  '/var/tmp',
 ]
 
 /**
@@ -18,12 +49,16 @@ const SYSTEM = [
 export function resolveProject(given: string, host: HostFacts, guard: CredentialGuard): string {
   const named = resolve(host.workingDirectory, given)
   const project = realPath(named)
-  if (project === undefined) throw refusal(`project folder '${named}' does not exist`, 'Name a folder that exists with --project DIR.')
-  if (statOf(project)?.isDirectory() !== true) throw refusal(`project '${named}' is not a folder`, 'Name a folder with --project DIR.')
+  if (project === undefined)
+    throw refusal(`project folder '${named}' does not exist`, 'Name a folder that exists with --project DIR.')
+  if (statOf(project)?.isDirectory() !== true)
+    throw refusal(`project '${named}' is not a folder`, 'Name a folder with --project DIR.')
   const home = realPath(host.home) ?? host.home
   if (project === home) throw refusal(`project folder '${project}' is the home directory`, ELSEWHERE)
-  if (isWithin(home, project)) throw refusal(`project folder '${project}' contains the home directory ('${home}')`, ELSEWHERE)
-  if (SYSTEM.some((folder) => isSystem(project, folder))) throw refusal(`project folder '${project}' belongs to the system`, ELSEWHERE)
+  if (isWithin(home, project))
+    throw refusal(`project folder '${project}' contains the home directory ('${home}')`, ELSEWHERE)
+  if (SYSTEM.some((folder) => isSystem(project, folder)))
+    throw refusal(`project folder '${project}' belongs to the system`, ELSEWHERE)
   for (const folder of host.ownFolders) {
     if (!isWithin(project, folder) && !isWithin(folder, project)) continue
     throw refusal(`project folder '${project}' would show agentcage's own folder '${folder}'`, ELSEWHERE)

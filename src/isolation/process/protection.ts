@@ -25,7 +25,11 @@ export interface Protection {
 const TOOLS = ['.claude', '.codex', '.cursor', '.devcontainer', '.envrc', '.gemini', '.idea', '.mcp.json', '.vscode']
 
 /** The same for settings that are read only beside another file. Yarn fails on a folder where it expects a file. */
-const PACKAGE_TOOLS: readonly { readonly name: string; readonly beside: string; readonly kind: 'directory' | 'file' }[] = [
+const PACKAGE_TOOLS: readonly {
+  readonly name: string
+  readonly beside: string
+  readonly kind: 'directory' | 'file'
+}[] = [
   { name: '.npmrc', beside: 'package.json', kind: 'directory' },
   { name: '.yarnrc', beside: 'yarn.lock', kind: 'directory' },
   { name: '.yarnrc.yml', beside: 'yarn.lock', kind: 'file' },
@@ -33,8 +37,22 @@ const PACKAGE_TOOLS: readonly { readonly name: string; readonly beside: string; 
 
 /** Read only by programs that were told to, or that ask first: protected where they exist. */
 const WHERE_PRESENT = [
-  '.aider.conf.yml', '.continue', '.devcontainer.json', '.direnv', '.exrc', '.fleet', '.gdbinit', '.husky', '.lldbinit', '.nvim.lua', '.nvimrc',
-  '.opencode', '.pnpmfile.cjs', '.pre-commit-config.yaml', '.windsurf', '.zed',
+  '.aider.conf.yml',
+  '.continue',
+  '.devcontainer.json',
+  '.direnv',
+  '.exrc',
+  '.fleet',
+  '.gdbinit',
+  '.husky',
+  '.lldbinit',
+  '.nvim.lua',
+  '.nvimrc',
+  '.opencode',
+  '.pnpmfile.cjs',
+  '.pre-commit-config.yaml',
+  '.windsurf',
+  '.zed',
 ]
 
 export function protectProject(project: string, survey: Survey): Protection {
@@ -44,7 +62,8 @@ export function protectProject(project: string, survey: Survey): Protection {
   for (const pointer of survey.pointers) protectPointer(plan, pointer)
   protectTools(plan)
   for (const socket of survey.sockets) plan.hide(socket)
-  if (!survey.complete) plan.warn(`${project} is too large to be searched whole: git repositories deep inside it are not protected`)
+  if (!survey.complete)
+    plan.warn(`${project} is too large to be searched whole: git repositories deep inside it are not protected`)
   return plan
 }
 
@@ -165,7 +184,8 @@ function protectElsewhere(plan: Plan, path: string): void {
 /** A folder that git looks into although it is not there, such as that of hooks which are generated. */
 function standInForMissing(plan: Plan, folder: string): void {
   const missing = foldersBetween(plan.project, folder).find((path) => statOf(path) === undefined)
-  if (missing !== undefined && realPath(dirname(missing)) === dirname(missing)) plan.protectOrStandIn({ kind: 'directory', path: missing })
+  if (missing !== undefined && realPath(dirname(missing)) === dirname(missing))
+    plan.protectOrStandIn({ kind: 'directory', path: missing })
 }
 
 /** Hooks that are links to scripts of the project. */
@@ -216,6 +236,9 @@ function refuseLink(path: string): void {
 
 function linkRefused(path: string): CageError {
   return new CageError('mount_refused', `${path} is a symbolic link, which cannot be protected from the workload`, {
-    hint: basename(path) === 'hooks' ? 'Remove it and name the folder with `git config core.hooksPath`.' : 'Replace it by what it leads to.',
+    hint:
+      basename(path) === 'hooks'
+        ? 'Remove it and name the folder with `git config core.hooksPath`.'
+        : 'Replace it by what it leads to.',
   })
 }

@@ -28,11 +28,26 @@ const MAX_FOLDERS = 1500
 const MAX_REPOSITORIES = 128
 
 /** Large, generated, and not where repositories are. */
-const SKIPPED: ReadonlySet<string> = new Set(['node_modules', '.venv', 'venv', '__pycache__', 'target', '.cache', '.tox', '.next', '.gradle'])
+const SKIPPED: ReadonlySet<string> = new Set([
+  'node_modules',
+  '.venv',
+  'venv',
+  '__pycache__',
+  'target',
+  '.cache',
+  '.tox',
+  '.next',
+  '.gradle',
+])
 
 /** Looks for repositories in a project, breadth first and bounded. */
 export function surveyRepositories(project: string): Survey {
-  const found = { repositories: [] as Repository[], pointers: [] as string[], links: [] as string[], sockets: [] as string[] }
+  const found = {
+    repositories: [] as Repository[],
+    pointers: [] as string[],
+    links: [] as string[],
+    sockets: [] as string[],
+  }
   let level = [project]
   let folders = 0
   for (let depth = 0; level.length > 0 && depth <= MAX_DEPTH; depth++) {
@@ -40,7 +55,8 @@ export function surveyRepositories(project: string): Survey {
     for (const folder of level) {
       if (++folders > MAX_FOLDERS || found.repositories.length > MAX_REPOSITORIES) return { ...found, complete: false }
       const entries = entriesOf(folder)
-      if (folder !== project && isGitFolder(entries)) found.repositories.push({ gitFolder: folder, workTree: undefined })
+      if (folder !== project && isGitFolder(entries))
+        found.repositories.push({ gitFolder: folder, workTree: undefined })
       for (const entry of entries) {
         const path = join(folder, entry.name)
         if (entry.isSocket()) found.sockets.push(path)
@@ -48,7 +64,11 @@ export function surveyRepositories(project: string): Survey {
           if (entry.isDirectory() && !SKIPPED.has(entry.name)) next.push(path)
         } else if (entry.isDirectory()) {
           found.repositories.push({ gitFolder: path, workTree: folder }, ...submodulesOf(path))
-          found.sockets.push(...entriesOf(path).filter((inner) => inner.isSocket()).map((inner) => join(path, inner.name)))
+          found.sockets.push(
+            ...entriesOf(path)
+              .filter((inner) => inner.isSocket())
+              .map((inner) => join(path, inner.name)),
+          )
         } else (entry.isSymbolicLink() ? found.links : found.pointers).push(path)
       }
     }
@@ -99,7 +119,12 @@ export function linkedWorkTree(pointer: string): { readonly own: string; readonl
   const back = smallFile(join(own, 'gitdir'))?.trim()
   if (back === undefined || realPath(resolve(own, back)) !== realPath(pointer)) return undefined
   const common = realPath(resolve(own, smallFile(join(own, 'commondir'))?.trim() ?? '.'))
-  if (common === undefined || !isWithin(own, join(common, 'worktrees')) || relative(join(common, 'worktrees'), own).includes('/')) return undefined
+  if (
+    common === undefined ||
+    !isWithin(own, join(common, 'worktrees')) ||
+    relative(join(common, 'worktrees'), own).includes('/')
+  )
+    return undefined
   return { own, common }
 }
 

@@ -1,4 +1,13 @@
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { isErrno } from '../../system/files.ts'
 import { statOf } from './paths.ts'
@@ -77,7 +86,11 @@ function isUntouched(standIn: StandIn): boolean {
   const stats = statOf(standIn.path)
   if (stats === undefined || !isMarked(standIn.path)) return false
   if (standIn.kind === 'directory') return stats.isDirectory() && readdirSync(standIn.path).length === 0
-  return stats.isFile() && stats.size === Buffer.byteLength(standIn.content) && readFileSync(standIn.path, 'utf8') === standIn.content
+  return (
+    stats.isFile() &&
+    stats.size === Buffer.byteLength(standIn.content) &&
+    readFileSync(standIn.path, 'utf8') === standIn.content
+  )
 }
 
 function isMarked(path: string): boolean {

@@ -1,6 +1,5 @@
 import { lstatSync, readdirSync, statSync } from 'node:fs'
 import { isAbsolute, join, normalize, resolve } from 'node:path'
-import type { Config } from '../../config/schema.ts'
 import { CageError } from '../../errors.ts'
 import type { Mount } from '../isolation.ts'
 import type { CredentialFinding, CredentialGuard } from './credentials.ts'
@@ -10,8 +9,14 @@ import { isWithin, realPath, statOf } from './paths.ts'
 import type { StandIn } from './stand-ins.ts'
 import { expandVariables } from './variables.ts'
 
+/** Of the configuration's `container` section. */
+export interface VolumeSettings {
+  readonly volumes: readonly string[]
+  readonly allow_credential_mounts: readonly string[]
+}
+
 interface VolumeContext {
-  readonly container: Config['container']
+  readonly container: VolumeSettings
   readonly project: string
   readonly host: HostFacts
   readonly guard: CredentialGuard
@@ -71,7 +76,8 @@ function resolveSource(written: string, { container, project, host, guard }: Vol
   const expanded = expandPath(written, host)
   const named = resolve(host.workingDirectory, expanded)
   const source = realPath(named)
-  if (source === undefined) throw refusal(`volume host path '${named}' does not exist`, 'Make it, or correct container.volumes.')
+  if (source === undefined)
+    throw refusal(`volume host path '${named}' does not exist`, 'Make it, or correct container.volumes.')
   const home = realPath(host.home) ?? host.home
   if (!isWithin(source, home) && !isWithin(source, project)) {
     throw refusal(
@@ -80,10 +86,13 @@ function resolveSource(written: string, { container, project, host, guard }: Vol
     )
   }
   const finding = guard(source)
-  const isAllowed = container.allow_credential_mounts.some((entry) => entry === written || expandPath(entry, host) === expanded)
+  const isAllowed = container.allow_credential_mounts.some(
+    (entry) => entry === written || expandPath(entry, host) === expanded,
+  )
   if (finding !== undefined && !isAllowed) throw credentialRefusal(written, source, finding)
   const own = host.ownFolders.find((folder) => isWithin(folder, source) || isWithin(source, folder))
-  if (own !== undefined) throw refusal(`volume host path '${source}' would show agentcage's own folder '${own}'`, 'Mount another folder.')
+  if (own !== undefined)
+    throw refusal(`volume host path '${source}' would show agentcage's own folder '${own}'`, 'Mount another folder.')
   refuseSockets(source)
   return source
 }
@@ -91,7 +100,9 @@ function resolveSource(written: string, { container, project, host, guard }: Vol
 function expandPath(written: string, { environment, home }: HostFacts): string {
   const { text, unset } = expandVariables(written, (name) => environment[name])
   if (unset.length > 0) {
-    throw new CageError('config_invalid', `volume '${written}' uses \${${unset[0]}}, which is unset`, { hint: `Set ${unset[0]} or correct container.volumes.` })
+    throw new CageError('config_invalid', `volume '${written}' uses \${${unset[0]}}, which is unset`, {
+      hint: `Set ${unset[0]} or correct container.volumes.`,
+    })
   }
   return text === '~' || text.startsWith('~/') ? join(home, text.slice(1)) : text
 }
@@ -106,16 +117,36 @@ function credentialRefusal(written: string, source: string, { how, credential }:
 /** Whoever can connect to a socket is outside already: Docker's, an SSH agent's, an editor's. */
 function refuseSockets(source: string): void {
   const stats = statSync(source)
-  if (stats.isSocket()) throw refusal(`volume host path '${source}' is a socket`, 'A socket leads out of the cage; mount no sockets.')
-  if (!stats.isFile() && !stats.isDirectory()) throw refusal(`volume host path '${source}' is neither a file nor a folder`, 'Mount files and folders.')
+  if (stats.isSocket())
+    throw refusal(`volume host path '${source}' is a socket`, 'A socket leads out of the cage; mount no sockets.')
+  if (!stats.isFile() && !stats.isDirectory())
+    throw refusal(`volume host path '${source}' is neither a file nor a folder`, 'Mount files and folders.')
   if (!stats.isDirectory()) return
   const socket = readdirSync(source, { withFileTypes: true }).find((entry) => entry.isSocket())
   if (socket === undefined) return
-  throw refusal(`volume host path '${source}' holds the socket '${socket.name}'`, 'A socket leads out of the cage; mount a folder without one.')
+  throw refusal(
+    `volume host path '${source}' holds the socket '${socket.name}'`,
+    'A socket leads out of the cage; mount a folder without one.',
+  )
 }
 
 /** Where the cage's own arrangements are; nothing may be mounted at, over or below these. */
-const TAKEN = ['/dev', '/etc', '/proc', '/run/agentcage', '/sys', '/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/nix', '/gnu']
+const TAKEN = [
+  '/dev',
+  '/etc',
+  '/proc',
+  '/run/agentcage',
+  '/sys',
+  '/usr',
+  '/bin',
+  '/sbin',
+  '/lib',
+  '/lib32',
+  '/lib64',
+  '/libx32',
+  '/nix',
+  '/gnu',
+]
 
 /** Nothing may be mounted over these as a whole. */
 const WHOLE = ['/', '/home', '/root', '/opt', '/run', '/tmp', '/var', '/var/lib', '/var/cache', '/var/tmp']
@@ -123,11 +154,17 @@ const WHOLE = ['/', '/home', '/root', '/opt', '/run', '/tmp', '/var', '/var/lib'
 function resolveTarget(written: string, { project, host, reserved }: VolumeContext): string {
   const target = normalize(written).replace(/(?<=.)\/+$/, '')
   if (!isAbsolute(written) || written.split('/').includes('..')) {
-    throw new CageError('config_invalid', `volume path inside '${written}' is not an absolute path without '..'`, { hint: 'Write it like /data.' })
+    throw new CageError('config_invalid', `volume path inside '${written}' is not an absolute path without '..'`, {
+      hint: 'Write it like /data.',
+    })
   }
   const taken = [...TAKEN, ...reserved].some((path) => isWithin(target, path) || isWithin(path, target))
   const covers = WHOLE.includes(target) || isWithin(host.home, target) || isWithin(project, target)
-  if (taken || covers) throw refusal(`volume path inside '${target}' would replace part of the cage`, 'Choose a path of its own, such as /data.')
+  if (taken || covers)
+    throw refusal(
+      `volume path inside '${target}' would replace part of the cage`,
+      'Choose a path of its own, such as /data.',
+    )
   return target
 }
 
@@ -138,7 +175,10 @@ function checkMountPoint(source: string, target: string, { below }: VolumeContex
   const there = statOf(target)
   if (there === undefined && over.writable && !passesLink(target)) return
   if (there === undefined || there.isSymbolicLink() || there.isDirectory() !== lstatSync(source).isDirectory()) {
-    throw refusal(`volume path inside '${target}' cannot be a mount point for '${source}'`, 'Choose a path of its own, such as /data.')
+    throw refusal(
+      `volume path inside '${target}' cannot be a mount point for '${source}'`,
+      'Choose a path of its own, such as /data.',
+    )
   }
 }
 
@@ -152,13 +192,16 @@ function standInFor(source: string, target: string, below: readonly Mount[]): re
   const over = mountOver(below, target)
   if (over?.kind !== 'bind' || statOf(target) !== undefined) return []
   const parents = foldersToMake(target)
-  const last: StandIn = lstatSync(source).isDirectory() ? { kind: 'directory', path: target } : { kind: 'file', path: target, content: '' }
+  const last: StandIn = lstatSync(source).isDirectory()
+    ? { kind: 'directory', path: target }
+    : { kind: 'file', path: target, content: '' }
   return [...parents.map((path): StandIn => ({ kind: 'directory', path })), last]
 }
 
 function foldersToMake(target: string): readonly string[] {
   const missing: string[] = []
-  for (let folder = resolve(target, '..'); statOf(folder) === undefined; folder = resolve(folder, '..')) missing.unshift(folder)
+  for (let folder = resolve(target, '..'); statOf(folder) === undefined; folder = resolve(folder, '..'))
+    missing.unshift(folder)
   return missing
 }
 

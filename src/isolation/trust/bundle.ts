@@ -24,7 +24,9 @@ export function appendCertificate(bundle: string, certificate: X509Certificate):
 /** The DER of every certificate in a bundle, each once. */
 export function certificatesOf(bundle: string): readonly Buffer[] {
   const encoded = bundle.matchAll(/-----BEGIN (?:TRUSTED )?CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END/g)
-  return [...new Set([...encoded].map((match) => (match[1] ?? '').replace(/\s/g, '')))].map((text) => Buffer.from(text, 'base64'))
+  return [...new Set([...encoded].map((match) => (match[1] ?? '').replace(/\s/g, '')))].map((text) =>
+    Buffer.from(text, 'base64'),
+  )
 }
 
 const BEGIN = '-----BEGIN CERTIFICATE-----'

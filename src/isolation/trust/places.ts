@@ -50,8 +50,14 @@ const JVMS = ['/usr/lib/jvm', '/usr/lib64/jvm', '/usr/java', '/opt/java', '/usr/
 /** Looks for them on this host. `java` and `JAVA_HOME` are looked up in `environment`. */
 export function findPlaces(environment: Readonly<Record<string, string | undefined>> = process.env): TrustPlaces {
   const java = findJava(environment['PATH'] ?? '')
-  const homes = [...JVMS.flatMap(foldersIn), environment['JAVA_HOME'], java === undefined ? undefined : dirname(dirname(java))]
-  const stores = homes.flatMap((home) => (home === undefined ? [] : [join(home, 'lib/security/cacerts'), join(home, 'jre/lib/security/cacerts')]))
+  const homes = [
+    ...JVMS.flatMap(foldersIn),
+    environment['JAVA_HOME'],
+    java === undefined ? undefined : dirname(dirname(java)),
+  ]
+  const stores = homes.flatMap((home) =>
+    home === undefined ? [] : [join(home, 'lib/security/cacerts'), join(home, 'jre/lib/security/cacerts')],
+  )
   return {
     bundles: existing(BUNDLES, 'file'),
     folders: existing(FOLDERS, 'folder'),
@@ -61,7 +67,11 @@ export function findPlaces(environment: Readonly<Record<string, string | undefin
 }
 
 function findJava(path: string): string | undefined {
-  const found = path.split(delimiter).filter((folder) => folder.startsWith('/')).map((folder) => join(folder, 'java')).find((file) => existsSync(file))
+  const found = path
+    .split(delimiter)
+    .filter((folder) => folder.startsWith('/'))
+    .map((folder) => join(folder, 'java'))
+    .find((file) => existsSync(file))
   return found === undefined ? undefined : realPath(found)
 }
 

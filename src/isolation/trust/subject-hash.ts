@@ -45,13 +45,22 @@ function attribute({ content }: Element): Buffer {
 function canonicalValue({ tag, content, whole }: Element): Buffer {
   if (![UTF8_STRING, PRINTABLE_STRING, T61_STRING, IA5_STRING, VISIBLE_STRING].includes(tag)) return whole
   // Only ASCII letters change case and only ASCII blanks count. T61String is read as ISO 8859-1.
-  const text = content.toString('latin1').replace(/^[\t-\r ]+|[\t-\r ]+$/g, '').replace(/[\t-\r ]+/g, ' ')
-  return element(UTF8_STRING, Buffer.from(text.replace(/[A-Z]/g, (letter) => letter.toLowerCase()), tag === UTF8_STRING ? 'latin1' : 'utf8'))
+  const text = content
+    .toString('latin1')
+    .replace(/^[\t-\r ]+|[\t-\r ]+$/g, '')
+    .replace(/[\t-\r ]+/g, ' ')
+  return element(
+    UTF8_STRING,
+    Buffer.from(
+      text.replace(/[A-Z]/g, (letter) => letter.toLowerCase()),
+      tag === UTF8_STRING ? 'latin1' : 'utf8',
+    ),
+  )
 }
 
 function children(content: Buffer): readonly Element[] {
   const found: Element[] = []
-  for (let at = 0; at < content.length; ) {
+  for (let at = 0; at < content.length;) {
     const { start, end } = extent(content, at)
     found.push({ tag: content[at] ?? 0, content: content.subarray(start, end), whole: content.subarray(at, end) })
     at = end

@@ -43,7 +43,12 @@ export function writeTrust(folder: string, certificate: string, places: TrustPla
 
 /** What lies in a folder that is laid over was written into it. */
 function mounts(folder: string, places: TrustPlaces, hasJava: boolean): readonly Mount[] {
-  const show = (name: string, target: string): Mount => ({ kind: 'bind', source: join(folder, name), target, writable: false })
+  const show = (name: string, target: string): Mount => ({
+    kind: 'bind',
+    source: join(folder, name),
+    target,
+    writable: false,
+  })
   const isElsewhere = (path: string): boolean => !places.folders.some((covered) => path.startsWith(`${covered}/`))
   return [
     show('ca-bundle.pem', BUNDLE),
@@ -62,9 +67,23 @@ function mounts(folder: string, places: TrustPlaces, hasJava: boolean): readonly
 function environment({ java, keyStores }: TrustPlaces): Readonly<Record<string, string>> {
   const added = ['NODE_EXTRA_CA_CERTS', 'DENO_CERT']
   const replaced = [
-    'SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE', 'GIT_SSL_CAINFO', 'PIP_CERT', 'npm_config_cafile', 'AWS_CA_BUNDLE',
-    'CARGO_HTTP_CAINFO', 'GRPC_DEFAULT_SSL_ROOTS_FILE_PATH', 'BUNDLE_SSL_CA_CERT', 'NIX_SSL_CERT_FILE', 'CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE',
-    'HTTPLIB2_CA_CERTS', 'PERL_LWP_SSL_CA_FILE', 'HEX_CACERTS_PATH', 'SYSTEM_CERTIFICATE_PATH', 'CONDA_SSL_VERIFY',
+    'SSL_CERT_FILE',
+    'REQUESTS_CA_BUNDLE',
+    'CURL_CA_BUNDLE',
+    'GIT_SSL_CAINFO',
+    'PIP_CERT',
+    'npm_config_cafile',
+    'AWS_CA_BUNDLE',
+    'CARGO_HTTP_CAINFO',
+    'GRPC_DEFAULT_SSL_ROOTS_FILE_PATH',
+    'BUNDLE_SSL_CA_CERT',
+    'NIX_SSL_CERT_FILE',
+    'CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE',
+    'HTTPLIB2_CA_CERTS',
+    'PERL_LWP_SSL_CA_FILE',
+    'HEX_CACERTS_PATH',
+    'SYSTEM_CERTIFICATE_PATH',
+    'CONDA_SSL_VERIFY',
   ]
   const isJavaUncovered = java !== undefined && keyStores.length === 0
   return {
@@ -72,7 +91,9 @@ function environment({ java, keyStores }: TrustPlaces): Readonly<Record<string, 
     ...Object.fromEntries(replaced.map((name) => [name, BUNDLE])),
     // uv brings its own authorities unless told to read SSL_CERT_FILE.
     UV_NATIVE_TLS: '1',
-    ...(isJavaUncovered ? { JAVA_TOOL_OPTIONS: `-Djavax.net.ssl.trustStore=${KEY_STORE} -Djavax.net.ssl.trustStorePassword=changeit` } : {}),
+    ...(isJavaUncovered
+      ? { JAVA_TOOL_OPTIONS: `-Djavax.net.ssl.trustStore=${KEY_STORE} -Djavax.net.ssl.trustStorePassword=changeit` }
+      : {}),
   }
 }
 

@@ -12,7 +12,9 @@ const BASIC_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /** Why the tests that start real workloads cannot run here, or false. */
 export const withoutBubblewrap: string | false =
-  spawnSync('bwrap', ['--unshare-all', '--ro-bind', '/', '/', 'true']).status === 0 ? false : 'bubblewrap is missing or may not make namespaces'
+  spawnSync('bwrap', ['--unshare-all', '--ro-bind', '/', '/', 'true']).status === 0
+    ? false
+    : 'bubblewrap is missing or may not make namespaces'
 
 export const withoutGit: string | false = spawnSync('git', ['--version']).status === 0 ? false : 'git is missing'
 
@@ -61,7 +63,13 @@ export class CageBed implements Disposable {
   }
 
   request(command: readonly [string, ...string[]], changes: Changes = {}): WorkloadRequest {
-    const { container = {}, environment: _environment, ownFolders: _ownFolders, workingDirectory: _workingDirectory, ...rest } = changes
+    const {
+      container = {},
+      environment: _environment,
+      ownFolders: _ownFolders,
+      workingDirectory: _workingDirectory,
+      ...rest
+    } = changes
     const scratch = join(this.folder, `scratch-${this.#scratches++}`)
     mkdirSync(scratch, { mode: 0o700 })
     return {
@@ -87,10 +95,15 @@ export class CageBed implements Disposable {
     return this.runCommand(['sh', '-c', script], changes)
   }
 
-  runCommand(command: readonly [string, ...string[]], changes: Changes & { readonly shareNetwork?: boolean } = {}): Outcome {
+  runCommand(
+    command: readonly [string, ...string[]],
+    changes: Changes & { readonly shareNetwork?: boolean } = {},
+  ): Outcome {
     const { shareNetwork = false, ...rest } = changes
     using prepared = this.prepare(command, rest)
-    const { status, stdout, stderr } = spawnSync('bwrap', bubblewrapArguments(prepared.plan, { shareNetwork }), { encoding: 'utf8' })
+    const { status, stdout, stderr } = spawnSync('bwrap', bubblewrapArguments(prepared.plan, { shareNetwork }), {
+      encoding: 'utf8',
+    })
     return { status, stdout, stderr }
   }
 
@@ -115,13 +128,13 @@ export class CageBed implements Disposable {
 /** The plainest rendering of a plan, without limits, seccomp or network. */
 export function bubblewrapArguments(plan: WorkloadPlan, { shareNetwork = false } = {}): string[] {
   const names = ['user', 'pid', 'ipc', 'uts', ...(shareNetwork ? [] : ['net'])]
-  return [
+  const options = [
     ...names.map((name) => `--unshare-${name}`),
-    ...['--die-with-parent', '--new-session', '--cap-drop', 'ALL', '--clearenv'],
     ...Object.entries(plan.environment).flatMap(([name, value]) => ['--setenv', name, value]),
     ...plan.mounts.flatMap(mountArguments),
-    ...['--remount-ro', '/', '--chdir', plan.workingDirectory, '--', ...plan.command],
   ]
+  const confined = ['--die-with-parent', '--new-session', '--cap-drop', 'ALL', '--clearenv', ...options]
+  return [...confined, '--remount-ro', '/', '--chdir', plan.workingDirectory, '--', ...plan.command]
 }
 
 function mountArguments(mount: Mount): readonly string[] {
@@ -132,14 +145,17 @@ function mountArguments(mount: Mount): readonly string[] {
       return [
         ...(mount.sizeBytes === undefined ? [] : ['--size', `${mount.sizeBytes}`]),
         ...(mount.mode === undefined ? [] : ['--perms', mount.mode.toString(8).padStart(4, '0')]),
-        ...['--tmpfs', mount.target],
+        '--tmpfs',
+        mount.target,
       ]
     case 'directory':
       return ['--dir', mount.target]
     case 'symlink':
       return ['--symlink', mount.to, mount.target]
     case 'mask':
-      return mount.over === 'file' ? ['--ro-bind', '/dev/null', mount.target] : ['--perms', '0000', '--tmpfs', mount.target, '--remount-ro', mount.target]
+      return mount.over === 'file'
+        ? ['--ro-bind', '/dev/null', mount.target]
+        : ['--perms', '0000', '--tmpfs', mount.target, '--remount-ro', mount.target]
     case 'proc':
       return ['--proc', mount.target]
     case 'dev':

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { CageError } from '../../../src/errors.ts'
 import { expandVariables } from '../../../src/isolation/process/variables.ts'
 import { CageBed, withoutBubblewrap } from './cage-bed.ts'
@@ -14,12 +14,50 @@ const skip = withoutBubblewrap
 
 test('nothing is inherited but terminal and language', { skip }, () => {
   using bed = new CageBed()
-  const host = { PATH: '/usr/bin:/bin', TERM: 'xterm', LANG: 'C.UTF-8', LC_ALL: 'C', TZ: 'UTC', NO_COLOR: '1', AWS_SECRET_ACCESS_KEY: 'real', SSH_AUTH_SOCK: '/run/agent', LD_PRELOAD: '/x.so', NODE_OPTIONS: '--inspect', EDITOR: 'vi', SHELL: '/absent' }
+  const host = {
+    PATH: '/usr/bin:/bin',
+    TERM: 'xterm',
+    LANG: 'C.UTF-8',
+    LC_ALL: 'C',
+    TZ: 'UTC',
+    NO_COLOR: '1',
+    AWS_SECRET_ACCESS_KEY: 'real',
+    SSH_AUTH_SOCK: '/run/agent',
+    LD_PRELOAD: '/x.so',
+    NODE_OPTIONS: '--inspect',
+    EDITOR: 'vi',
+    SHELL: '/absent',
+  }
   const { stdout } = bed.runCommand(['env'], { environment: host })
-  const names = stdout.trim().split('\n').map((line) => line.slice(0, line.indexOf('='))).toSorted()
+  const names = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.slice(0, line.indexOf('=')))
+    .toSorted()
   const expected = [
-    'AGENTCAGE', 'ALL_PROXY', 'GIT_CONFIG_SYSTEM', 'HOME', 'HTTPS_PROXY', 'HTTP_PROXY', 'LANG', 'LC_ALL', 'LOGNAME', 'NODE_USE_ENV_PROXY', 'NO_COLOR',
-    'NO_PROXY', 'PATH', 'PWD', 'SHELL', 'TERM', 'TMPDIR', 'TZ', 'USER', 'all_proxy', 'http_proxy', 'https_proxy', 'no_proxy',
+    'AGENTCAGE',
+    'ALL_PROXY',
+    'GIT_CONFIG_SYSTEM',
+    'HOME',
+    'HTTPS_PROXY',
+    'HTTP_PROXY',
+    'LANG',
+    'LC_ALL',
+    'LOGNAME',
+    'NODE_USE_ENV_PROXY',
+    'NO_COLOR',
+    'NO_PROXY',
+    'PATH',
+    'PWD',
+    'SHELL',
+    'TERM',
+    'TMPDIR',
+    'TZ',
+    'USER',
+    'all_proxy',
+    'http_proxy',
+    'https_proxy',
+    'no_proxy',
   ]
   assert.deepEqual(names, expected.toSorted())
   assert.match(stdout, /^SHELL=\/bin\/sh$/m)
@@ -44,7 +82,8 @@ test('what the cage needs cannot be overridden', () => {
   const trust = { mounts: [], environment: { SSL_CERT_FILE: '/run/agentcage/ca-bundle.pem' } }
   for (const name of ['HTTPS_PROXY', 'no_proxy', 'SSL_CERT_FILE', 'NODE_USE_ENV_PROXY', 'AGENTCAGE', 'API_KEY']) {
     assert.throws(
-      () => bed.prepare(['true'], { trust, placeholders: { API_KEY: 'placeholder' }, container: { env: { [name]: 'x' } } }),
+      () =>
+        bed.prepare(['true'], { trust, placeholders: { API_KEY: 'placeholder' }, container: { env: { [name]: 'x' } } }),
       (error) => error instanceof CageError && error.code === 'config_invalid' && error.message.includes(name),
     )
   }
@@ -60,7 +99,12 @@ test('roots of tools are taken over when they are shown', () => {
 })
 
 test('expansion: text without dollars is unchanged, values are not expanded again', () => {
-  fc.assert(fc.property(fc.string().filter((text) => !text.includes('$')), (text) => expandVariables(text, () => 'x').text === text))
+  fc.assert(
+    fc.property(
+      fc.string().filter((text) => !text.includes('$')),
+      (text) => expandVariables(text, () => 'x').text === text,
+    ),
+  )
   fc.assert(fc.property(fc.string(), (value) => expandVariables('<$A>', () => value).text === `<${value}>`))
   fc.assert(fc.property(fc.string(), (text) => expandVariables(text.replaceAll('$', '$$$$'), () => 'x').text === text))
 })

@@ -38,7 +38,8 @@ test('a workload called from below the project starts there', { skip }, () => {
 
 test('no file in /etc, /opt or /usr/local that others may not read can be read, also as root', { skip }, () => {
   using bed = new CageBed()
-  const search = 'find /etc /opt /usr/local -maxdepth 3 -type f ! -perm -o+r -readable -print 2>/dev/null; find /etc -type d ! -perm -o+x -readable ! -empty -print 2>/dev/null'
+  const search =
+    'find /etc /opt /usr/local -maxdepth 3 -type f ! -perm -o+r -readable -print 2>/dev/null; find /etc -type d ! -perm -o+x -readable ! -empty -print 2>/dev/null'
   const { stdout } = bed.run(`${search}; for f in /etc/shadow /etc/shadow- /etc/gshadow /etc/sudoers; do cat $f; done`)
   assert.equal(stdout, '')
 })
@@ -66,7 +67,9 @@ test('kernel settings cannot be written: they go by user id, and user 0 inside i
 
 test('temporary and variable files of the host are not there', { skip }, () => {
   using bed = new CageBed()
-  const { stdout, stderr } = bed.run('ls -d /boot /srv /mnt /media /sys/class /sys/kernel /var/lib/dpkg /run/systemd 2>/dev/null; ls -A /tmp; for d in /tmp /var/tmp /dev/shm "$HOME"; do touch $d/x && echo $d; done')
+  const { stdout, stderr } = bed.run(
+    'ls -d /boot /srv /mnt /media /sys/class /sys/kernel /var/lib/dpkg /run/systemd 2>/dev/null; ls -A /tmp; for d in /tmp /var/tmp /dev/shm "$HOME"; do touch $d/x && echo $d; done',
+  )
   // The bed lies in /tmp itself.
   const lines = stdout.split('\n').filter((line) => !line.startsWith('agentcage-bed-'))
   assert.deepEqual(lines, ['/tmp', '/var/tmp', '/dev/shm', bed.home, ''], stderr)
@@ -74,9 +77,12 @@ test('temporary and variable files of the host are not there', { skip }, () => {
 
 test('name resolution, host names and machine id are those of the cage', { skip }, () => {
   using bed = new CageBed()
-  const { stdout } = bed.run('cat /etc/resolv.conf; grep -c . /etc/hosts; grep localhost /etc/hosts | head -1; cat /etc/machine-id')
+  const { stdout } = bed.run(
+    'cat /etc/resolv.conf; grep -c . /etc/hosts; grep localhost /etc/hosts | head -1; cat /etc/machine-id',
+  )
   assert.match(stdout, /^nameserver 198\.18\.0\.1\n2\n127\.0\.0\.1 localhost agentcage\n/)
-  if (existsSync('/etc/machine-id')) assert.ok(!stdout.includes(readFileSync('/etc/machine-id', 'utf8').trim() || 'no id'))
+  if (existsSync('/etc/machine-id'))
+    assert.ok(!stdout.includes(readFileSync('/etc/machine-id', 'utf8').trim() || 'no id'))
 })
 
 test("agentcage's own folders are hidden also where the system is shown", { skip }, () => {

@@ -18,14 +18,47 @@ const FINDS: Readonly<Record<string, readonly [script: string, path: string, rea
     'sub/.git/config',
     /makes git run core\.fsmonitor=touch PWNED; false/,
   ],
-  'a hook in a new repository': ['git init -q sub; echo evil > sub/.git/hooks/post-checkout; chmod +x sub/.git/hooks/post-checkout', 'sub/.git/hooks/post-checkout', /is a hook/],
-  'a link as a hook': ['git init -q sub; ln -s /usr/bin/id sub/.git/hooks/post-checkout', 'sub/.git/hooks/post-checkout', /is a hook/],
-  'a bare repository in disguise': ['mkdir -p docs/objects docs/refs; echo "ref: refs/heads/x" > docs/HEAD; printf "[core]\\nfsmonitor=evil\\n" > docs/config', 'docs/config', /fsmonitor=evil/],
-  'a git folder elsewhere': ['mkdir -p x/y; git init -q z; git -C z config alias.st "!evil"; mv z/.git x/g; echo "gitdir: ../g" > x/y/.git', 'x/g/config', /alias\.st/],
+  'one that hides where nobody looks for repositories': [
+    'git init -q node_modules/a/b/c/d/e/f; cd node_modules/a/b/c/d/e/f; git commit -q --allow-empty -m x; git config core.fsmonitor evil; cd - > /dev/null; git add -f node_modules/a/b/c/d/e/f 2>/dev/null',
+    'node_modules/a/b/c/d/e/f/.git/config',
+    /core\.fsmonitor=evil/,
+  ],
+  'a hook in a new repository': [
+    'git init -q sub; echo evil > sub/.git/hooks/post-checkout; chmod +x sub/.git/hooks/post-checkout',
+    'sub/.git/hooks/post-checkout',
+    /is a hook/,
+  ],
+  'a link as a hook': [
+    'git init -q sub; ln -s /usr/bin/id sub/.git/hooks/post-checkout',
+    'sub/.git/hooks/post-checkout',
+    /is a hook/,
+  ],
+  'a bare repository in disguise': [
+    'mkdir -p docs/objects docs/refs; echo "ref: refs/heads/x" > docs/HEAD; printf "[core]\\nfsmonitor=evil\\n" > docs/config',
+    'docs/config',
+    /fsmonitor=evil/,
+  ],
+  'a git folder elsewhere': [
+    'mkdir -p x/y; git init -q z; git -C z config alias.st "!evil"; mv z/.git x/g; echo "gitdir: ../g" > x/y/.git',
+    'x/g/config',
+    /alias\.st/,
+  ],
   'a link to a git folder': ['mkdir y; git init -q z; mv z/.git g; ln -s ../g y/.git', 'y/.git', /leads git elsewhere/],
-  'a common folder elsewhere': ['git init -q sub; echo ../../evil > sub/.git/commondir', 'sub/.git/commondir', /leads git elsewhere/],
-  'a rebase that would run something': ['mkdir .git/rebase-merge; echo "exec evil" > .git/rebase-merge/git-rebase-todo', '.git/rebase-merge/git-rebase-todo', /rebase --continue/],
-  'settings of a work tree': ['git init -q sub; git -C sub config extensions.worktreeConfig true; git -C sub config --worktree core.sshCommand evil', 'sub/.git/config.worktree', /sshcommand=evil/],
+  'a common folder elsewhere': [
+    'git init -q sub; echo ../../evil > sub/.git/commondir',
+    'sub/.git/commondir',
+    /leads git elsewhere/,
+  ],
+  'a rebase that would run something': [
+    'mkdir .git/rebase-merge; echo "exec evil" > .git/rebase-merge/git-rebase-todo',
+    '.git/rebase-merge/git-rebase-todo',
+    /rebase --continue/,
+  ],
+  'settings of a work tree': [
+    'git init -q sub; git -C sub config extensions.worktreeConfig true; git -C sub config --worktree core.sshCommand evil',
+    'sub/.git/config.worktree',
+    /sshcommand=evil/,
+  ],
 }
 
 test('what git would run on the host is found', { skip }, async (t) => {

@@ -23,7 +23,11 @@ test('a program linked from ~/.local/bin runs; its neighbours elsewhere in ~/.lo
 
 test('a program of an installation finds its libraries, read-only', { skip }, () => {
   using bed = new CageBed()
-  bed.write('node-v9/bin/npx', '#!/bin/sh\ncat "$(dirname "$0")/../lib/text"; echo evil > "$(dirname "$0")/evil"', 0o755)
+  bed.write(
+    'node-v9/bin/npx',
+    '#!/bin/sh\ncat "$(dirname "$0")/../lib/text"; echo evil > "$(dirname "$0")/evil"',
+    0o755,
+  )
   bed.write('node-v9/lib/text', 'library\n')
   const { stdout, stderr } = bed.runCommand(['npx'], path(bed, 'node-v9/bin'))
   assert.equal(stdout, 'library\n')
@@ -49,7 +53,11 @@ test('interpreters named by #! and by env are shown too', { skip }, () => {
 
 test('a package of node_modules is shown with its neighbours', { skip }, () => {
   using bed = new CageBed()
-  bed.write('.npm-global/lib/node_modules/cli/cli.sh', '#!/bin/sh\ncat "$HOME/.npm-global/lib/node_modules/dependency/text"', 0o755)
+  bed.write(
+    '.npm-global/lib/node_modules/cli/cli.sh',
+    '#!/bin/sh\ncat "$HOME/.npm-global/lib/node_modules/dependency/text"',
+    0o755,
+  )
   bed.write('.npm-global/lib/node_modules/dependency/text', 'dependency\n')
   mkdirSync(join(bed.home, '.npm-global/bin'))
   symlinkSync('../lib/node_modules/cli/cli.sh', join(bed.home, '.npm-global/bin/cli'))
@@ -73,7 +81,18 @@ test('PATH keeps what exists inside, in order, and drops the rest', { skip }, ()
   bed.write('bin/x', '', 0o755)
   bed.write('.ssh/bin/x', '', 0o755)
   symlinkSync(join(bed.home, '.ssh/bin'), join(bed.home, 'sly'))
-  const entries = [join(bed.home, 'bin'), '/usr/bin', '', 'relative', '/absent', join(bed.home, '.ssh/bin'), join(bed.home, 'sly'), bed.home, '/bin', '/usr/bin']
+  const entries = [
+    join(bed.home, 'bin'),
+    '/usr/bin',
+    '',
+    'relative',
+    '/absent',
+    join(bed.home, '.ssh/bin'),
+    join(bed.home, 'sly'),
+    bed.home,
+    '/bin',
+    '/usr/bin',
+  ]
   const { stdout } = bed.run('echo "$PATH"', { environment: { PATH: entries.join(':') } })
   assert.equal(stdout, `${join(bed.home, 'bin')}:/usr/bin:/bin\n`)
 })
@@ -92,7 +111,7 @@ test('a command of the project runs, and a relative name goes by where the workl
   assert.equal(bed.runCommand(['./run'], { workingDirectory: join(bed.project, 'tools') }).stdout, 'here\n')
 })
 
-test("a command is shown alone when its folder is not one of programs", { skip }, () => {
+test('a command is shown alone when its folder is not one of programs', { skip }, () => {
   using bed = new CageBed()
   const program = bed.write('Downloads/program', '#!/bin/sh\nls -A "$(dirname "$0")"', 0o755)
   bed.write('Downloads/letter', 'private')

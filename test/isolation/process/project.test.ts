@@ -53,7 +53,11 @@ test('more than a project is refused', () => {
   for (const [project, message] of refused) {
     assert.throws(
       () => bed.prepare(['true'], { project, ownFolders }),
-      (error) => error instanceof CageError && error.code === 'mount_refused' && message.test(error.message) && error.hint !== undefined,
+      (error) =>
+        error instanceof CageError &&
+        error.code === 'mount_refused' &&
+        message.test(error.message) &&
+        error.hint !== undefined,
       project,
     )
   }

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { CageError } from '../../../src/errors.ts'
-import { placeStandIns } from '../../../src/isolation/process/stand-ins.ts'
-import { bubblewrapArguments, CageBed, withoutBubblewrap, withoutGit } from './cage-bed.ts'
+import { CageBed, withoutBubblewrap, withoutGit } from './cage-bed.ts'
 
 /*
  * What a workload must not leave in a project because it runs later, outside the cage: hooks and configuration of
@@ -29,19 +28,25 @@ const ATTACKS: Readonly<Record<string, string>> = {
   'swap the hooks for a link': 'mkdir evil; rmdir .git/hooks; ln -sfn ../evil .git/hooks',
   'link into the hooks': 'echo evil > h; ln h .git/hooks/post-checkout; ln -s ../../h .git/hooks/post-merge',
   'rename .git': 'mv .git .git2; mkdir .git; cp -r .git2/. .git; echo evil > .git/hooks/post-checkout',
-  'exchange .git': 'cp -r .git new; echo evil > new/hooks/post-checkout; perl -e \'syscall 316, -100, "new", -100, ".git", 2\'',
+  'exchange .git':
+    'cp -r .git new; echo evil > new/hooks/post-checkout; perl -e \'syscall 316, -100, "new", -100, ".git", 2\'',
   'configure with git': 'git config core.fsmonitor evil; git config core.hooksPath evil; git config alias.st "!evil"',
   'write the configuration': 'echo "[core] fsmonitor = evil" >> .git/config',
-  'replace the configuration': 'cp .git/config c; echo "[core] fsmonitor = evil" >> c; mv -f c .git/config; cp c .git/config.lock; mv -f .git/config.lock .git/config',
+  'replace the configuration':
+    'cp .git/config c; echo "[core] fsmonitor = evil" >> c; mv -f c .git/config; cp c .git/config.lock; mv -f .git/config.lock .git/config',
   'hard-link the configuration': 'ln .git/config c && echo evil >> c',
   'configure the work tree': 'git config extensions.worktreeConfig true; git config --worktree core.fsmonitor evil',
-  'lead git elsewhere': 'mkdir -p evil/objects evil/refs; echo "[core] fsmonitor = evil" > evil/config; echo ../evil > .git/commondir',
+  'lead git elsewhere':
+    'mkdir -p evil/objects evil/refs; echo "[core] fsmonitor = evil" > evil/config; echo ../evil > .git/commondir',
   'lead git elsewhere by renaming': 'echo ../evil > d; mv -f d .git/commondir',
   'replace .git by a pointer': 'rm -rf .git; echo "gitdir: evil" > .git',
-  'remount': 'mount -o remount,rw .git/hooks; umount .git/hooks; umount -l .git/config',
-  'write agent settings': 'mkdir -p .claude .cursor .codex .gemini; for d in .claude .cursor .codex .gemini; do echo evil > $d/settings.json; done; echo evil > .mcp.json',
-  'write editor settings': 'mkdir -p .vscode .idea .devcontainer; for d in .vscode .idea .devcontainer; do echo evil > $d/tasks.json; done',
-  'replace settings folders': 'for d in .claude .vscode; do mv $d x; rm -rf $d; mkdir $d; echo evil > $d/settings.json; ln -sfn evil $d; done',
+  remount: 'mount -o remount,rw .git/hooks; umount .git/hooks; umount -l .git/config',
+  'write agent settings':
+    'mkdir -p .claude .cursor .codex .gemini; for d in .claude .cursor .codex .gemini; do echo evil > $d/settings.json; done; echo evil > .mcp.json',
+  'write editor settings':
+    'mkdir -p .vscode .idea .devcontainer; for d in .vscode .idea .devcontainer; do echo evil > $d/tasks.json; done',
+  'replace settings folders':
+    'for d in .claude .vscode; do mv $d x; rm -rf $d; mkdir $d; echo evil > $d/settings.json; ln -sfn evil $d; done',
   'write shell settings': 'echo evil > .envrc; rmdir .envrc; mv .envrc e; echo evil > .envrc; ln -sf evil .envrc',
 }
 
@@ -62,38 +67,19 @@ test('a project stays clean under every attack', { skip }, async (t) => {
 test('settings that exist can be read and not be changed', { skip }, () => {
   using bed = new CageBed()
   bed.makeRepository()
-  for (const path of ['.claude/settings.json', '.vscode/tasks.json', '.envrc', '.husky/pre-commit', '.npmrc', '.pre-commit-config.yaml']) {
+  for (const path of [
+    '.claude/settings.json',
+    '.vscode/tasks.json',
+    '.envrc',
+    '.husky/pre-commit',
+    '.npmrc',
+    '.pre-commit-config.yaml',
+  ]) {
     bed.write(`project/${path}`, 'original')
     const { stdout } = bed.run(`cat ${path}; echo evil > ${path}; rm -rf ${path}; echo evil > ${path}`)
     assert.equal(stdout, 'original', path)
     assert.equal(readFileSync(join(bed.project, path), 'utf8'), 'original', path)
   }
-})
-
-test('nothing is left behind, whether the project is a repository or not', { skip }, () => {
-  using bed = new CageBed()
-  bed.write('project/package.json', '{}')
-  bed.write('project/yarn.lock', '')
-  const plain = listing(bed.project)
-  bed.run('true')
-  assert.deepEqual(listing(bed.project), plain)
-  bed.makeRepository()
-  spawnSync('rm', ['-rf', join(bed.project, '.git/hooks')])
-  const repository = listing(bed.project)
-  assert.equal(bed.run('true').status, 0)
-  assert.deepEqual(listing(bed.project), repository)
-})
-
-test('what was placed does not show in git, inside or outside', { skip }, () => {
-  using bed = new CageBed()
-  bed.makeRepository()
-  bed.write('project/package.json', '{}')
-  bed.write('project/yarn.lock', '')
-  bed.git('add', '.')
-  bed.git('commit', '-q', '-m', 'packages')
-  assert.equal(bed.run('git status --porcelain && git add -A && git status --porcelain').stdout, '')
-  using _prepared = bed.prepare(['true'])
-  assert.equal(bed.git('status', '--porcelain', '--', '.', ':!.yarnrc.yml'), '')
 })
 
 test('git works inside: commit, branch, merge, stash, rebase, gc', { skip }, () => {
@@ -109,31 +95,40 @@ test('git works inside: commit, branch, merge, stash, rebase, gc', { skip }, () 
   assert.match(bed.git('log', '--format=%s'), /third/)
 })
 
-test('nested repositories, submodules and hidden bare repositories are protected with all folders above them', { skip }, () => {
-  using bed = new CageBed()
-  bed.makeRepository()
-  bed.git('init', '-q', 'deep/er/nested')
-  bed.git('-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'add', bed.project, 'sub/module')
-  bed.git('init', '-q', '--bare', 'cache/bare')
-  const folders = ['deep/er/nested/.git', '.git/modules/sub/module', 'cache/bare']
-  const before = dangerous(bed.project, folders)
-  const rename = folders.flatMap((folder) => folder.split('/').map((_, index, all) => all.slice(0, index + 1).join('/')))
-  bed.run(`${rename.map((path) => `mv ${path} ${path}.old && mkdir -p ${path}`).join('; ')}
+test(
+  'nested repositories, submodules and hidden bare repositories are protected with all folders above them',
+  { skip },
+  () => {
+    using bed = new CageBed()
+    bed.makeRepository()
+    bed.git('init', '-q', 'deep/er/nested')
+    bed.git('-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'add', bed.project, 'sub/module')
+    bed.git('init', '-q', '--bare', 'cache/bare')
+    const folders = ['deep/er/nested/.git', '.git/modules/sub/module', 'cache/bare']
+    const before = dangerous(bed.project, folders)
+    const rename = folders.flatMap((folder) =>
+      folder.split('/').map((_, index, all) => all.slice(0, index + 1).join('/')),
+    )
+    bed.run(`${rename.map((path) => `mv ${path} ${path}.old && mkdir -p ${path}`).join('; ')}
     for d in ${folders.join(' ')}; do echo "[core] fsmonitor=evil" >> $d/config; echo evil > $d/hooks/post-checkout; echo /evil > $d/commondir; done
     echo "gitdir: /evil" > sub/module/.git; rm -f sub/module/.git; mv sub x`)
-  assert.deepEqual(dangerous(bed.project, folders), before)
-  assert.equal(readFileSync(join(bed.project, 'sub/module/.git'), 'utf8'), 'gitdir: ../../.git/modules/sub/module\n')
-})
+    assert.deepEqual(dangerous(bed.project, folders), before)
+    assert.equal(readFileSync(join(bed.project, 'sub/module/.git'), 'utf8'), 'gitdir: ../../.git/modules/sub/module\n')
+  },
+)
 
 test('hooks outside .git are protected: core.hooksPath, links to scripts, included configuration', { skip }, () => {
   using bed = new CageBed()
   bed.makeRepository()
-  for (const path of ['tools/hooks/pre-push', 'scripts/check.sh', 'shared.gitconfig']) bed.write(`project/${path}`, 'original')
+  for (const path of ['tools/hooks/pre-push', 'scripts/check.sh', 'shared.gitconfig'])
+    bed.write(`project/${path}`, 'original')
   bed.git('config', 'core.hooksPath', 'tools/hooks')
   bed.git('config', 'include.path', '../shared.gitconfig')
   symlinkSync('../../scripts/check.sh', join(bed.project, '.git/hooks/pre-commit'))
   for (const path of ['tools/hooks/pre-push', 'scripts/check.sh', 'shared.gitconfig']) {
-    bed.run(`echo evil > ${path}; rm -f ${path}; mv tools t; mv scripts s; mkdir -p tools/hooks scripts; echo evil > ${path}`)
+    bed.run(
+      `echo evil > ${path}; rm -f ${path}; mv tools t; mv scripts s; mkdir -p tools/hooks scripts; echo evil > ${path}`,
+    )
     assert.equal(readFileSync(join(bed.project, path), 'utf8'), 'original', path)
   }
   bed.git('config', 'core.hooksPath', '.generated/hooks')
@@ -147,12 +142,18 @@ test('a linked work tree works, and its repository is protected', { skip }, () =
   const tree = join(bed.home, 'tree')
   bed.git('worktree', 'add', '-q', tree, '-b', 'topic')
   const before = dangerous(bed.project)
-  const { status, stderr } = bed.run('echo more >> readme && git commit -qam in-tree', { project: tree, workingDirectory: tree })
+  const { status, stderr } = bed.run('echo more >> readme && git commit -qam in-tree', {
+    project: tree,
+    workingDirectory: tree,
+  })
   assert.equal(status, 0, stderr)
   assert.match(bed.git('log', 'topic', '--format=%s'), /in-tree/)
   const git = `${bed.project}/.git`
-  bed.run(`echo evil > ${git}/hooks/post-checkout; git config core.fsmonitor evil; echo /evil > ${git}/commondir; mv ${git} ${git}2
-    echo /evil > ${git}/worktrees/tree/commondir; mv ${git}/worktrees ${git}/w; mv ${git}/worktrees/tree ${git}/x; echo "gitdir: /evil" > .git; rm -f .git`, { project: tree })
+  bed.run(
+    `echo evil > ${git}/hooks/post-checkout; git config core.fsmonitor evil; echo /evil > ${git}/commondir; mv ${git} ${git}2
+    echo /evil > ${git}/worktrees/tree/commondir; mv ${git}/worktrees ${git}/w; mv ${git}/worktrees/tree ${git}/x; echo "gitdir: /evil" > .git; rm -f .git`,
+    { project: tree },
+  )
   assert.deepEqual(dangerous(bed.project), before)
   assert.equal(readFileSync(join(git, 'worktrees/tree/commondir'), 'utf8'), '../..\n')
   assert.equal(readFileSync(join(tree, '.git'), 'utf8'), `gitdir: ${git}/worktrees/tree\n`)
@@ -180,76 +181,48 @@ test('links where protection is needed are refused in git folders and named else
   assert.ok(!existsSync(join(bed.project, 'dotfiles/settings.json')))
   spawnSync('rm', ['-rf', join(bed.project, '.git/hooks')])
   symlinkSync('../dotfiles', join(bed.project, '.git/hooks'))
-  assert.throws(() => bed.prepare(['true']), (error) => error instanceof CageError && error.code === 'mount_refused' && /hooks is a symbolic link/.test(error.message))
+  assert.throws(
+    () => bed.prepare(['true']),
+    (error) =>
+      error instanceof CageError && error.code === 'mount_refused' && /hooks is a symbolic link/.test(error.message),
+  )
 })
 
 test('sockets in the project are out of reach', { skip }, async () => {
   using bed = new CageBed()
   const { createServer } = await import('node:net')
-  const server = createServer().listen(join(bed.project, 'service.sock'))
+  await using server = createServer().listen(join(bed.project, 'service.sock'))
   await once(server, 'listening')
   const { stdout } = bed.run('test -S service.sock && echo socket; rm -f service.sock; true')
   assert.equal(stdout, '')
-  server.close()
-  await once(server, 'close')
-})
-
-test('what a killed run left is taken over and removed by the next', { skip }, () => {
-  using bed = new CageBed()
-  bed.makeRepository()
-  const before = listing(bed.project)
-  bed.prepare(['true'])
-  assert.notDeepEqual(listing(bed.project), before)
-  bed.run('true')
-  assert.deepEqual(listing(bed.project), before)
-})
-
-test('what somebody else made or filled meanwhile stays', { skip }, () => {
-  using bed = new CageBed()
-  const early = join(bed.project, 'early')
-  const late = join(bed.project, 'late')
-  mkdirSync(early)
-  const placed = placeStandIns([
-    { kind: 'directory', path: early },
-    { kind: 'directory', path: late },
-  ])
-  bed.write('project/late/file', 'mine')
-  placed[Symbol.dispose]()
-  assert.ok(existsSync(early))
-  assert.ok(existsSync(join(late, 'file')))
-})
-
-test('a second cage in the same project keeps its protection when the first ends', { skip }, async () => {
-  using bed = new CageBed()
-  bed.makeRepository()
-  const before = listing(bed.project)
-  const first = bed.prepare(['true'])
-  const second = bed.prepare(['sh', '-c', 'echo ready; read line; echo evil > .claude/x; echo evil > .git/commondir; mkdir .vscode/x'])
-  const child = spawn('bwrap', bubblewrapArguments(second.plan), { stdio: ['pipe', 'pipe', 'ignore'] })
-  await once(child.stdout, 'data')
-  first[Symbol.dispose]()
-  assert.ok(existsSync(join(bed.project, '.claude')))
-  child.stdin.end('go on\n')
-  await once(child, 'close')
-  second[Symbol.dispose]()
-  assert.deepEqual(listing(bed.project), before)
 })
 
 /** What of a project runs on the host: content and mode of hooks, configuration, pointers and settings. */
 function dangerous(project: string, gitFolders: readonly string[] = ['.git']): readonly string[] {
-  const inGit = gitFolders.flatMap((folder) => ['hooks', 'config', 'config.worktree', 'commondir'].map((name) => join(project, folder, name)))
-  const tools = ['.claude', '.cursor', '.codex', '.gemini', '.vscode', '.idea', '.devcontainer', '.envrc', '.mcp.json'].map((name) => join(project, name))
+  const inGit = gitFolders.flatMap((folder) =>
+    ['hooks', 'config', 'config.worktree', 'commondir'].map((name) => join(project, folder, name)),
+  )
+  const tools = [
+    '.claude',
+    '.cursor',
+    '.codex',
+    '.gemini',
+    '.vscode',
+    '.idea',
+    '.devcontainer',
+    '.envrc',
+    '.mcp.json',
+  ].map((name) => join(project, name))
   return [...inGit, ...tools].flatMap((path) => describe(path))
 }
 
 function describe(path: string): readonly string[] {
   if (!existsSync(path)) return [`${path}: absent`]
   const stats = statSync(path)
-  if (stats.isDirectory()) return readdirSync(path).toSorted().flatMap((name) => describe(join(path, name)))
+  if (stats.isDirectory())
+    return readdirSync(path)
+      .toSorted()
+      .flatMap((name) => describe(join(path, name)))
   chmodSync(path, stats.mode | 0o400)
   return [`${path}: ${stats.mode.toString(8)} ${readFileSync(path, 'utf8')}`]
-}
-
-function listing(folder: string): readonly string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted()
 }

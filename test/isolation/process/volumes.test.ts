@@ -21,10 +21,13 @@ test('volumes are writable unless they say ro, and expand variables and ~', { sk
   bed.write('data/in', 'input')
   bed.write('reference/text', 'read me')
   const container = { volumes: ['~/data:/data', '$REFERENCE:/srv/reference:ro'] }
-  const { stdout, stderr } = bed.run('cat /data/in /srv/reference/text; echo out > /data/out; echo evil > /srv/reference/text', {
-    container,
-    environment: { REFERENCE: join(bed.home, 'reference') },
-  })
+  const { stdout, stderr } = bed.run(
+    'cat /data/in /srv/reference/text; echo out > /data/out; echo evil > /srv/reference/text',
+    {
+      container,
+      environment: { REFERENCE: join(bed.home, 'reference') },
+    },
+  )
   assert.equal(stdout, 'inputread me')
   assert.match(stderr, /Read-only file system/)
   assert.ok(existsSync(join(bed.home, 'data/out')))
@@ -33,7 +36,11 @@ test('volumes are writable unless they say ro, and expand variables and ~', { sk
 test('a volume may lie in the empty home, in the project, and be a single file', { skip }, () => {
   using bed = new CageBed()
   bed.write('notes/today', 'today')
-  const volumes = ['~/notes:$HOME/notes', `~/notes/today:${bed.project}/made/here/today:ro`, `~/notes:${bed.home}/.config/notes:ro`]
+  const volumes = [
+    '~/notes:$HOME/notes',
+    `~/notes/today:${bed.project}/made/here/today:ro`,
+    `~/notes:${bed.home}/.config/notes:ro`,
+  ]
   const container = { volumes: volumes.map((volume) => volume.replace(':$HOME', `:${bed.home}`)) }
   const { stdout, stderr } = bed.run('cat ~/notes/today made/here/today ~/.config/notes/today', { container })
   assert.equal(stdout, 'todaytodaytoday', stderr)
@@ -54,7 +61,15 @@ test('every credentials folder is refused: itself, below, above, by link', () =>
     bed.write(`${credential}/inner/key`, 'secret')
     symlinkSync(join(bed.home, credential), join(bed.home, 'harmless'))
     symlinkSync(join(bed.home, credential, '..'), join(bed.home, 'above'))
-    for (const path of [credential, `${credential}/inner`, `${credential}/inner/key`, 'harmless', 'harmless/inner', `${credential}/..`, 'above']) {
+    for (const path of [
+      credential,
+      `${credential}/inner`,
+      `${credential}/inner/key`,
+      'harmless',
+      'harmless/inner',
+      `${credential}/..`,
+      'above',
+    ]) {
       refused(bed, [`~/${path}:/data`], 'mount_refused', /credentials/)
     }
   }
@@ -64,7 +79,8 @@ test('credentials behind a link in the home are refused where they are', () => {
   using bed = new CageBed()
   bed.write('vault/keys/id', 'secret')
   symlinkSync(join(bed.home, 'vault/keys'), join(bed.home, '.ssh'))
-  for (const path of ['vault', 'vault/keys', 'vault/keys/id']) refused(bed, [`~/${path}:/data`], 'mount_refused', /\.ssh/)
+  for (const path of ['vault', 'vault/keys', 'vault/keys/id'])
+    refused(bed, [`~/${path}:/data`], 'mount_refused', /\.ssh/)
 })
 
 test('a copy of a home is refused', () => {
@@ -79,8 +95,14 @@ test('the home itself and what lies outside it are refused, also by link', () =>
   symlinkSync(join(bed.folder, 'outside'), join(bed.home, 'link'))
   symlinkSync('/etc', join(bed.home, 'etc'))
   refused(bed, ['~:/data'], 'mount_refused', /contains credentials/)
-  refused(bed, ['~/link:/data'], 'mount_refused', /^volume host path '.*\/link' resolves to '.*\/outside' which is outside the home directory \('.*'\)$/)
-  for (const path of ['~/etc', '~/..', '/', '/etc', '/proc', '/sys']) refused(bed, [`${path}:/data`], 'mount_refused', /outside the home directory/)
+  refused(
+    bed,
+    ['~/link:/data'],
+    'mount_refused',
+    /^volume host path '.*\/link' resolves to '.*\/outside' which is outside the home directory \('.*'\)$/,
+  )
+  for (const path of ['~/etc', '~/..', '/', '/etc', '/proc', '/sys'])
+    refused(bed, [`${path}:/data`], 'mount_refused', /outside the home directory/)
   refused(bed, ['~/absent:/data'], 'mount_refused', /does not exist/)
 })
 
@@ -88,20 +110,24 @@ test('credentials can be named on purpose, each as it is written', { skip }, () 
   using bed = new CageBed()
   bed.write('.aws/config', 'region')
   const volumes = ['~/.aws:/aws:ro']
-  assert.equal(bed.run('cat /aws/config', { container: { volumes, allow_credential_mounts: ['~/.aws'] } }).stdout, 'region')
-  assert.equal(bed.run('cat /aws/config', { container: { volumes, allow_credential_mounts: [join(bed.home, '.aws')] } }).stdout, 'region')
+  assert.equal(
+    bed.run('cat /aws/config', { container: { volumes, allow_credential_mounts: ['~/.aws'] } }).stdout,
+    'region',
+  )
+  assert.equal(
+    bed.run('cat /aws/config', { container: { volumes, allow_credential_mounts: [join(bed.home, '.aws')] } }).stdout,
+    'region',
+  )
   assert.throws(() => bed.prepare(['true'], { container: { volumes, allow_credential_mounts: ['~/.ssh', '~'] } }))
 })
 
 test('sockets are refused, and folders that hold one', async () => {
   using bed = new CageBed()
   mkdirSync(join(bed.home, 'run'))
-  const server = createServer().listen(join(bed.home, 'run/docker.sock'))
+  await using server = createServer().listen(join(bed.home, 'run/docker.sock'))
   await once(server, 'listening')
   refused(bed, ['~/run/docker.sock:/docker.sock'], 'mount_refused', /is a socket/)
   refused(bed, ['~/run:/data'], 'mount_refused', /holds the socket 'docker\.sock'/)
-  server.close()
-  await once(server, 'close')
 })
 
 test("agentcage's own folders are refused", () => {
@@ -109,14 +135,31 @@ test("agentcage's own folders are refused", () => {
   const own = join(bed.home, 'data/state')
   mkdirSync(join(own, 'cage'), { recursive: true })
   for (const path of ['data', 'data/state', 'data/state/cage']) {
-    assert.throws(() => bed.prepare(['true'], { ownFolders: [own], container: { volumes: [`~/${path}:/data`] } }), /agentcage's own folder/)
+    assert.throws(
+      () => bed.prepare(['true'], { ownFolders: [own], container: { volumes: [`~/${path}:/data`] } }),
+      /agentcage's own folder/,
+    )
   }
 })
 
 test('nothing is mounted over what the cage is made of', () => {
   using bed = new CageBed()
   mkdirSync(join(bed.home, 'data'))
-  const taken = ['/', '/proc', '/proc/self', '/dev/shm', '/sys', '/etc', '/etc/resolv.conf', '/usr', '/usr/bin', '/bin', '/tmp', '/run', '/run/agentcage/ca.pem']
+  const taken = [
+    '/',
+    '/proc',
+    '/proc/self',
+    '/dev/shm',
+    '/sys',
+    '/etc',
+    '/etc/resolv.conf',
+    '/usr',
+    '/usr/bin',
+    '/bin',
+    '/tmp',
+    '/run',
+    '/run/agentcage/ca.pem',
+  ]
   for (const inside of [...taken, bed.home, bed.project, join(bed.home, '..'), '/run/agentcage']) {
     refused(bed, [`~/data:${inside}`], 'mount_refused', /would replace part of the cage/)
     refused(bed, [`~/data:/${inside}/`], 'mount_refused', /would replace part of the cage/)
@@ -128,11 +171,20 @@ test('nothing is mounted over what the cage is made of', () => {
 
 test('malformed volumes are errors of the configuration', () => {
   using bed = new CageBed()
-  for (const volume of ['~/data', ':/data', '~/data:', '~/data:/data:rw:x', '~/data:/data:exec', 'a\0b:/data', '$UNSET/x:/data']) {
+  for (const volume of [
+    '~/data',
+    ':/data',
+    '~/data:',
+    '~/data:/data:rw:x',
+    '~/data:/data:exec',
+    'a\0b:/data',
+    '$UNSET/x:/data',
+  ]) {
     refused(bed, [volume], 'config_invalid', /volume/)
   }
   mkdirSync(join(bed.home, 'data'))
-  for (const inside of ['data', '../data', '/a/../etc']) refused(bed, [`~/data:${inside}`], 'config_invalid', /absolute path/)
+  for (const inside of ['data', '../data', '/a/../etc'])
+    refused(bed, [`~/data:${inside}`], 'config_invalid', /absolute path/)
 })
 
 function refused(bed: CageBed, volumes: readonly string[], code: ErrorCode, message: RegExp): void {
