@@ -67,29 +67,29 @@ describe('an allowlist', () => {
     const labels = fc.array(fc.constantFrom('a', 'b', 'ab', 'ba', 'test'), { minLength: 1, maxLength: 4 })
     fc.assert(
       fc.property(labels, fc.array(labels, { maxLength: 4 }), (name, entries) => {
-        const policy = allowlist(entries.map((entry) => entry.join('.')))
+        const listed = allowlist(entries.map((entry) => entry.join('.')))
         const expected = entries.some((entry) => name.slice(-entry.length).join('.') === entry.join('.'))
-        assert.equal(isAllowed(policy, name.join('.')), expected)
-        assert.equal(policy.knows(host(name.join('.')), NOW), expected)
+        assert.equal(isAllowed(listed, name.join('.')), expected)
+        assert.equal(listed.knows(host(name.join('.')), NOW), expected)
         assert.equal(isAllowed(blocklist(entries.map((entry) => entry.join('.'))), name.join('.')), !expected)
       }),
     )
   })
 
   test('any of several entries for a host is enough', () => {
-    const policy = allowlist([
+    const several = allowlist([
       { host: 'api.test', methods: ['GET'] },
       { host: 'api.test', paths: ['/v1'], methods: ['POST'] },
     ])
-    assert.equal(isAllowed(policy, 'api.test', { method: 'GET', path: '/any' }), true)
-    assert.equal(isAllowed(policy, 'api.test', { method: 'POST', path: '/v1/x' }), true)
-    assert.equal(isAllowed(policy, 'api.test', { method: 'POST', path: '/v2' }), false)
-    assert.equal(isAllowed(policy, 'api.test', { method: 'DELETE', path: '/v1' }), false)
+    assert.equal(isAllowed(several, 'api.test', { method: 'GET', path: '/any' }), true)
+    assert.equal(isAllowed(several, 'api.test', { method: 'POST', path: '/v1/x' }), true)
+    assert.equal(isAllowed(several, 'api.test', { method: 'POST', path: '/v2' }), false)
+    assert.equal(isAllowed(several, 'api.test', { method: 'DELETE', path: '/v1' }), false)
   })
 
   test('an entry of the parent is enough where that of the subdomain is not', () => {
-    const policy = allowlist(['api.test', { host: 'sub.api.test', methods: ['GET'] }])
-    assert.equal(isAllowed(policy, 'sub.api.test', { method: 'POST' }), true)
+    const both = allowlist(['api.test', { host: 'sub.api.test', methods: ['GET'] }])
+    assert.equal(isAllowed(both, 'sub.api.test', { method: 'POST' }), true)
   })
 })
 
