@@ -12,7 +12,7 @@ import { injectInto } from './forward.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
 import { encodeGrpcMessage, GrpcFramer, type GrpcMessage } from './grpc-framer.ts'
 import { endToEnd, headerValue, withoutHeaders, type HeaderList } from './headers.ts'
-import { relayBody, type ByteFilter } from './relay.ts'
+import { drainBody, relayBody, type ByteFilter } from './relay.ts'
 import type { Reply } from './reply.ts'
 import type { Destination } from './route.ts'
 
@@ -132,17 +132,33 @@ async function answer(core: EgressCore, response: UpstreamResponse, { reply, rec
   record.redacted = redacted
   record.upstreamAddress = response.address
   record.status = response.status
+  const failed = (cause: unknown): void =>
+    deny(core, record, reply, new Denial('audit_unavailable', 'the audit log cannot be written', { cause }))
+  // "Trailers-Only" (gRPC over HTTP/2): a status without a message comes in the head, and only where that ends the stream.
+  if (headerValue(response.headers, 'grpc-status') !== undefined) {
+    await drainBody(response.body, refuseBody)
+    return finish(record, failed, () => reply.whole(response.status, undefined, head.headers, Buffer.alloc(0)))
+  }
   reply.start(response.status, '', head.headers)
   const filter = secrets.isEmpty ? undefined : messageRedactor(secrets, redacted)
   await relayBody(response.body, reply, filter, (count) => (record.bytesIn += count))
   const trailers = secrets.redactHeaders(endToEnd(response.trailers()))
   for (const name of trailers.redacted) redacted.add(name)
+  finish(record, failed, () => reply.end(trailers.headers))
+}
+
+/** Ends the reply once it is on record. */
+function finish(record: ExchangeRecord, failed: (cause: unknown) => void, end: () => void): void {
   try {
     record.write()
   } catch (error) {
-    return deny(core, record, reply, new Denial('audit_unavailable', 'the audit log cannot be written', { cause: error }))
+    return failed(error)
   }
-  reply.end(trailers.headers)
+  end()
+}
+
+function refuseBody(): never {
+  throw new Denial('upstream_protocol', 'the upstream sent a gRPC message after the status')
 }
 
 /** Redacts whole messages, so that each keeps a true length. */

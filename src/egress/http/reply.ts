@@ -68,8 +68,10 @@ export function http2Reply(stream: ServerHttp2Stream): Reply {
       return stream.headersSent
     },
     whole(status, _reason, headers, body) {
-      stream.respond(responseFields(status, headers), { sendDate: false } as ServerStreamResponseOptions)
-      stream.end(body)
+      // Without a body the head ends the stream: a gRPC status counts only there.
+      const endStream = body.length === 0
+      stream.respond(responseFields(status, headers), { sendDate: false, endStream } as ServerStreamResponseOptions)
+      if (!endStream) stream.end(body)
     },
     start(status, _reason, headers) {
       stream.respond(responseFields(status, headers), { waitForTrailers: true, sendDate: false } as ServerStreamResponseOptions)
