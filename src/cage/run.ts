@@ -20,6 +20,7 @@ import { ensurePrivateFolder } from '../system/files.ts'
 import { cageState, configHome, stateHome } from '../system/paths.ts'
 import { cageNameFor, emptyConfig, requireProcessIsolation, withAdditions, type RunAdditions } from './run-config.ts'
 import { placeholdersOf, secretBindings } from './secrets.ts'
+import { isConfigInProject, settingsFiles } from './settings.ts'
 
 /** One command in a cage of its own, from nothing to nothing. */
 export interface RunRequest {
@@ -130,15 +131,17 @@ async function startEgress({ moat, ...parts }: EgressParts): Promise<Egress> {
 }
 
 /**
- * The configuration file stays in force as it is edited; one that cannot be used changes nothing. It is watched before
- * it is read, so that a change in between is not missed.
+ * The configuration file stays in force as it is edited; one that cannot be used changes nothing, and neither does one
+ * that the workload may have edited. It is watched before it is read, so that a change in between is not missed.
  */
 async function watch(request: RunRequest, serving: Promise<Egress>, cleanup: AsyncDisposableStack): Promise<void> {
   if (request.configPath === undefined) return
   const ending = new AbortController()
   cleanup.defer(() => ending.abort())
+  const inProject = await isConfigInProject(request, request.project)
   const onChange = async (): Promise<void> => {
     const egress = await serving
+    if (inProject) return request.log(`warning: ${request.configPath} has changed. ${WITHIN_REACH}`)
     try {
       await egress.reload(await readConfig(request))
       request.log('configuration reloaded')
@@ -149,6 +152,9 @@ async function watch(request: RunRequest, serving: Promise<Egress>, cleanup: Asy
   }
   await watchConfig(request.configPath, { signal: ending.signal, onChange })
 }
+
+const WITHIN_REACH =
+  'It lies in the project, within reach of the workload: look at it; what it says counts from the next run on'
 
 /** A defect anywhere in this process ends the workload: an egress that is broken must not be one that is open. */
 function reportDefects(failure: AbortController): Disposable {
@@ -179,6 +185,7 @@ async function runWorkload({ request, config, name, moat, authority, placeholder
     config: { ...config, name },
     command: request.command,
     project: resolve(workingDirectory, request.project),
+    settings: settingsFiles(request, config),
     host,
     trust: writeTrust(join(scratch, 'trust'), authority.certificatePem),
     proxy: `http://${PROXY.address}:${PROXY.port}`,

@@ -32,6 +32,8 @@ export interface WorkloadRequest {
   readonly command: readonly [string, ...string[]]
   /** The project folder as named, by default where agentcage was called. */
   readonly project: string
+  /** Files that decide about the cage, such as its configuration. Absolute; the workload may not change them. */
+  readonly settings?: readonly string[] | undefined
   readonly host: HostFacts
   /** From `writeTrust`. */
   readonly trust: { readonly mounts: readonly Mount[]; readonly environment: Readonly<Record<string, string>> }
@@ -66,7 +68,7 @@ const INSIDE = '/run/agentcage'
  * `config_invalid` or `host_unsupported`.
  */
 export function planWorkload(request: WorkloadRequest): PlannedWorkload {
-  const { config, host, trust } = request
+  const { config, settings = [], host, trust } = request
   const guard = credentialGuard(host.home)
   const project = resolveProject(request.project, host, guard)
   const workingDirectory = isWithin(host.workingDirectory, project) ? host.workingDirectory : project
@@ -80,12 +82,13 @@ export function planWorkload(request: WorkloadRequest): PlannedWorkload {
     shown: [...system, projectMount],
   })
   const survey = surveyRepositories(project)
-  const protection = protectProject(project, survey)
+  const protection = protectProject(project, { survey, settings })
   const below = [...system, ...programs.mounts, projectMount, ...protection.mounts]
   const replaced = replacementMounts(request, below)
   const volumes = volumeMounts({
     container: config.container,
     project,
+    settings,
     host,
     guard,
     below,

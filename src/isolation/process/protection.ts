@@ -55,12 +55,16 @@ const WHERE_PRESENT = [
   '.zed',
 ]
 
-export function protectProject(project: string, survey: Survey): Protection {
+export function protectProject(
+  project: string,
+  { survey, settings }: { readonly survey: Survey; readonly settings: readonly string[] },
+): Protection {
   const plan = new Plan(project)
   for (const link of survey.links) throw linkRefused(link)
   for (const repository of survey.repositories) protectRepository(plan, repository)
   for (const pointer of survey.pointers) protectPointer(plan, pointer)
   protectTools(plan)
+  for (const path of settings) protectOwnSettings(plan, path)
   for (const socket of survey.sockets) plan.hide(socket)
   if (!survey.complete)
     plan.warn(`${project} is too large to be searched whole: git repositories deep inside it are not protected`)
@@ -216,6 +220,13 @@ function protectTools(plan: Plan): void {
     if (exists(name) || exists(beside)) protectSettings(plan, standInFor(plan, name, kind))
   }
   for (const name of WHERE_PRESENT.filter(exists)) protectSettings(plan, standInFor(plan, name, 'file'))
+}
+
+/** The cage's configuration, where it lies in the project: who can write it, decides what the cage allows. */
+function protectOwnSettings(plan: Plan, path: string): void {
+  for (const part of foldersBetween(plan.project, path)) refuseLink(part)
+  const real = realPath(path)
+  if (real !== undefined && isWithin(real, plan.project)) plan.protect(real)
 }
 
 function standInFor(plan: Plan, name: string, kind: 'directory' | 'file'): StandIn {

@@ -18,6 +18,8 @@ export interface VolumeSettings {
 interface VolumeContext {
   readonly container: VolumeSettings
   readonly project: string
+  /** Files that the workload may not change. */
+  readonly settings: readonly string[]
   readonly host: HostFacts
   readonly guard: CredentialGuard
   /** What lies below: to tell where a mount point can be made. */
@@ -55,6 +57,7 @@ function resolveVolume(text: string, context: VolumeContext): Volume {
   const { from, to, writable } = parseVolume(text)
   const source = resolveSource(from, context)
   const target = resolveTarget(to, context)
+  if (writable) refuseSettings(source, context)
   checkMountPoint(source, target, context)
   return { source, target, writable }
 }
@@ -95,6 +98,16 @@ function resolveSource(written: string, { container, project, host, guard }: Vol
     throw refusal(`volume host path '${source}' would show agentcage's own folder '${own}'`, 'Mount another folder.')
   refuseSockets(source)
   return source
+}
+
+/** Whoever can write the configuration of a cage can leave it. */
+function refuseSettings(source: string, { settings }: VolumeContext): void {
+  const held = settings.find((path) => isWithin(path, source) || isWithin(realPath(path) ?? path, source))
+  if (held === undefined) return
+  throw refusal(
+    `volume host path '${source}' would let the workload change '${held}', which decides about the cage`,
+    'Mount it read-only (:ro), or move that file elsewhere.',
+  )
 }
 
 function expandPath(written: string, { environment, home }: HostFacts): string {

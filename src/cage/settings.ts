@@ -1,0 +1,32 @@
+import { realpath } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { Config } from '../config/schema.ts'
+
+export interface Settings {
+  /** As named; undefined: there is no configuration file. */
+  readonly configPath: string | undefined
+  readonly workingDirectory: string
+}
+
+/** The files that decide about a cage, absolute: its configuration and the authorities that it trusts. */
+export function settingsFiles({ configPath, workingDirectory }: Settings, config: Config): readonly string[] {
+  const files = [configPath, config.upstream.ca_file].filter((path) => path !== undefined)
+  return files.map((path) => resolve(workingDirectory, path))
+}
+
+/**
+ * Whether the configuration lies in the project. There it is read-only for the workload, but whoever edits it on the host
+ * replaces it, as editors do, and the kernel then drops that protection (rename(2) over a mount point of another
+ * namespace): what it says from then on may be the workload's word.
+ */
+export async function isConfigInProject({ configPath, workingDirectory }: Settings, project: string): Promise<boolean> {
+  if (configPath === undefined) return false
+  const named = resolve(workingDirectory, configPath)
+  const folder = await realOf(resolve(workingDirectory, project))
+  return [named, await realOf(named)].some((path) => path.startsWith(`${folder}/`))
+}
+
+/** What does not exist stands for itself: using it fails by itself. */
+async function realOf(path: string): Promise<string> {
+  return realpath(path).catch(() => path)
+}
