@@ -166,7 +166,8 @@ function serverHost(serverName: string | undefined): Hostname | undefined {
 function openingProblem(opening: Opening): string {
   switch (opening.kind) {
     case 'tls':
-      return opening.serverName === undefined ? 'TLS without a server name' : 'TLS with a server name that is not a host'
+      if (opening.serverName === undefined) return 'TLS without a server name'
+      return serverHost(opening.serverName) === undefined ? 'TLS with a server name that is not a host' : 'TLS where it is not expected'
     case 'http':
       return 'HTTP where it is not expected'
     case 'socks5':
