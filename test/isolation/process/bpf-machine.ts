@@ -11,7 +11,7 @@ export interface SyscallData {
 export function interpret(program: Buffer, call: SyscallData): number {
   const data = layOut(call)
   let accumulator = 0
-  for (let at = 0; at < program.length / 8; ) {
+  for (let at = 0; at < program.length / 8;) {
     const code = program.readUInt16LE(at * 8)
     const [jt, jf, k] = [program.readUInt8(at * 8 + 2), program.readUInt8(at * 8 + 3), program.readUInt32LE(at * 8 + 4)]
     const branch = (holds: boolean): number => at + 1 + (holds ? jt : jf)

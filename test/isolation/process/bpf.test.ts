@@ -12,7 +12,12 @@ const call = (number: number): Parameters<typeof interpret>[1] => ({ number, arc
 const LOAD: Step = { op: 'load', offset: 0 }
 
 function ladder(rungs: number): readonly Step[] {
-  const jumps = Array.from({ length: rungs }, (_, index): Step => ({ op: 'jump', when: 'eq', value: index, yes: `answer ${index}` }))
+  const jumps = Array.from({ length: rungs }, (_, index): Step => ({
+    op: 'jump',
+    when: 'eq',
+    value: index,
+    yes: `answer ${index}`,
+  }))
   const answers = Array.from({ length: rungs }, (_, index): readonly Step[] => [
     { op: 'label', name: `answer ${index}` },
     { op: 'return', value: 1000 + index },
@@ -31,7 +36,11 @@ test('every rung of a ladder of jumps finds its answer, however far it is', () =
 
 test('a far jump keeps both of its ways', () => {
   const filler = Array.from({ length: 300 }, (): Step => LOAD)
-  for (const [yes, no] of [['yes', 'no'], ['yes', undefined], [undefined, 'no']] as const) {
+  for (const [yes, no] of [
+    ['yes', 'no'],
+    ['yes', undefined],
+    [undefined, 'no'],
+  ] as const) {
     const program = assemble([
       LOAD,
       { op: 'jump', when: 'gt', value: 10, yes, no },
@@ -48,14 +57,26 @@ test('a far jump keeps both of its ways', () => {
 })
 
 test('the bytes are struct sock_filter, little endian', () => {
-  const program = assemble([LOAD, { op: 'jump', when: 'eq', value: 0x0102_0304, no: 'end' }, { op: 'and', mask: 0xffff_fff0 }, { op: 'label', name: 'end' }, { op: 'return', value: 0x8000_0000 }])
-  assert.equal(program.toString('hex'), ['2000000000000000', '1500000104030201', '54000000f0ffffff', '0600000000000080'].join(''))
+  const program = assemble([
+    LOAD,
+    { op: 'jump', when: 'eq', value: 0x0102_0304, no: 'end' },
+    { op: 'and', mask: 0xffff_fff0 },
+    { op: 'label', name: 'end' },
+    { op: 'return', value: 0x8000_0000 },
+  ])
+  assert.equal(
+    program.toString('hex'),
+    ['2000000000000000', '1500000104030201', '54000000f0ffffff', '0600000000000080'].join(''),
+  )
 })
 
 test('programs that the kernel would refuse are refused', () => {
   const end: Step = { op: 'return', value: 0 }
   assert.throws(() => assemble([{ op: 'jump', when: 'eq', value: 1, yes: 'nowhere' }, end]), /nowhere/)
-  assert.throws(() => assemble([{ op: 'label', name: 'back' }, LOAD, { op: 'jump', when: 'eq', value: 1, yes: 'back' }, end]), /back/)
+  assert.throws(
+    () => assemble([{ op: 'label', name: 'back' }, LOAD, { op: 'jump', when: 'eq', value: 1, yes: 'back' }, end]),
+    /back/,
+  )
   assert.throws(() => assemble([{ op: 'label', name: 'twice' }, { op: 'label', name: 'twice' }, end]), /twice/)
   assert.throws(() => assemble([...Array.from({ length: 4096 }, () => LOAD), end]), RangeError)
 })

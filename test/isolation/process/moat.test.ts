@@ -111,7 +111,10 @@ test('a DNS answer comes from the resolver that was asked, so that connected cli
   const moat = await answeringMoat(t)
   const bound = moat.dnsUdp.map((socket) => socket.address().address)
   const asked = [...RESOLVERS.filter((address) => bound.includes(address)), '4.2.2.2', '192.168.1.1']
-  assert.deepEqual(RESOLVERS.filter((address) => !address.includes(':') && !bound.includes(address)), [])
+  assert.deepEqual(
+    RESOLVERS.filter((address) => !address.includes(':') && !bound.includes(address)),
+    [],
+  )
   const out = await python(`for a in ${JSON.stringify(asked)}: ask(a); ask(a, False)`, moat)
   const expected = asked.flatMap((address) => [`${address} answer to me`, `${address} answer to me from ${address}`])
   assert.deepEqual(out.trim().split('\n'), expected)
@@ -119,7 +122,10 @@ test('a DNS answer comes from the resolver that was asked, so that connected cli
 
 test('nobody inside can change the network', { skip: withoutCages }, async (t) => {
   const moat = await withMoat(t)
-  const { stderr } = await runScript('ip route add 192.0.2.0/24 dev lo; ip link set lo down; ip address add 192.0.2.1 dev lo', moat)
+  const { stderr } = await runScript(
+    'ip route add 192.0.2.0/24 dev lo; ip link set lo down; ip address add 192.0.2.1 dev lo',
+    moat,
+  )
   assert.equal(stderr.match(/Operation not permitted/g)?.length, 3)
 })
 
@@ -139,7 +145,9 @@ test('a moat that is closed leaves no descriptor and no process', { skip: withou
   const moat = await openMoat({ tcpPorts: [443, 443], proxy: PROXY })
   assert.equal(moat.transparent.length, 1)
   assert.ok(readlinkSync(moat.networkNamespace).startsWith('net:'))
-  const closed = [moat.proxy, moat.dnsTcp, ...moat.dnsUdp].map((socket) => new Promise((resolve) => void socket.once('close', resolve)))
+  const closed = [moat.proxy, moat.dnsTcp, ...moat.dnsUdp].map(
+    (socket) => new Promise((resolve) => void socket.once('close', resolve)),
+  )
   moat.close()
   moat.close()
   await Promise.all(closed)

@@ -7,7 +7,15 @@ import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { RULES, machineArchitecture, seccompProgram } from '../../../src/isolation/process/seccomp.ts'
-import { AUDIT_ARCHITECTURE, NEWEST_SYSCALL, SYSCALLS, X32_BIT, syscallNumber, type Architecture, type SyscallName } from '../../../src/isolation/process/syscalls.ts'
+import {
+  AUDIT_ARCHITECTURE,
+  NEWEST_SYSCALL,
+  SYSCALLS,
+  X32_BIT,
+  syscallNumber,
+  type Architecture,
+  type SyscallName,
+} from '../../../src/isolation/process/syscalls.ts'
 import { missingOnThisMachine } from '../../support/requires.ts'
 import { interpret } from './bpf-machine.ts'
 
@@ -136,7 +144,13 @@ for (const machine of MACHINES) {
       for (const call of calls) {
         const number = syscallNumber(call, machine)
         if (number === undefined) continue
-        fc.assert(fc.property(fc.array(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { maxLength: 6 }), (values) => answer(number, values) !== ALLOW), { numRuns: 10 })
+        fc.assert(
+          fc.property(
+            fc.array(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { maxLength: 6 }),
+            (values) => answer(number, values) !== ALLOW,
+          ),
+          { numRuns: 10 },
+        )
       }
     }
   })
@@ -154,10 +168,14 @@ for (const machine of MACHINES) {
   test(`${machine}: what no rule names is allowed, with any arguments`, () => {
     const named = new Set(SYSCALLS.map((name) => syscallNumber(name, machine)))
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: NEWEST_SYSCALL }), fc.array(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { maxLength: 6 }), (number, values) => {
-        fc.pre(!named.has(number))
-        return answer(number, values) === ALLOW
-      }),
+      fc.property(
+        fc.integer({ min: 0, max: NEWEST_SYSCALL }),
+        fc.array(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { maxLength: 6 }),
+        (number, values) => {
+          fc.pre(!named.has(number))
+          return answer(number, values) === ALLOW
+        },
+      ),
     )
   })
 }
@@ -169,13 +187,17 @@ const HEADERS: readonly (readonly [Architecture, string])[] = [
 
 for (const [machine, header] of HEADERS) {
   // linux-libc-dev comes with compilers only; the numbers never change, so that it need not be there.
-  test(`${machine}: the numbers are the kernel's (${header})`, { skip: existsSync(header) ? false : `no ${header}` }, () => {
-    const text = readFileSync(header, 'utf8')
-    for (const name of SYSCALLS) {
-      const defined = new RegExp(`^#define (?:__NR|__NR3264)_${name}\\s+(\\d+)$`, 'm').exec(text)?.[1]
-      if (defined !== undefined) assert.equal(syscallNumber(name, machine), Number(defined), name)
-    }
-  })
+  test(
+    `${machine}: the numbers are the kernel's (${header})`,
+    { skip: existsSync(header) ? false : `no ${header}` },
+    () => {
+      const text = readFileSync(header, 'utf8')
+      for (const name of SYSCALLS) {
+        const defined = new RegExp(`^#define (?:__NR|__NR3264)_${name}\\s+(\\d+)$`, 'm').exec(text)?.[1]
+        if (defined !== undefined) assert.equal(syscallNumber(name, machine), Number(defined), name)
+      }
+    },
+  )
 }
 
 test('the architecture of this machine', (t) => {

@@ -1,0 +1,114 @@
+/*
+ * At a terminal: the workload has it, with its size and job control. Ctrl-C and Ctrl-\ reach the command once and nobody
+ * else, so that a program that handles them goes on; Ctrl-Z stops a job of a shell inside. Without a terminal on standard
+ * input the workload has none at all.
+ */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
+import { test, type TestContext } from 'node:test'
+import { missingTools } from '../../support/requires.ts'
+import { plainPlan, runInCage, withMoat, withoutCages } from './real-cage.ts'
+
+const skip = withoutCages || missingTools('python3', 'bash', 'stty')
+
+/** A supervisor as `agentcage run` is one: it outlives Ctrl-C and ends with the command. */
+const SUPERVISOR = `
+import { openMoat } from ${JSON.stringify(import.meta.resolve('../../../src/isolation/process/moat.ts'))}
+import { launchWorkload } from ${JSON.stringify(import.meta.resolve('../../../src/isolation/process/launch.ts'))}
+import { plainPlan, PROXY } from ${JSON.stringify(import.meta.resolve('./real-cage.ts'))}
+for (const signal of ['SIGINT', 'SIGQUIT']) process.on(signal, () => {})
+const moat = await openMoat({ tcpPorts: [], proxy: PROXY })
+const workload = await launchWorkload(plainPlan(process.argv.slice(1)), moat, { stdio: ['inherit', 'inherit', 'inherit'] })
+const { code } = await workload.exited
+moat.close()
+console.log('ended with ' + code)`
+
+/** Runs a command at a new terminal of 30 lines and 90 columns; types each answer when its prompt appears. */
+const TYPIST = `
+import fcntl, json, os, pty, struct, sys, termios
+argv, steps = json.loads(sys.argv[1])
+pid, terminal = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 30, 90, 0, 0))
+    os.execv(argv[0], argv)
+seen = ''
+while True:
+    try:
+        data = os.read(terminal, 4096)
+    except OSError:
+        break
+    seen += data.decode(errors='replace')
+    sys.stdout.write(data.decode(errors='replace'))
+    sys.stdout.flush()
+    while steps and steps[0][0] in seen:
+        seen = seen.split(steps[0][0], 1)[1]
+        os.write(terminal, steps.pop(0)[1].encode())
+os.waitpid(pid, 0)
+print('steps left:', len(steps))`
+
+async function atTerminal(
+  t: TestContext,
+  command: readonly string[],
+  steps: readonly (readonly [string, string])[],
+): Promise<string> {
+  const argv = [process.execPath, '--input-type=module', '-e', SUPERVISOR, '--', ...command]
+  const child = spawn('python3', ['-c', TYPIST, JSON.stringify([argv, steps])], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.after(() => child.kill('SIGKILL')) // Its terminal hangs up then, and with it ends the rest.
+  const out = (await text(child.stdout)).replaceAll('\r', '')
+  assert.match(out, /steps left: 0/, out)
+  return out
+}
+
+test('a program that handles Ctrl-C or Ctrl-\\ gets it once and goes on', { skip }, async (t) => {
+  const script = 'trap "echo caught" INT QUIT; echo ready; read x || read x || read x; echo "read $x"; exit 7'
+  for (const key of ['\x03', '\x1c']) {
+    const out = await atTerminal(
+      t,
+      ['bash', '-c', script],
+      [
+        ['ready', key],
+        ['caught', 'more\n'],
+      ],
+    )
+    assert.equal(out.match(/caught/g)?.length, 1, out)
+    assert.match(out, /read more/)
+    assert.match(out, /ended with 7/)
+  }
+})
+
+test('a program that does not handle Ctrl-C ends with 130', { skip }, async (t) => {
+  assert.match(await atTerminal(t, ['sh', '-c', 'echo ready; exec sleep 1000'], [['ready', '\x03']]), /ended with 130/)
+})
+
+/** A job that says when it runs, in a way that its echoed command line does not. */
+const job = (mark: number): string => `sh -c 'printf "%s-%s\\n" job ${mark}; exec sleep 1000'\n`
+
+test('the terminal has its size, and a shell has job control', { skip }, async (t) => {
+  const out = await atTerminal(
+    t,
+    ['bash', '--norc', '--noprofile', '-i'],
+    [
+      [process.getuid?.() === 0 ? '# ' : '$ ', `stty size; ${job(1)}`],
+      ['job-1', '\x1a'],
+      ['Stopped', `kill %1; fg; printf "%s left\n" "$(jobs | wc -l)"; ${job(2)}`],
+      ['job-2', '\x03'],
+      ['^C', 'exit 3\n'],
+    ],
+  )
+  assert.match(out, /^30 90$/m)
+  assert.match(out, /^0 left$/m)
+  assert.doesNotMatch(out, /no job control/)
+  assert.match(out, /ended with 3/)
+})
+
+test('without a terminal on standard input the workload cannot open one', { skip: withoutCages }, async (t) => {
+  const { stdout, stderr } = await runInCage(
+    plainPlan(['sh', '-c', 'ps -o sid= -p 1 >/dev/null; tty; : </dev/tty']),
+    await withMoat(t),
+  )
+  assert.match(stdout, /not a tty/)
+  assert.match(stderr, /\/dev\/tty/)
+})
