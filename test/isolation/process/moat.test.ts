@@ -173,5 +173,5 @@ function sockets(): readonly string[] {
       }
     })
     .filter((target) => /^(?:socket|net|user):/.test(target))
-    .sort()
+    .toSorted()
 }
