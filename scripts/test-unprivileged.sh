@@ -26,11 +26,18 @@ if ! id "$user" >/dev/null 2>&1; then
   useradd --create-home --shell /bin/bash "$user"
   made_user=true
 fi
-checkout=$(mktemp -d "/tmp/$user.XXXXXX")
+home=$(getent passwd "$user" | cut -d: -f6)
+# Below the home, as a person has it: a cage hides what lies in /tmp.
+checkout=$(mktemp -d "$home/checkout.XXXXXX")
 
 cleanup() {
+  cd /
+  if [ -n "${made_user:-}" ]; then
+    # Nobody else is this user: what still runs was left behind by a test.
+    pkill -KILL -u "$user" || true
+    userdel --remove --force "$user" 2>/dev/null || true
+  fi
   rm -rf "$checkout"
-  [ -z "${made_user:-}" ] || userdel --remove --force "$user" 2>/dev/null || true
 }
 trap cleanup EXIT
 
@@ -39,6 +46,6 @@ chown -R "$user:" "$checkout"
 
 cd "$checkout"
 setpriv --reuid "$user" --regid "$user" --init-groups --inh-caps=-all \
-  env -i HOME="$(getent passwd "$user" | cut -d: -f6)" USER="$user" LANG="${LANG:-C.UTF-8}" CI="${CI:-}" \
+  env -i HOME="$home" USER="$user" LANG="${LANG:-C.UTF-8}" CI="${CI:-}" \
   PATH="$checkout/node_modules/.bin:/usr/local/bin:/usr/bin:/bin" \
   "${run_tests[@]}"
