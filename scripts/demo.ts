@@ -11,6 +11,7 @@ import { Stage } from './demo/stage.ts'
 
 const interruption = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interruption.abort())
+process.stdout.on('error', () => interruption.abort()) // Whoever read this has gone.
 
 process.exitCode = await demo(new Screen(), interruption.signal)
 

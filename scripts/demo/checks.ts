@@ -134,7 +134,7 @@ const READ_ONLY = { result: 'EROFS' }
 /** `wanted`: what `saw` has to equal, or has to match. */
 export function expect(title: string, saw: unknown, wanted: unknown): Check {
   const holds = wanted instanceof RegExp ? typeof saw === 'string' && wanted.test(saw) : isDeepStrictEqual(saw, wanted)
-  return { title, holds, saw: typeof saw === 'string' ? saw : JSON.stringify(saw) }
+  return { title, holds, saw: typeof saw === 'string' ? saw : (JSON.stringify(saw) ?? 'nothing') }
 }
 
 /** Enough of a SHA-256 to tell values apart, and too little to find one. */

@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { parseDocument } from 'yaml'
@@ -31,6 +31,8 @@ export class Stage implements AsyncDisposable {
     await writeFile(join(stage.project, '.git/HEAD'), 'ref: refs/heads/main\n')
     await mkdir(dirname(stage.#sshKey), { mode: 0o700 })
     await writeFile(stage.#sshKey, 'a key that opens other machines\n', { mode: 0o600 })
+    await mkdir(stage.#programs)
+    await symlink(process.execPath, join(stage.#programs, 'node'))
     await stage.#connect(internet)
     return stage
   }
@@ -50,12 +52,12 @@ export class Stage implements AsyncDisposable {
     return cageAudit(CAGE, this.environment)
   }
 
-  /** That of whoever started the demo, but at home here, and with this Node first on PATH. */
+  /** That of whoever started the demo, but at home here. */
   get environment(): Readonly<Record<string, string | undefined>> {
     return {
       ...process.env,
       HOME: this.home,
-      PATH: [dirname(process.execPath), process.env['PATH']].join(delimiter),
+      PATH: [this.#programs, process.env['PATH']].join(delimiter),
       ANTHROPIC_API_KEY: this.key,
       XDG_CONFIG_HOME: join(this.home, '.config'),
       XDG_STATE_HOME: join(this.home, '.state'),
@@ -65,6 +67,11 @@ export class Stage implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.home, { recursive: true, force: true })
+  }
+
+  /** With this very Node in it, wherever the checkout lies: a cage shows no programs from /tmp, say. */
+  get #programs(): string {
+    return join(this.home, 'bin')
   }
 
   get #sshKey(): string {
