@@ -50,10 +50,10 @@ function checkNode(): Check {
 
 /** What the launcher uses of each program, as it stands in its help. */
 const NEEDED_OPTIONS: Readonly<Partial<Record<LaunchProgram, readonly string[]>>> = {
-  bwrap: ['--disable-userns', '--json-status-fd', '--seccomp', '--size', '--perms'],
+  bwrap: ['--disable-userns', '--seccomp', '--size', '--perms'],
   nsenter: ['--preserve-credentials'],
-  unshare: ['--map-current-user', '--keep-caps'],
-  setpriv: ['--pdeathsig'],
+  unshare: ['--map-current-user', '--keep-caps', '--mount-proc'],
+  setpriv: ['--pdeathsig', '--ambient-caps'],
 }
 
 async function checkProgram(program: LaunchProgram): Promise<Check> {

@@ -6,13 +6,11 @@ export const DESCRIPTORS = {
   /** bubblewrap's options, each ended by NUL: command lines are readable for everybody, descriptors are not. */
   options: 3,
   seccomp: 4,
-  /** JSON documents about what bubblewrap started and how it ended. */
-  status: 5,
-  workloadErrors: 6,
+  workloadErrors: 5,
   /** Gets a byte when the cage is ready and the command is next. */
-  started: 7,
+  started: 6,
   /** The first of the empty files that lie over masked files, one for each. */
-  empty: 8,
+  empty: 7,
 } as const
 
 export interface BubblewrapContext {
@@ -75,8 +73,8 @@ exec "$@"
 
 /** `--disable-userns` counts on `--unshare-user`. `--die-with-parent` ends all of the cage when its launcher is gone. */
 function confinement({ newSession }: BubblewrapContext): readonly string[] {
-  const descriptors = ['--seccomp', String(DESCRIPTORS.seccomp), '--json-status-fd', String(DESCRIPTORS.status)]
-  return [...NAMESPACES, '--die-with-parent', ...(newSession ? ['--new-session'] : []), ...IDENTITY, ...descriptors]
+  const session = newSession ? ['--new-session'] : []
+  return [...NAMESPACES, '--die-with-parent', ...session, ...IDENTITY, '--seccomp', String(DESCRIPTORS.seccomp)]
 }
 
 const NAMESPACES = ['user', 'pid', 'ipc', 'uts', 'cgroup-try']

@@ -46,10 +46,8 @@ export class RunningCage implements Workload {
     this.stdout = child.stdout ?? undefined
     this.stderr = stderr
     const complaints = boundedText(readable(child, 2), 16_384)
-    const status = boundedText(readable(child, DESCRIPTORS.status), 16_384)
-    const ended = this.#whenEnded()
-    this.exited = ended.then((exit) => ({ ...exit, code: reportedCode(status()) ?? exit.code }))
-    this.begun = this.#whenBegun(ended, complaints)
+    this.exited = this.#whenEnded()
+    this.begun = this.#whenBegun(complaints)
     this.exited.catch(() => undefined) // `begun` says it too.
   }
 
@@ -89,14 +87,14 @@ export class RunningCage implements Workload {
         resolve(signal === null ? { code: code ?? 1 } : { code: 128 + constants.signals[signal], signal })
       })
     })
-    const texts = [2, DESCRIPTORS.status].map((descriptor) => whenClosed(readable(this.#child, descriptor)))
+    const complained = whenClosed(readable(this.#child, 2))
     return exit.then(async (result) => {
-      await Promise.all(texts)
+      await complained
       return result
     })
   }
 
-  #whenBegun(ended: Promise<WorkloadExit>, complaints: () => string): Promise<void> {
+  #whenBegun(complaints: () => string): Promise<void> {
     const signalled = new Promise<boolean>((resolve) => {
       const started = readable(this.#child, DESCRIPTORS.started)
       started.once('data', () => resolve(true))
@@ -105,7 +103,7 @@ export class RunningCage implements Workload {
     })
     return signalled.then(async (begun) => {
       if (begun) return
-      await ended.catch((error: Error) => Promise.reject(launchFailure(error.message)))
+      await this.exited.catch((error: Error) => Promise.reject(launchFailure(error.message)))
       throw launchFailure(complaints())
     })
   }
@@ -122,12 +120,6 @@ const COMMAND_PID = 2
 
 function whenClosed(stream: Readable): Promise<void> {
   return new Promise((resolve) => void stream.once('close', () => resolve()))
-}
-
-/** `{"exit-code": N}` among the JSON documents, which come without separators. Absent when the cage was ended from outside. */
-function reportedCode(status: string): number | undefined {
-  const code = /"exit-code"\s*:\s*(\d{1,3})/.exec(status)?.[1]
-  return code === undefined ? undefined : Number(code)
 }
 
 /** What the child writes to the descriptor. */

@@ -30,10 +30,11 @@ export interface LaunchOptions {
  * Starts the workload in the moat; the promise waits for the command's turn. Throws `host_unsupported` when namespaces,
  * seccomp or a program are missing and `workload_failed` when the file system cannot be laid out, with the reason.
  *
- * The chain is nsenter, unshare, setpriv, sh, bwrap, sh, COMMAND. Each becomes the next, but for two forks:
+ * The chain is nsenter, unshare, setpriv, sh, unshare, setpriv, bwrap, sh, COMMAND. Each becomes the next, but for forks:
  * - `sh` stays (KEEPER), and bwrap is the first process of a process namespace around the cage's own. A signal from the
  *   terminal therefore reaches neither: the command alone decides about Ctrl-C. (bwrap by itself ends from SIGINT and,
- *   with --die-with-parent, takes a command with it that handles SIGINT.)
+ *   with --die-with-parent, takes a command with it that handles SIGINT.) bwrap looks its child up in /proc, so that one
+ *   is mounted that belongs to the namespace; the capability to do so is given up before bwrap starts.
  * - bwrap is its own init in the cage; the command has process id 2 there.
  * When this process dies, the kernel ends `sh` (setpriv --pdeathsig), then bwrap and with it both process namespaces.
  */
@@ -73,12 +74,16 @@ exit $?
 `
 
 function chain(bubblewrap: BubblewrapArguments, moat: Moat, { limits }: LaunchOptions): Argv {
+  const unshare = requireProgram('unshare')
+  const setpriv = requireProgram('setpriv')
   const namespaces = [`--user=${moat.userNamespace}`, `--net=${moat.networkNamespace}`]
   const rest = [
     [...namespaces, '--preserve-credentials', '--'],
-    [requireProgram('unshare'), '--user', '--map-current-user', '--pid', '--'],
-    [requireProgram('setpriv'), '--pdeathsig', 'KILL', '--'],
+    [unshare, '--user', '--map-current-user', '--keep-caps', '--pid', '--'],
+    [setpriv, '--pdeathsig', 'KILL', '--'],
     [requireProgram('sh'), '-c', KEEPER, 'agentcage', String(process.pid)],
+    [unshare, '--mount-proc', '--'],
+    [setpriv, '--ambient-caps', '-all', '--inh-caps', '-all', '--'],
     [requireProgram('bwrap'), ...bubblewrap.command],
   ]
   const argv: Argv = [requireProgram('nsenter'), ...rest.flat()]
@@ -95,7 +100,7 @@ function start([file, ...args]: Argv, { emptyFiles }: BubblewrapArguments, optio
   const nothing = openSync('/dev/null', 'r+')
   try {
     const stdio: (StdioEntry | 'pipe')[] = [options.stdio[0], options.stdio[1], 'pipe']
-    for (const descriptor of [DESCRIPTORS.options, DESCRIPTORS.seccomp, DESCRIPTORS.status, DESCRIPTORS.started]) {
+    for (const descriptor of [DESCRIPTORS.options, DESCRIPTORS.seccomp, DESCRIPTORS.started]) {
       stdio[descriptor] = 'pipe'
     }
     stdio[DESCRIPTORS.workloadErrors] = errorEntry(options.stdio[2], nothing)

@@ -7,13 +7,13 @@ import { namesOf, type Argv, type Holder, type Limit, type LimitHost } from './l
 
 /** A systemd scope around the launcher: the user's own manager, or the system's for root. undefined when none serves. */
 export async function systemdScope(limits: WorkloadLimits, host: LimitHost): Promise<Holder | undefined> {
-  const wanted = namesOf(limits)
+  const wanted = namesOf(limits).filter((limit) => isControlled(limit, host.uid))
   const program = findProgram('systemd-run')
   const environment = managerEnvironment(host)
   if (wanted.length === 0 || program === undefined || environment === undefined) return undefined
   if (!(await answers(program, host, environment))) return undefined
   return {
-    held: new Set(wanted.filter((limit) => host.uid === 0 || isDelegated(limit, host.uid))),
+    held: new Set(wanted),
     wrap: (argv) => scope(program, limits, host, argv),
     environment,
     cleanup: async () => {},
@@ -42,13 +42,14 @@ async function answers(
   return code === 0
 }
 
-/** Which controllers the system's manager has passed on to the user's (Delegate=, cgroup version 2). */
-function isDelegated(limit: Limit, uid: number): boolean {
+/** Whether the manager has the controller: the system's from the kernel, the user's from the system's (Delegate=). */
+function isControlled(limit: Limit, uid: number): boolean {
+  const user = `user.slice/user-${uid}.slice/user@${uid}.service`
   try {
-    const folder = `/sys/fs/cgroup/user.slice/user-${uid}.slice/user@${uid}.service`
+    const folder = join('/sys/fs/cgroup', uid === 0 ? '' : user)
     return readFileSync(join(folder, 'cgroup.controllers'), 'latin1').split(/\s+/).includes(limit)
   } catch {
-    return false
+    return uid === 0 && existsSync(join('/sys/fs/cgroup', limit)) // Version 1, which is not passed on to users.
   }
 }
 

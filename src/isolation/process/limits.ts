@@ -53,5 +53,5 @@ function countsProcessesPerNamespace({ uid, kernel }: LimitHost): boolean {
 function warning(limit: Limit): string {
   const what =
     limit === 'memory' ? 'memory of the workload is not limited' : 'number of processes in the workload is not limited'
-  return `the ${what}: no systemd manager answers, and no control group with the ${limit} controller can be made`
+  return `the ${what}: no systemd manager with the ${limit} controller answers, and no control group with it can be made`
 }

@@ -8,9 +8,9 @@ import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 import { missingTools } from '../../support/requires.ts'
-import { plainPlan, runInCage, withMoat, withoutCages } from './real-cage.ts'
+import { plainPlan, runInCage, withMoat, withoutCages, withoutPython } from './real-cage.ts'
 
-const skip = withoutCages || missingTools('python3', 'bash', 'stty')
+const skip = withoutPython('fcntl', 'pty', 'termios') || missingTools('bash', 'stty')
 
 /** A supervisor as `agentcage run` is one: it outlives Ctrl-C and ends with the command. */
 const SUPERVISOR = `
@@ -53,7 +53,7 @@ async function atTerminal(
   steps: readonly (readonly [string, string])[],
 ): Promise<string> {
   const argv = [process.execPath, '--input-type=module', '-e', SUPERVISOR, '--', ...command]
-  const child = spawn('python3', ['-c', TYPIST, JSON.stringify([argv, steps])], {
+  const child = spawn('/usr/bin/python3', ['-c', TYPIST, JSON.stringify([argv, steps])], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   t.after(() => child.kill('SIGKILL')) // Its terminal hangs up then, and with it ends the rest.

@@ -8,10 +8,9 @@ import { test, type TestContext } from 'node:test'
 import type { WorkloadLimits } from '../../../src/isolation/isolation.ts'
 import { ownControlGroup } from '../../../src/isolation/process/limits-cgroup.ts'
 import { applyLimits, thisHost, type AppliedLimits } from '../../../src/isolation/process/limits.ts'
-import { missingTools } from '../../support/requires.ts'
-import { plainPlan, runInCage, withMoat, withoutCages, type Outcome } from './real-cage.ts'
+import { plainPlan, runInCage, withMoat, withoutCages, withoutPython, type Outcome } from './real-cage.ts'
 
-const skip = withoutCages || missingTools('python3')
+const skip = withoutPython('os')
 const MEBIBYTE = 1_048_576
 
 async function runLimited(

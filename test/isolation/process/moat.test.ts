@@ -9,8 +9,7 @@ import type { Server } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { CageError } from '../../../src/errors.ts'
 import { openMoat, RESOLVERS, type Moat } from '../../../src/isolation/process/moat.ts'
-import { missingTools } from '../../support/requires.ts'
-import { PROXY, plainPlan, runInCage, runScript, withMoat, withoutCages } from './real-cage.ts'
+import { PROXY, plainPlan, runInCage, runScript, withMoat, withoutCages, withoutPython } from './real-cage.ts'
 
 /** Answers each connection with a name and the address that the client dialled. */
 function answering(server: Server, name: string): void {
@@ -55,7 +54,7 @@ def ask(address, connect=True):
         s.sendto(b'me', (address, 53)); d, a = s.recvfrom(99); print(address, d.decode(), 'from', a[0])
 `
 
-const skip = withoutCages || missingTools('python3')
+const skip = withoutPython('socket')
 
 test('connections to any address arrive at the captured port and know where they were going', { skip }, async (t) => {
   const moat = await answeringMoat(t)

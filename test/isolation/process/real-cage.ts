@@ -1,12 +1,19 @@
+import { spawnSync } from 'node:child_process'
 import type { TestContext } from 'node:test'
 import { text } from 'node:stream/consumers'
 import type { Mount, WorkloadExit, WorkloadPlan } from '../../../src/isolation/isolation.ts'
 import { launchWorkload, type LaunchOptions, type Workload } from '../../../src/isolation/process/launch.ts'
 import { openMoat, type Moat } from '../../../src/isolation/process/moat.ts'
-import { missingTools } from '../../support/requires.ts'
+import { missingOnThisMachine, missingTools } from '../../support/requires.ts'
 
 /** For `test(name, { skip: withoutCages }, …)`. */
 export const withoutCages = missingTools('bwrap', 'nsenter', 'unshare', 'setpriv', 'ip')
+
+/** The same for what Python needs; Debian's python3-minimal lacks modules. */
+export function withoutPython(...modules: readonly string[]): string | false {
+  const { status } = spawnSync('/usr/bin/python3', ['-c', `import ${modules.join(', ')}`])
+  return withoutCages || (status === 0 ? false : missingOnThisMachine(`Python with ${modules.join(', ')}`))
+}
 
 export const PROXY = { address: '198.18.0.1', port: 3128 }
 

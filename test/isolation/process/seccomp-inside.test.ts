@@ -8,9 +8,9 @@ import { NEWEST_SYSCALL, SYSCALLS, syscallNumber } from '../../../src/isolation/
 import { machineArchitecture, RULES } from '../../../src/isolation/process/seccomp.ts'
 import type { Moat } from '../../../src/isolation/process/moat.ts'
 import { missingTools } from '../../support/requires.ts'
-import { plainPlan, runInCage, runScript, withMoat, withoutCages } from './real-cage.ts'
+import { plainPlan, runInCage, runScript, withMoat, withoutCages, withoutPython } from './real-cage.ts'
 
-const skip = withoutCages || missingTools('python3')
+const skip = withoutPython('ctypes', 'mmap', 'pty', 'socket')
 const machine = machineArchitecture() ?? 'x86_64'
 
 const PRELUDE = `
