@@ -62,12 +62,12 @@ export async function launchWorkload(plan: WorkloadPlan, moat: Moat, options: La
 
 /**
  * $1: the process id of who must be the parent, in case it died before the kernel was told to watch it.
- * The variables were for systemd-run.
+ * The variables were for systemd-run, or from it.
  */
 const KEEPER = `
 test "$PPID" = "$1" || exit 125
 shift
-unset XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS
+unset XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS INVOCATION_ID
 trap : HUP INT QUIT TERM USR1 USR2
 "$@"
 exit $?
