@@ -19,6 +19,7 @@ import type { Secret } from '../secrets/secret.ts'
 import { ensurePrivateFolder } from '../system/files.ts'
 import { cageState, configHome, stateHome } from '../system/paths.ts'
 import { cageNameFor, emptyConfig, requireProcessIsolation, withAdditions, type RunAdditions } from './run-config.ts'
+import { relayFiles } from './run-stdio.ts'
 import { placeholdersOf, secretBindings } from './secrets.ts'
 import { isConfigInProject, settingsFiles } from './settings.ts'
 
@@ -197,10 +198,15 @@ async function runWorkload({ request, config, name, moat, authority, placeholder
   const limits = await applyLimits(prepared.plan.limits)
   cleanup.defer(() => limits.cleanup())
   for (const warning of [...prepared.warnings, ...limits.warnings]) log(`warning: ${warning}`)
-  const workload = await launchWorkload(prepared.plan, moat, { stdio: request.stdio, limits, signal: failure.signal })
+  const relayed = await relayFiles(request.stdio)
+  cleanup.use(relayed)
+  const { stdio, drained } = relayed
+  const workload = await launchWorkload(prepared.plan, moat, { stdio, limits, signal: failure.signal })
+  relayed.release()
   const forwarding = request.onStarted(workload)
   cleanup.use(forwarding)
   const exit = await workload.exited
+  await drained
   for (const { path, reason } of prepared.leftovers()) log(`warning: ${path} ${reason}; look at it before you use it outside the cage`)
   if (failure.signal.aborted) throw egressFailure(failure.signal.reason)
   return exit
