@@ -47,6 +47,9 @@ const IN_FLIGHT_BYTES = 128 * 1024 * 1024
 /** How long exchanges under way may go on after `close`. */
 const DRAIN_MS = 10_000
 
+/** How long those that were ended may take to say so. */
+const LAST_WORDS_MS = 1000
+
 const LONGEST_TIMER_MS = 2_147_483_647
 
 /**
@@ -108,9 +111,9 @@ export class Egress {
     const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
     this.#front.close()
     await this.#dns?.close()
-    await this.#core.live.drained(drainMs)
+    await this.#front.ended(drainMs)
     this.#core.live.endAll(new Denial('egress_closed', 'the egress is shutting down'))
-    await this.#core.live.drained(1000)
+    await this.#front.ended(LAST_WORDS_MS)
     this.#front.destroy()
     this.#current.ruling.upstream.close()
     await Promise.all(closed)

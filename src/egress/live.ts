@@ -10,11 +10,6 @@ export interface LiveExchange {
 /** The exchanges under way. When the policy changes, those that it no longer allows are ended. */
 export class LiveExchanges {
   readonly #live = new Set<LiveExchange>()
-  #onDrained: (() => void) | undefined
-
-  get size(): number {
-    return this.#live.size
-  }
 
   add(exchange: LiveExchange): void {
     this.#live.add(exchange)
@@ -22,20 +17,6 @@ export class LiveExchanges {
 
   remove(exchange: LiveExchange): void {
     this.#live.delete(exchange)
-    if (this.#live.size === 0) this.#onDrained?.()
-  }
-
-  /** Resolves when none is left, or when the time is over. */
-  async drained(withinMs: number): Promise<void> {
-    if (this.#live.size === 0 || withinMs === 0) return
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, withinMs)
-      this.#onDrained = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
-    this.#onDrained = undefined
   }
 
   judgeAgain(policy: DomainPolicy, now: Date): void {

@@ -69,6 +69,8 @@ export function readBody(stream: Readable, { maxBytes, budget }: BodyBounds): Pr
     function onBroken(): void {
       fail(new Denial('client_aborted', 'the request ended before its body did'))
     }
+    // A client that went away while its head was judged will not be heard of again.
+    if (stream.destroyed && !stream.readableEnded) return onBroken()
     stream.on('data', onData).on('end', onEnd).on('error', onBroken).on('close', onBroken)
   })
 }

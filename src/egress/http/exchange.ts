@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { DomainQuery } from '../../policy/domains.ts'
 import type { EgressCore } from '../core.ts'
 import { Denial } from '../denial.ts'
 import type { ChainResult } from '../inspect/chain.ts'
@@ -29,6 +30,8 @@ export interface InboundRequest {
   readonly reused: boolean
   /** Answers `Expect: 100-continue`, once the body is wanted. */
   readonly proceed?: () => void
+  /** Whether the body broke off because what came was malformed. */
+  readonly isBroken?: () => boolean
 }
 
 /** A request that was judged and may leave, still with placeholders. */
@@ -111,6 +114,12 @@ export function accept(record: ExchangeRecord, { findings, denial }: ChainResult
   if (denial !== undefined) throw denial
 }
 
+/** By the policy of now: while a body was read or a connection made, a permission may have ended. Throws a Denial. */
+export function refuseForbidden(core: EgressCore, query: DomainQuery): void {
+  const decision = core.ruling().policy.decide(query, core.clock())
+  if (decision.kind === 'deny') throw new Denial(decision.code, decision.reason)
+}
+
 /** Throws a Denial when a placeholder or a live secret is on its way to where it must not go. */
 export function refuseMisuse(secrets: SecretSet, request: OutboundRequest): void {
   const misuse = secrets.misuse(request)
@@ -149,8 +158,9 @@ async function receiveBody(core: EgressCore, request: InboundRequest): Promise<B
 export function denialFor(core: EgressCore, error: unknown, request: InboundRequest): Denial {
   if (error instanceof Denial) {
     if (error.cause !== undefined) core.log(`${error.message}: ${error.cause instanceof Error ? error.cause.message : String(error.cause)}`)
-    const misdirected = error.code === 'authority_mismatch' && request.reused
-    return misdirected ? new Denial('misdirected_request', error.message) : error
+    if (error.code === 'authority_mismatch' && request.reused) return new Denial('misdirected_request', error.message)
+    if (error.code === 'client_aborted' && request.isBroken?.() === true) return new Denial('bad_request', 'malformed HTTP request')
+    return error
   }
   core.log(`internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
   return new Denial('egress_failed', 'the egress failed')

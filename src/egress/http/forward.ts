@@ -1,3 +1,4 @@
+import { constants } from 'node:http2'
 import { pipeline, type Readable } from 'node:stream'
 import { formatAuthority } from '../../policy/host.ts'
 import type { EgressCore, Ruling } from '../core.ts'
@@ -7,7 +8,7 @@ import type { OutboundRequest, SecretSet } from '../secrets/binding.ts'
 import { InjectionRefused, type Injection } from '../secrets/injector.ts'
 import { acceptableCodings, decodersFor } from '../secrets/content-coding.ts'
 import type { UpstreamCall, UpstreamRequest, UpstreamResponse } from '../upstream/upstream.ts'
-import type { InboundRequest, JudgedRequest } from './exchange.ts'
+import { refuseForbidden, type InboundRequest, type JudgedRequest } from './exchange.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
 import { endToEnd, headerValue, headerValues, withHeader, withoutHeaders, type HeaderList } from './headers.ts'
 import { drainBody, relayBody } from './relay.ts'
@@ -22,33 +23,31 @@ export interface ExchangeEnds {
 
 /** Sends a judged request with its real credentials and streams the redacted answer back. Rejects with a Denial. */
 export async function forward(core: EgressCore, judged: JudgedRequest, ends: ExchangeEnds): Promise<void> {
-  const ruling = core.ruling()
-  const outgoing = inject(ruling, judged, ends.record)
-  const call = await send(ruling, outgoing, ends.request.protocol)
   const { authority, path } = judged.destination
-  let denial: Denial | undefined
-  let finished = false
-  const live: LiveExchange = {
-    query: { ...authority, method: judged.method, path },
-    end: (reason) => {
-      denial = reason
-      call.cancel()
-    },
+  const query = { ...authority, method: judged.method, path }
+  refuseForbidden(core, query)
+  const ruling = core.ruling()
+  const under: { call?: UpstreamCall; denial?: Denial; isOver: boolean } = { isOver: false }
+  function end(denial: Denial): void {
+    under.denial ??= denial
+    under.call?.cancel()
   }
+  const live: LiveExchange = { query, end }
   core.live.add(live)
   ends.reply.onClose(() => {
-    if (finished) return
-    denial ??= new Denial('client_aborted', 'the workload went away before the response ended')
-    call.cancel()
+    if (!under.isOver) end(new Denial('client_aborted', 'the workload went away before the response ended'))
   })
   try {
+    const outgoing = inject(ruling, judged, ends.record)
+    under.call = await send(ruling, outgoing, ends.request.protocol)
+    if (under.denial !== undefined) throw under.denial
     ends.record.bytesOut = outgoing.body.length
-    await respond(core, ruling, await call.response, ends)
-    finished = true
+    await respond(core, ruling, await under.call.response, ends)
   } catch (error) {
-    call.cancel()
-    throw denial ?? error
+    under.call?.cancel()
+    throw under.denial ?? error
   } finally {
+    under.isOver = true
     core.live.remove(live)
   }
 }
@@ -96,7 +95,7 @@ async function send(ruling: Ruling, judged: JudgedRequest, protocol: 'http/1.1' 
   if (session === undefined) return ruling.upstream.http1.send({ ...request, headers: http1Headers(request, protocol) })
   const { stream, response } = ruling.upstream.http2.open(session, { ...request, headers: http2Headers(request) })
   stream.end(body)
-  return { response, cancel: () => void stream.close() }
+  return { response, cancel: () => void stream.close(constants.NGHTTP2_CANCEL) }
 }
 
 /** RFC 9112: one Host in normal form, a Content-Length that is true, and no `Expect`, which was answered here. */
@@ -132,8 +131,9 @@ export async function respond(core: EgressCore, { secrets }: Ruling, response: U
 async function passOn(core: EgressCore, response: UpstreamResponse, { reply, record }: ExchangeEnds): Promise<void> {
   reply.start(response.status, response.reason, responseFields(response))
   await relayBody(response.body, reply, undefined, (count) => (record.bytesIn += count))
+  const trailers = endToEnd(response.trailers())
   finish(core, record)
-  reply.end(endToEnd(response.trailers()))
+  reply.end(trailers)
 }
 
 /** A body whose small size is known is read whole: then its new length is known too, and it leaves in one piece. */
@@ -142,6 +142,7 @@ async function redactWhole(core: EgressCore, secrets: SecretSet, response: Upstr
   const { headers, redacted } = secrets.redactHeaders(withoutHeaders(responseFields(response), isFramingField))
   const pieces: Buffer[] = []
   await drainBody(response.body, (chunk) => pieces.push(redactor.push(chunk)))
+  response.trailers()
   const body = Buffer.concat([...pieces, redactor.end()])
   record.redacted = new Set([...redacted, ...redactor.redacted])
   record.bytesIn = body.length

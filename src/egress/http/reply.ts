@@ -1,4 +1,4 @@
-import { STATUS_CODES, type ServerResponse } from 'node:http'
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import { constants, type ServerHttp2Stream, type ServerStreamResponseOptions } from 'node:http2'
 import { withoutHeaders, type HeaderList } from './headers.ts'
 
@@ -15,7 +15,7 @@ export interface Reply {
   /** False asks the caller to wait for `onDrain`. */
   write(chunk: Buffer): boolean
   onDrain(resume: () => void): void
-  /** Called once, when the client is gone or the response is complete. */
+  /** Called once, when the client is gone or the response is complete; at once if that is so already. */
   onClose(closed: () => void): void
   end(trailers: HeaderList): void
   /** Breaks the response off so that the client cannot take it for complete. */
@@ -35,9 +35,12 @@ export function http1Reply(response: ServerResponse): Reply {
       return response.headersSent
     },
     whole(status, reason, headers, body) {
-      const closing = response.req.complete ? [] : ['Connection', 'close']
-      response.writeHead(status, reason ?? STATUS_CODES[status] ?? '', [...headers, ...closing])
-      response.end(body)
+      const isOver = response.req.complete
+      response.writeHead(status, reason ?? STATUS_CODES[status] ?? '', [...headers, ...(isOver ? [] : ['Connection', 'close'])])
+      if (isOver) return void response.end(body)
+      response.write(body)
+      response.flushHeaders()
+      discardRest(response.req, () => response.end())
     },
     start(status, reason, headers) {
       response.writeHead(status, reason, headers as string[])
@@ -51,7 +54,7 @@ export function http1Reply(response: ServerResponse): Reply {
       return response.write(chunk)
     },
     onDrain: (resume) => response.on('drain', resume),
-    onClose: (closed) => response.once('close', closed),
+    onClose: (closed) => (response.closed ? closed() : void response.once('close', closed)),
     end(trailers) {
       wrote = true
       if (trailers.length > 0) response.addTrailers(pairs(trailers))
@@ -59,6 +62,22 @@ export function http1Reply(response: ServerResponse): Reply {
     },
     abort: () => response.destroy(),
   }
+}
+
+const LINGER_MS = 2000
+
+/**
+ * Reads on without keeping anything, for a while: a connection that is closed while the client still sends is reset,
+ * and the client may never see the answer (RFC 9112 section 9.6).
+ */
+function discardRest(request: IncomingMessage, done: () => void): void {
+  const timer = setTimeout(finish, LINGER_MS).unref()
+  function finish(): void {
+    clearTimeout(timer)
+    request.off('end', finish).off('close', finish)
+    done()
+  }
+  request.once('end', finish).once('close', finish).resume()
 }
 
 export function http2Reply(stream: ServerHttp2Stream): Reply {
@@ -79,7 +98,7 @@ export function http2Reply(stream: ServerHttp2Stream): Reply {
     },
     write: (chunk) => stream.write(chunk),
     onDrain: (resume) => stream.on('drain', resume),
-    onClose: (closed) => stream.once('close', closed),
+    onClose: (closed) => (stream.destroyed ? closed() : void stream.once('close', closed)),
     end(fields) {
       trailers = withoutHeaders(fields, (name) => name.startsWith(':'))
       stream.end()

@@ -26,6 +26,9 @@ export class Front {
   readonly #http1: Http1Front
   readonly #http2: Http2Front
   readonly #sockets = new Set<Socket>()
+  /** Those of which it is not known yet what they want. */
+  readonly #undecided = new Set<Socket>()
+  #onEmpty: (() => void) | undefined
 
   constructor(core: EgressCore, authority: CertificateAuthority) {
     this.#core = core
@@ -38,7 +41,7 @@ export class Front {
   async acceptProxy(socket: Socket): Promise<void> {
     if (!this.#admit(socket)) return
     const opening = await readOpening(socket)
-    if (opening.kind === 'http') this.#http1.accept(socket, { via: 'proxy', scheme: 'http' })
+    if (opening.kind === 'http') this.#acceptHttp1(socket, { via: 'proxy', scheme: 'http' })
     else if (opening.kind === 'socks5') this.#acceptSocks(socket)
     else this.#refuse(socket, opening, { via: 'proxy', scheme: 'http' })
   }
@@ -48,21 +51,36 @@ export class Front {
     if (!this.#admit(socket)) return
     const opening = await readOpening(socket)
     const route: Route = { via: 'transparent', scheme: 'http', port }
-    if (opening.kind === 'http') return this.#http1.accept(socket, route)
+    if (opening.kind === 'http') return this.#acceptHttp1(socket, route)
     const host = opening.kind === 'tls' ? serverHost(opening.serverName) : undefined
     if (host === undefined) return this.#refuse(socket, opening, route)
     this.#startTls(socket, host, { via: 'transparent', scheme: 'https', authority: { host, port } })
   }
 
-  /** Stops taking requests; exchanges under way go on. */
+  /** Stops taking requests; exchanges under way go on, and their connections end with them. */
   close(): void {
+    for (const socket of this.#undecided) socket.destroy()
     this.#http1.close()
     this.#http2.close()
+  }
+
+  /** Resolves when every connection has ended, or when the time is over. */
+  async ended(withinMs: number): Promise<void> {
+    if (this.#sockets.size === 0 || withinMs === 0) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, withinMs)
+      this.#onEmpty = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    this.#onEmpty = undefined
   }
 
   /** Ends every connection. */
   destroy(): void {
     for (const socket of this.#sockets) socket.destroy()
+    this.#http1.destroy()
   }
 
   #admit(socket: Socket): boolean {
@@ -71,17 +89,30 @@ export class Front {
       return false
     }
     this.#sockets.add(socket)
+    this.#undecided.add(socket)
     socket.setNoDelay(true)
     socket.on('error', () => socket.destroy())
-    socket.once('close', () => this.#sockets.delete(socket))
+    socket.once('close', () => this.#forget(socket))
     return true
+  }
+
+  #forget(socket: Socket): void {
+    this.#sockets.delete(socket)
+    this.#undecided.delete(socket)
+    if (this.#sockets.size === 0) this.#onEmpty?.()
+  }
+
+  #acceptHttp1(socket: Socket, route: Route): void {
+    this.#undecided.delete(socket)
+    this.#http1.accept(socket, route)
   }
 
   /** Inside CONNECT or SOCKS: TLS for the same host, or plain HTTP for it. */
   async #acceptTunnel(socket: Socket, via: 'connect' | 'socks5', target: Authority): Promise<void> {
+    this.#undecided.add(socket)
     const opening = await readOpening(socket)
     const route: Route = { via, scheme: 'http', authority: target }
-    if (opening.kind === 'http') return this.#http1.accept(socket, route)
+    if (opening.kind === 'http') return this.#acceptHttp1(socket, route)
     if (opening.kind !== 'tls') return this.#refuse(socket, opening, route)
     // Clients send no server name for an address (RFC 6066 section 3); the tunnel's own target names it then.
     const host = opening.serverName === undefined ? target.host : serverHost(opening.serverName)
@@ -134,6 +165,7 @@ export class Front {
     secure.once('secure', () => {
       clearTimeout(timer)
       established = true
+      this.#undecided.delete(socket)
       // `tls.Server` clears this flag; without it `node:http2` waits for a client's 'secureConnect', which never comes.
       Object.assign(secure, { secureConnecting: false })
       if (secure.alpnProtocol === 'h2') this.#http2.accept(secure, route)

@@ -18,12 +18,27 @@ const KEEP_ALIVE_MS = 75_000
 /** What the HTTP/1.1 front hands back: a tunnel that the client asked for with CONNECT. */
 export type OnTunnel = (socket: Socket, target: Authority) => void
 
+/** Requests that may wait for their turn on one connection (pipelining, RFC 9112 section 9.3.2). Real clients have one. */
+const PIPELINED = 32
+
+/** A client connection and what is under way on it. */
+interface Connection {
+  readonly route: Route
+  /** Requests whose response has not left completely. */
+  open: number
+  /** The last one that began to arrive. */
+  request?: IncomingMessage
+  /** What came could not be read; what was being received is malformed. */
+  isBroken: boolean
+}
+
 /** Speaks HTTP/1.1 on connections whose route is known. One `http.Server` serves them all; it listens nowhere itself. */
 export class Http1Front {
   readonly #core: EgressCore
   readonly #server: Server
   readonly #onTunnel: OnTunnel
-  readonly #routes = new WeakMap<Duplex, { readonly route: Route; requests: number }>()
+  readonly #connections = new Map<Duplex, Connection>()
+  #isClosing = false
 
   constructor(core: EgressCore, onTunnel: OnTunnel) {
     this.#core = core
@@ -50,24 +65,48 @@ export class Http1Front {
   }
 
   accept(socket: Socket, route: Route): void {
-    this.#routes.set(socket, { route, requests: 0 })
+    this.#connections.set(socket, { route, open: 0, isBroken: false })
+    socket.once('close', () => this.#connections.delete(socket))
     this.#server.emit('connection', socket)
+    if (this.#isClosing) socket.destroySoon()
   }
 
+  /** Connections end as soon as nothing is under way on them. */
   close(): void {
-    this.#server.closeIdleConnections()
+    this.#isClosing = true
+    for (const [socket, { open }] of this.#connections) if (open === 0) (socket as Socket).destroySoon()
+  }
+
+  /** Stops looking after time limits; for when every connection has ended. */
+  destroy(): void {
     this.#server.close()
   }
 
   #handle(request: IncomingMessage, response: ServerResponse, proceed?: () => void): void {
-    const inbound = this.#inbound(request, proceed)
+    const connection = this.#connectionOf(request)
+    if (connection.isBroken) return // What was parsed behind the end.
+    const problem = framingProblem(request)
+    if (problem !== undefined) return this.#refuseUnread(request.socket, connection, new Denial('bad_request', problem))
+    if (connection.open >= PIPELINED) return this.#breakOff(request.socket, new Denial('bad_request', 'too many pipelined requests'))
+    const inbound = this.#inbound(request, connection, proceed)
+    connection.open += 1
+    response.once('close', () => this.#answered(request.socket, connection))
     void handleExchange(this.#core, inbound, http1Reply(response))
   }
 
-  #inbound(request: IncomingMessage, proceed?: () => void): InboundRequest {
-    const connection = this.#routes.get(request.socket)
+  #answered(socket: Socket, connection: Connection): void {
+    connection.open -= 1
+    if (this.#isClosing && connection.open === 0) socket.destroySoon()
+  }
+
+  #connectionOf(request: IncomingMessage): Connection {
+    const connection = this.#connections.get(request.socket)
     if (connection === undefined) throw new TypeError('a request on a connection without a route')
-    connection.requests += 1
+    return connection
+  }
+
+  #inbound(request: IncomingMessage, connection: Connection, proceed?: () => void): InboundRequest {
+    connection.request = request
     const { headers } = request
     return {
       protocol: 'http/1.1',
@@ -79,33 +118,41 @@ export class Http1Front {
       body: request,
       hasBody: headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0',
       reused: false, // RFC 9110 section 15.5.20 is for connections that carry several authorities: HTTP/2.
+      isBroken: () => connection.isBroken && !request.complete,
       ...(proceed === undefined ? {} : { proceed }),
     }
   }
 
   /** CONNECT is for the explicit proxy; inside a tunnel it would be a second, unrelated destination. */
   #connect(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    const route = this.#routes.get(request.socket)?.route
+    const { route, open, isBroken } = this.#connectionOf(request)
+    if (isBroken) return
+    if (open > 0) return this.#breakOff(socket, new Denial('bad_request', 'CONNECT behind a request that is not answered'))
     const target = parseAuthority(request.url ?? '')
     const host = headerValues(request.rawHeaders, 'host')
-    if (route?.via !== 'proxy') return this.#refuse(request, socket, new Denial('bad_request', 'CONNECT inside a tunnel'))
+    if (route.via !== 'proxy') return this.#refuse(request, socket, new Denial('bad_request', 'CONNECT inside a tunnel'))
     if (target === undefined) return this.#refuse(request, socket, new Denial('bad_request', 'the CONNECT target must be host:port'))
     const named = parseAuthority(host[0] ?? request.url ?? '', target.port)
     if (host.length > 1 || named?.host !== target.host || named.port !== target.port) {
       return this.#refuse(request, socket, new Denial('authority_mismatch', `SNI/Host header mismatch: CONNECT ${request.url}, Host ${host.join(', ')}`))
     }
+    this.#connections.delete(socket)
     socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
     if (head.length > 0) socket.unshift(head)
     this.#onTunnel(socket, target)
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const connection = this.#connectionOf(request)
+    if (connection.isBroken) return
+    if (connection.open > 0) return this.#breakOff(socket, new Denial('bad_request', 'an upgrade behind a request that is not answered'))
+    this.#connections.delete(socket)
     if (head.length > 0) socket.unshift(head)
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false
     response.assignSocket(socket)
     response.once('finish', () => socket.end())
-    void relayHttp1WebSocket(this.#core, this.#inbound(request), response)
+    void relayHttp1WebSocket(this.#core, this.#inbound(request, connection), response)
   }
 
   #refuse(request: IncomingMessage, socket: Socket, denial: Denial): void {
@@ -114,13 +161,53 @@ export class Http1Front {
   }
 
   #malformed(error: NodeJS.ErrnoException, socket: Socket): void {
-    if (error.code === 'ECONNRESET' || socket.destroyed) return void socket.destroy()
-    const route = this.#routes.get(socket)?.route
-    const named = { host: route?.authority?.host ?? '', port: route?.authority?.port ?? route?.port ?? 0, path: '' }
-    const record = new ExchangeRecord(this.#core, 'http/1.1', '', named)
+    const connection = this.#connections.get(socket)
+    if (error.code === 'ECONNRESET' || socket.destroyed || connection === undefined) return void socket.destroy()
     const reason = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'the request head took too long' : 'malformed HTTP request'
-    refuseRaw(this.#core, record, socket, new Denial('bad_request', reason))
+    const denial = new Denial('bad_request', reason)
+    if (connection.isBroken) return // It was refused already.
+    // In the middle of a body: the exchange that was receiving it records it.
+    if (connection.open > 0 && connection.request?.complete === false) {
+      connection.isBroken = error.code !== 'HPE_INVALID_EOF_STATE' // The client went away.
+      return void socket.destroy()
+    }
+    this.#refuseUnread(socket, connection, denial)
   }
+
+  /** Answers what cannot be read as a request, where an answer can still be told apart, and closes the connection. */
+  #refuseUnread(socket: Socket, connection: Connection, denial: Denial): void {
+    connection.isBroken = true
+    if (connection.open > 0) return this.#breakOff(socket, denial)
+    refuseRaw(this.#core, this.#recordOf(connection), socket, denial)
+  }
+
+  /** Closes a connection on which a response is under way: nothing more can be said on it. */
+  #breakOff(socket: Socket, denial: Denial): void {
+    const connection = this.#connections.get(socket)
+    socket.destroy()
+    if (connection === undefined) return
+    connection.isBroken = true
+    try {
+      this.#recordOf(connection).write(denial)
+    } catch (error) {
+      this.#core.log(`audit: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+
+  #recordOf({ route }: Connection): ExchangeRecord {
+    const named = { host: route.authority?.host ?? '', port: route.authority?.port ?? route.port ?? 0, path: '' }
+    return new ExchangeRecord(this.#core, 'http/1.1', '', named)
+  }
+}
+
+/**
+ * What is wrong with the frame of a request that the parser takes. Any transfer coding but `chunked`, once, would stay
+ * on the body, which travels on without the field that names it.
+ */
+function framingProblem({ httpVersionMajor, httpVersion, headers }: IncomingMessage): string | undefined {
+  if (httpVersionMajor !== 1) return `HTTP/${httpVersion} is not HTTP/1`
+  const codings = headers['transfer-encoding']
+  return codings === undefined || codings.toLowerCase() === 'chunked' ? undefined : 'unsupported transfer coding'
 }
 
 /** Answers on a bare socket, where there is no `ServerResponse`, and closes it. */

@@ -27,11 +27,17 @@ export class Http2Front {
       settings: { enableConnectProtocol: true, maxConcurrentStreams: CONCURRENT_STREAMS, maxHeaderListSize: MAX_HEADER_BYTES },
       maxHeaderListPairs: 1000,
       maxSessionMemory: 32,
+      // What is malformed resets its stream before we hear of it; the second time it ends the connection, with a record.
+      maxSessionInvalidFrames: 0,
+      strictSingleValueFields: false, // Duplicates are the upstream's to send and the client's to judge.
     })
     let requests = 0
     this.#sessions.add(session)
     session.on('close', () => this.#sessions.delete(session))
-    session.on('error', () => session.destroy())
+    session.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code?.startsWith('ERR_HTTP2_') === true) this.#recordMalformed(route)
+      session.destroy()
+    })
     session.on('sessionError', () => {})
     session.setTimeout(IDLE_MS, () => session.close())
     session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, rawHeaders: readonly string[]) => {
@@ -60,6 +66,15 @@ export class Http2Front {
     if (inbound.method !== 'CONNECT') void handleExchange(this.#core, inbound, http2Reply(stream))
     else if (headers[':protocol'] === 'websocket') void relayHttp2WebSocket(this.#core, inbound, stream)
     else this.#refuseConnect(inbound, stream)
+  }
+
+  #recordMalformed({ authority, port }: Route): void {
+    const record = new ExchangeRecord(this.#core, 'h2', '', { host: authority?.host ?? '', port: authority?.port ?? port ?? 0, path: '' })
+    try {
+      record.write(new Denial('bad_request', 'malformed HTTP/2'))
+    } catch (error) {
+      this.#core.log(`audit: ${error instanceof Error ? error.message : String(error)}`)
+    }
   }
 
   #refuseConnect(inbound: InboundRequest, stream: ServerHttp2Stream): void {

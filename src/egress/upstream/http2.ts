@@ -20,10 +20,16 @@ export interface Http2Call {
   readonly response: Promise<UpstreamResponse>
 }
 
+/** A session on its way, and once it is there. */
+interface Slot {
+  readonly opening: Promise<ClientHttp2Session | undefined>
+  session?: ClientHttp2Session | undefined
+}
+
 /** HTTP/2 sessions, one an origin. */
 export class Http2Sessions {
   readonly #options: DialOptions
-  readonly #sessions = new Map<string, Promise<ClientHttp2Session | undefined>>()
+  readonly #sessions = new Map<string, Slot>()
   readonly #http1Only = new LRUCache<string, true>({ max: 1000, ttl: HTTP1_ONLY_MS })
 
   constructor(options: DialOptions) {
@@ -39,17 +45,16 @@ export class Http2Sessions {
     const key = formatAuthority(origin.authority)
     if (this.#http1Only.has(key)) return Promise.resolve(undefined)
     const known = this.#sessions.get(key)
-    if (known !== undefined) return known
+    if (known !== undefined && isOpen(known.session)) return known.opening
     const opening = this.#connect(origin, key)
-    this.#sessions.set(key, opening)
-    const forget = (): void => void (this.#sessions.get(key) === opening && this.#sessions.delete(key))
-    opening.then(
-      (session) => {
-        if (session === undefined || session.destroyed) forget()
-        else session.once('close', forget).once('goaway', forget)
-      },
-      forget,
-    )
+    const slot: Slot = { opening }
+    this.#sessions.set(key, slot)
+    const forget = (): void => void (this.#sessions.get(key) === slot && this.#sessions.delete(key))
+    opening.then((session) => {
+      slot.session = session
+      if (session === undefined) forget()
+      else session.once('close', forget).once('goaway', forget)
+    }, forget)
     return opening
   }
 
@@ -57,12 +62,12 @@ export class Http2Sessions {
   open(session: ClientHttp2Session, request: Omit<UpstreamRequest, 'body'>): Http2Call {
     const { origin, method, path, headers } = request
     const pseudo = [':method', method, ':scheme', origin.scheme, ':authority', authorityField(origin), ':path', path]
-    const stream = session.request([...pseudo, ...headers], { endStream: false })
+    const stream = openStream(session, [...pseudo, ...headers], origin)
     return { stream, response: responseOf(stream, session, origin) }
   }
 
   close(): void {
-    for (const opening of this.#sessions.values()) {
+    for (const { opening } of this.#sessions.values()) {
       opening.then(
         (session) => session?.close(),
         () => {},
@@ -78,14 +83,31 @@ export class Http2Sessions {
       this.#http1Only.set(key, true)
       return undefined
     }
-    const session = connect(`https://${key}`, {
+    const options = {
       createConnection: () => socket,
       settings: { enablePush: false, maxHeaderListSize: 65_536 },
       maxHeaderListPairs: 1000,
-    })
+      strictSingleValueFields: false, // Duplicates are the workload's to send and the upstream's to judge.
+    }
+    const session = connect(`https://${key}`, options)
     session.on('error', () => session.destroy())
     session.setTimeout(IDLE_SESSION_MS, () => session.close())
     return session
+  }
+}
+
+/** A session that is on its way counts as open. */
+function isOpen(session: ClientHttp2Session | undefined): boolean {
+  return session === undefined || !(session.closed || session.destroyed)
+}
+
+/** Throws a Denial when the session ended a moment ago. */
+function openStream(session: ClientHttp2Session, headers: HeaderList, origin: Origin): ClientHttp2Stream {
+  try {
+    return session.request(headers, { endStream: false })
+  } catch (error) {
+    if (isOpen(session)) throw error
+    throw new Denial('upstream_unreachable', `the connection to ${formatAuthority(origin.authority)} has ended`, { cause: error })
   }
 }
 
@@ -114,7 +136,11 @@ function responseOf(stream: ClientHttp2Stream, session: ClientHttp2Session, orig
         reason: '',
         headers: withoutHeaders(raw, (field) => field.startsWith(':')),
         body: stream,
-        trailers: () => trailers,
+        trailers() {
+          // Node ends the body of a stream that was reset in the same way as one that is whole.
+          if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) throw new Denial('upstream_aborted', 'the upstream ended the response early')
+          return trailers
+        },
         address: session.destroyed ? '' : (session.socket.remoteAddress ?? ''),
       })
     })

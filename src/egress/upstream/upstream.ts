@@ -31,7 +31,7 @@ export interface UpstreamResponse {
   readonly reason: string
   readonly headers: HeaderList
   readonly body: Readable
-  /** The fields after the body; complete once `body` has ended. */
+  /** The fields after the body, once `body` has ended. Throws a Denial when it ended because it broke off. */
   trailers(): HeaderList
   /** The address of the peer. */
   readonly address: string

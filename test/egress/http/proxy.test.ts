@@ -55,7 +55,12 @@ test('absolute form with https: the egress speaks TLS with the upstream', async 
 
 test('CONNECT with HTTP/1.1 inside TLS', async (t) => {
   const bed = await startBed(t, { hosts })
-  const response = await get('https://api.test/v1', { ...bed, method: 'POST', body: 'hello' })
+  const response = await get('https://api.test/v1', {
+    proxy: bed.proxy,
+    ca: bed.ca,
+    method: 'POST',
+    body: 'hello',
+  })
   assert.equal(response.status, 200)
   const { method, url, body, protocol } = json(response)
   assert.deepEqual({ method, url, body, protocol }, { method: 'POST', url: '/v1', body: 'hello', protocol: 'http/1.1' })
