@@ -1,0 +1,204 @@
+import { hash } from 'node:crypto'
+import type { HeaderList } from '../../http/headers.ts'
+import { base64Text } from './base64.ts'
+import { announcedCoding, codingsOf, decompress, decompressAnnounced } from './compression.ts'
+import { embeddedStreams, MAX_EMBEDDED } from './embedded.ts'
+import { unescaped } from './escapes.ts'
+import { hexText } from './hex.ts'
+import { decodedCharset, foldedText, wideText } from './unicode.ts'
+import { View } from './view.ts'
+
+/** What is looked at. For a message of a stream only the body: its head was looked at before. */
+export interface Content {
+  readonly host?: string
+  /** Path and query. */
+  readonly path?: string
+  readonly headers?: HeaderList
+  readonly contentType: string
+  /** `Content-Encoding`; '' when there is none. */
+  readonly contentEncoding: string
+  readonly body: Buffer
+}
+
+export interface DecodeLimits {
+  /** Layers that are undone. */
+  readonly maxDepth: number
+  /** Bytes of decoded views for a body of this size. */
+  readonly maxBytes: (bodyBytes: number) => number
+  readonly maxViews: number
+}
+
+const MEBI = 1_048_576
+
+/** Ordinary content never comes near: JSON in JSON in JSON, with images in it, is three layers and twice its size. */
+export const DECODE_LIMITS: DecodeLimits = {
+  maxDepth: 4,
+  maxBytes: (bodyBytes) => Math.min(64 * MEBI, 4 * bodyBytes + 4 * MEBI),
+  maxViews: 256,
+}
+
+/**
+ * Every view of one exchange's or message's content, as sent and decoded, made when asked for and kept for the next who
+ * asks. What cannot be undone within the limits is not passed over: `truncated` and `undecodable` say so, after the
+ * last view was taken.
+ */
+export class ContentViews implements Iterable<View> {
+  readonly #content: Content
+  readonly #limits: DecodeLimits
+  readonly #views: View[] = []
+  readonly #seen = new Set<string>()
+  #source: Generator<View> | undefined
+  #bytesLeft: number
+  #truncated = false
+  #undecodable: string | undefined
+
+  constructor(content: Content, limits = DECODE_LIMITS) {
+    this.#content = content
+    this.#limits = limits
+    this.#bytesLeft = limits.maxBytes(content.body.length)
+  }
+
+  /** Whether something was left undecoded for its size, its depth or its number. */
+  get truncated(): boolean {
+    return this.#truncated
+  }
+
+  /** The `Content-Encoding` that the body turned out not to be readable in. */
+  get undecodable(): string | undefined {
+    return this.#undecodable
+  }
+
+  /** Bytes that were decoded so far. */
+  get decodedBytes(): number {
+    return this.#limits.maxBytes(this.#content.body.length) - this.#bytesLeft
+  }
+
+  *[Symbol.iterator](): Generator<View> {
+    this.#source ??= this.#all()
+    for (let index = 0; ; index += 1) {
+      if (index === this.#views.length) {
+        const next = this.#source.next()
+        if (next.done === true) return
+        this.#views.push(next.value)
+      }
+      yield this.#views[index] as View
+    }
+  }
+
+  /** Breadth first: what is nearest to the surface is seen first. */
+  *#all(): Generator<View> {
+    const queue: View[] = []
+    for (const view of this.#surface()) {
+      yield view
+      queue.push(view)
+    }
+    const body = this.#content.body.length > 0 ? new View('body', this.#content.body) : undefined
+    if (body !== undefined) {
+      yield body
+      const plain = this.#withoutContentEncoding(body)
+      if (plain !== body) yield plain
+      const charset = decodedCharset(plain.bytes, this.#content.contentType)
+      const recoded = charset && this.#child(plain, [charset.charset], charset.bytes)
+      if (recoded !== undefined) {
+        yield recoded
+        queue.push(recoded)
+      }
+      queue.push(plain)
+    }
+    for (let view = queue.shift(); view !== undefined; view = queue.shift()) {
+      for (const child of this.#decodings(view)) {
+        yield child
+        queue.push(child)
+      }
+    }
+  }
+
+  *#surface(): Generator<View> {
+    const { host, path, headers } = this.#content
+    if (path !== undefined) yield new View('url', Buffer.from(path, 'latin1'))
+    if (host !== undefined) {
+      yield new View('host', Buffer.from(host, 'latin1'))
+      // A label holds 63 characters: longer data goes over several.
+      if (host.length > 40)
+        yield new View('host', Buffer.from(host.replaceAll('.', ''), 'latin1'), { encodings: ['labels'], depth: 0 })
+    }
+    if (headers !== undefined) yield new View('headers', Buffer.from(headers.join('\0'), 'latin1'))
+  }
+
+  /** The body with its content codings undone, or as it is when they cannot be. */
+  #withoutContentEncoding(body: View): View {
+    const { contentEncoding } = this.#content
+    if (contentEncoding === '') return body
+    const codings = codingsOf(contentEncoding)
+    if (codings === undefined) this.#undecodable = contentEncoding
+    let view = body
+    for (const coding of codings ?? []) {
+      const decoded = decompress(coding, view.bytes, this.#bytesLeft)
+      if (decoded.kind !== 'bytes') {
+        this.#undecodable = contentEncoding
+        return body
+      }
+      this.#bytesLeft -= decoded.bytes.length
+      view = new View('body', decoded.bytes, { encodings: [...view.encodings, coding], depth: 0 })
+    }
+    return view
+  }
+
+  *#decodings(view: View): Generator<View> {
+    for (const { encodings, bytes } of this.#undone(view)) {
+      const child = this.#child(view, encodings, bytes)
+      if (child !== undefined) yield child
+    }
+  }
+
+  *#undone({ bytes, depth }: View): Generator<{ readonly encodings: readonly string[]; readonly bytes: Buffer }> {
+    const escapes = unescaped(bytes)
+    if (escapes !== undefined) yield { encodings: escapes.kinds, bytes: escapes.bytes }
+    const folded = foldedText(bytes)
+    if (folded !== undefined) yield { encodings: ['unicode'], bytes: folded }
+    const fromBase64 = base64Text(bytes)
+    if (fromBase64 !== undefined) yield { encodings: ['base64'], bytes: fromBase64 }
+    const fromHex = hexText(bytes)
+    if (fromHex !== undefined) yield { encodings: ['hex'], bytes: fromHex }
+    const narrow = wideText(bytes)
+    if (narrow !== undefined) yield { encodings: ['wide'], bytes: narrow }
+    yield* this.#inflated(bytes, depth)
+  }
+
+  *#inflated(
+    bytes: Buffer,
+    depth: number,
+  ): Generator<{ readonly encodings: readonly string[]; readonly bytes: Buffer }> {
+    let count = 0
+    for (const stream of [{ encodings: [], bytes }, ...embeddedStreams(bytes)]) {
+      const coding = announcedCoding(stream.bytes)
+      if (coding === undefined) continue
+      if (depth >= this.#limits.maxDepth || count > MAX_EMBEDDED) {
+        this.#truncated = true
+        return
+      }
+      count += 1
+      const decoded = decompressAnnounced(coding, stream.bytes, this.#bytesLeft)
+      if (decoded.kind === 'over') this.#truncated = true
+      if (decoded.kind === 'bytes' && decoded.bytes.length > 0)
+        yield { encodings: [...stream.encodings, coding], bytes: decoded.bytes }
+    }
+  }
+
+  /** Undefined when it was seen before, or when it is past a limit. */
+  #child(parent: View, encodings: readonly string[], bytes: Buffer): View | undefined {
+    const key = hash('sha1', bytes, 'base64')
+    if (this.#seen.has(key)) return undefined
+    if (
+      parent.depth >= this.#limits.maxDepth ||
+      bytes.length > this.#bytesLeft ||
+      this.#seen.size >= this.#limits.maxViews
+    ) {
+      this.#truncated = true
+      return undefined
+    }
+    this.#seen.add(key)
+    this.#bytesLeft -= bytes.length
+    return new View(parent.origin, bytes, { encodings: [...parent.encodings, ...encodings], depth: parent.depth + 1 })
+  }
+}

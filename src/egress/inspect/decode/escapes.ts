@@ -1,0 +1,257 @@
+import { hexByteAt, HEX_VALUE, TEXT_BYTES } from './byte-class.ts'
+import { isFoldable } from './unicode.ts'
+
+const PERCENT = 0x25
+const AMPERSAND = 0x26
+const BACKSLASH = 0x5c
+
+/** Letters behind `&` in the entities for ASCII that a credential or a URL may hold (HTML, section 13.5). */
+const ENTITIES: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    amp: '&',
+    apos: "'",
+    ast: '*',
+    bsol: '\\',
+    colon: ':',
+    comma: ',',
+    commat: '@',
+    dash: '-',
+    dollar: '$',
+    equals: '=',
+    excl: '!',
+    gt: '>',
+    hyphen: '-',
+    lowbar: '_',
+    lpar: '(',
+    lt: '<',
+    newline: '\n',
+    num: '#',
+    percnt: '%',
+    period: '.',
+    plus: '+',
+    quest: '?',
+    quot: '"',
+    rpar: ')',
+    semi: ';',
+    sol: '/',
+    tab: '\t',
+    underbar: '_',
+    vert: '|',
+    verbar: '|',
+  }),
+)
+
+/** Entities that hide nothing: in markup they stand everywhere, and no credential holds what they mean. */
+const HARMLESS: ReadonlySet<string> = new Set(['apos', 'gt', 'lt', 'newline', 'quot', 'tab'])
+
+/** The escapes that were resolved, by the names that `View.encodings` gives them. */
+export type EscapeKind = 'percent' | 'backslash' | 'entity'
+
+export interface Unescaped {
+  readonly bytes: Buffer
+  readonly kinds: readonly EscapeKind[]
+}
+
+/**
+ * The bytes with one layer of percent-encoding, of backslash escapes (JSON, JavaScript, C: `\u0041`, `\u{41}`, `\x41`,
+ * `\101`, `\/`) and of HTML entities resolved, all at once. Undefined when none of them hides anything that a credential
+ * can hold, as in most bodies: `\n` and `\"` are in every JSON.
+ */
+export function unescaped(bytes: Buffer): Unescaped | undefined {
+  const first = firstTelling(bytes)
+  if (first === -1) return undefined
+  const decoded = Buffer.allocUnsafe(bytes.length)
+  let length = bytes.copy(decoded, 0, 0, first)
+  const kinds = new Set<EscapeKind>()
+  for (let at = first; at < bytes.length;) {
+    const byte = bytes[at] as number
+    const escape = MARKS[byte] === 1 ? readEscape(bytes, at) : undefined
+    if (escape === undefined) {
+      decoded[length++] = byte
+      at += 1
+      continue
+    }
+    length += writeCodePoint(decoded, length, escape)
+    kinds.add(KINDS[byte] as EscapeKind)
+    at += escape.span
+  }
+  return { bytes: decoded.subarray(0, length), kinds: [...kinds] }
+}
+
+const KINDS: Readonly<Record<number, EscapeKind>> = {
+  [PERCENT]: 'percent',
+  [BACKSLASH]: 'backslash',
+  [AMPERSAND]: 'entity',
+}
+const MARKS = Uint8Array.from({ length: 256 }, (_, byte) => (byte in KINDS ? 1 : 0))
+
+interface Escape {
+  /** Bytes in the source. */
+  readonly span: number
+  readonly code: number
+  /** Whether `code` is a byte of its own rather than a character. */
+  readonly isByte?: boolean
+}
+
+/** Where the first escape may stand when any can hide part of a credential; -1 when none can. */
+function firstTelling(bytes: Buffer): number {
+  const first = firstMark(bytes)
+  if (first === -1) return -1
+  for (let at = first; at < bytes.length; at += 1) {
+    if (MARKS[bytes[at] as number] === 1 && isTelling(bytes, at)) return first
+  }
+  return -1
+}
+
+/** Backslashes are everywhere in JSON: only those before what may be a telling escape count. */
+const BACKSLASH_MARKS = ['\\u', '\\x', '\\/', '\\0', '\\1', '\\U'] as const
+
+function firstMark(bytes: Buffer): number {
+  let first = bytes.length
+  for (const mark of [PERCENT, AMPERSAND, ...BACKSLASH_MARKS]) {
+    const at = bytes.subarray(0, first).indexOf(mark)
+    if (at !== -1) first = at
+  }
+  return first === bytes.length ? -1 : first
+}
+
+function isTelling(bytes: Buffer, at: number): boolean {
+  const mark = bytes[at] as number
+  if (mark === PERCENT) {
+    const byte = hexByteAt(bytes, at + 1)
+    return byte >= 0x80 || TEXT_BYTES[byte] === 1
+  }
+  if (mark === AMPERSAND) {
+    const escape = readEntity(bytes, at)
+    return escape !== undefined && isTellingCode(escape.code) && !HARMLESS.has(entityName(bytes, at))
+  }
+  // Pairs of backslashes are escaped ones: what they escape is resolved in the next layer, if it tells anything.
+  let letter = at + 1
+  while (bytes[letter] === BACKSLASH) letter += 1
+  const escape = readBackslash(bytes, letter - 1)
+  if (escape === undefined) return false
+  const by = bytes[letter] as number
+  if (by === 0x2f) return true
+  return (by === 0x75 || by === 0x55 || by === 0x78 || (by >= 0x30 && by <= 0x33)) && isTellingCode(escape.code)
+}
+
+/** Not quotes, brackets and controls: encoders escape them for safety (`\u003c`), and no credential holds them. */
+function isTellingCode(code: number): boolean {
+  if (code >= 0x80) return isFoldable(code)
+  return code > 0x20 && code < 0x7f && !HARMLESS_CODES.has(code)
+}
+
+const HARMLESS_CODES: ReadonlySet<number> = new Set([...'"\'<>`'].map((character) => character.charCodeAt(0)))
+
+function readEscape(bytes: Buffer, at: number): Escape | undefined {
+  const mark = bytes[at]
+  if (mark === BACKSLASH) return readBackslash(bytes, at)
+  if (mark === AMPERSAND) return readEntity(bytes, at)
+  const byte = hexByteAt(bytes, at + 1)
+  return byte === -1 ? undefined : { span: 3, code: byte, isByte: true }
+}
+
+const SHORT: Readonly<Record<number, number>> = {
+  0x22: 0x22,
+  0x27: 0x27,
+  0x2f: 0x2f,
+  0x5c: 0x5c,
+  0x6e: 0x0a,
+  0x72: 0x0d,
+  0x74: 0x09,
+}
+
+function readBackslash(bytes: Buffer, at: number): Escape | undefined {
+  const letter = bytes[at + 1]
+  if (letter === undefined) return undefined
+  const short = SHORT[letter]
+  if (short !== undefined) return { span: 2, code: short }
+  if (letter === 0x75 || letter === 0x55) return readUnicode(bytes, at)
+  if (letter === 0x78) {
+    const byte = hexByteAt(bytes, at + 2)
+    return byte === -1 ? undefined : { span: 4, code: byte, isByte: true }
+  }
+  return readOctal(bytes, at)
+}
+
+/** `\uXXXX` with surrogate pairs, `\u{X…}`, `\UXXXXXXXX`. */
+function readUnicode(bytes: Buffer, at: number): Escape | undefined {
+  if (bytes[at + 2] === 0x7b) {
+    const { code, end } = readHex(bytes, at + 3, 6)
+    return bytes[end] === 0x7d && end > at + 3 && code <= 0x10ffff ? { span: end + 1 - at, code } : undefined
+  }
+  const digits = bytes[at + 1] === 0x55 ? 8 : 4
+  const { code, end } = readHex(bytes, at + 2, digits)
+  if (end !== at + 2 + digits || code > 0x10ffff) return undefined
+  if (code < 0xd800 || code > 0xdbff || bytes[end] !== BACKSLASH || bytes[end + 1] !== 0x75)
+    return { span: end - at, code }
+  const low = readHex(bytes, end + 2, 4)
+  if (low.end !== end + 6 || low.code < 0xdc00 || low.code > 0xdfff) return { span: end - at, code }
+  return { span: low.end - at, code: 0x10000 + ((code - 0xd800) << 10) + (low.code - 0xdc00) }
+}
+
+function readOctal(bytes: Buffer, at: number): Escape | undefined {
+  let code = 0
+  for (let digit = at + 1; digit < at + 4; digit += 1) {
+    const value = (bytes[digit] ?? 0) - 0x30
+    if (value < 0 || value > (digit === at + 1 ? 3 : 7)) return undefined
+    code = code * 8 + value
+  }
+  return { span: 4, code, isByte: true }
+}
+
+/** `&#65;`, `&#x41;` and `&lowbar;`; the numeric ones also without their semicolon, as browsers read them. */
+function readEntity(bytes: Buffer, at: number): Escape | undefined {
+  if (bytes[at + 1] !== 0x23) {
+    const name = entityName(bytes, at)
+    const character = ENTITIES.get(name)
+    return character === undefined ? undefined : { span: name.length + 2, code: character.charCodeAt(0) }
+  }
+  const isHex = ((bytes[at + 2] ?? 0) | 0x20) === 0x78
+  const start = at + (isHex ? 3 : 2)
+  const { code, end } = isHex ? readHex(bytes, start, 8) : readDecimal(bytes, start)
+  if (end === start || code > 0x10ffff) return undefined
+  return { span: (bytes[end] === 0x3b ? end + 1 : end) - at, code }
+}
+
+/** The letters between `&` and `;`, in lower case; '' when there are none, or too many for a name in the table. */
+function entityName(bytes: Buffer, at: number): string {
+  for (let end = at + 1; end < at + 10; end += 1) {
+    if (bytes[end] === 0x3b) return bytes.toString('latin1', at + 1, end).toLowerCase()
+    const letter = (bytes[end] ?? 0) | 0x20
+    if (letter < 0x61 || letter > 0x7a) return ''
+  }
+  return ''
+}
+
+function readHex(bytes: Buffer, start: number, most: number): { readonly code: number; readonly end: number } {
+  let code = 0
+  let at = start
+  for (; at < start + most && at < bytes.length; at += 1) {
+    const value = HEX_VALUE[bytes[at] as number] as number
+    if (value === -1) break
+    code = code * 16 + value
+  }
+  return { code, end: at }
+}
+
+function readDecimal(bytes: Buffer, start: number): { readonly code: number; readonly end: number } {
+  let code = 0
+  let at = start
+  for (; at < start + 8 && at < bytes.length; at += 1) {
+    const value = (bytes[at] as number) - 0x30
+    if (value < 0 || value > 9) break
+    code = code * 10 + value
+  }
+  return { code, end: at }
+}
+
+/** As UTF-8, which is never longer than the escape was. A lone surrogate stands as `?`. */
+function writeCodePoint(target: Buffer, at: number, { code, isByte }: Escape): number {
+  if (isByte === true || code < 0x80) {
+    target[at] = code
+    return 1
+  }
+  const character = code >= 0xd800 && code <= 0xdfff ? '?' : String.fromCodePoint(code)
+  return target.write(character, at)
+}

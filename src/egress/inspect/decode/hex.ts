@@ -1,0 +1,62 @@
+import { isAscii, isUtf8 } from 'node:buffer'
+import { byteClass, endOfRun, HEX_DIGITS, HEX_VALUE, nextRun } from './byte-class.ts'
+import { TextSink } from './text-sink.ts'
+
+const LEAST_RUN = 24
+/** Hex digits, and what may stand between wrapped lines. */
+const RUN = byteClass(`${HEX_DIGITS}\r\n`)
+
+/** So many bytes of ASCII in a row are no hash. */
+const LEAST_BYTES = 12
+
+/** All text that stands in hexadecimal somewhere in `bytes`, at either parity, wrapped or not. */
+export function hexText(bytes: Buffer): Buffer | undefined {
+  let sink: TextSink | undefined
+  for (let start = nextRun(bytes, RUN, { least: LEAST_RUN, from: 0 }); start !== -1;) {
+    const end = endOfRun(bytes, RUN, start)
+    sink ??= new TextSink()
+    searchRun(bytes.subarray(start, end), sink)
+    start = nextRun(bytes, RUN, { least: LEAST_RUN, from: end })
+  }
+  return sink?.take()
+}
+
+function searchRun(run: Buffer, sink: TextSink): void {
+  const digits = run.includes(0x0a) || run.includes(0x0d) ? run.filter((byte) => byte > 0x20) : run
+  for (const parity of [0, 1]) asciiAt(digits, parity, sink)
+  foreignText(digits, sink)
+}
+
+/** The first bit of a byte of ASCII is 0: its first digit is below 8. */
+function asciiAt(digits: Uint8Array, parity: number, sink: TextSink): void {
+  let start = parity
+  for (let at = parity; ; at += 2) {
+    const isAsciiByte = at + 1 < digits.length && (HEX_VALUE[digits[at] as number] as number) < 8
+    if (isAsciiByte) continue
+    if (at - start >= 2 * LEAST_BYTES) {
+      for (let byte = start; byte < at; byte += 2) sink.push(byteOf(digits, byte))
+      sink.finish()
+    }
+    start = at + 2
+    if (start >= digits.length) return
+  }
+}
+
+/** Text that is not ASCII: a few bytes of anything else are not UTF-8. */
+function foreignText(digits: Uint8Array, sink: TextSink): void {
+  const first = Buffer.from(Buffer.from(digits.subarray(0, 2 * LEAST_BYTES)).toString('latin1'), 'hex')
+  if (isAscii(first) || !mayBeUtf8(first)) return
+  const decoded = Buffer.from(Buffer.from(digits).toString('latin1'), 'hex')
+  if (!isUtf8(decoded)) return
+  for (const byte of decoded) sink.push(byte)
+  sink.finish()
+}
+
+/** Its last character may be cut. */
+function mayBeUtf8(bytes: Buffer): boolean {
+  return [0, 1, 2, 3].some((cut) => isUtf8(bytes.subarray(0, bytes.length - cut)))
+}
+
+function byteOf(digits: Uint8Array, at: number): number {
+  return (HEX_VALUE[digits[at] as number] as number) * 16 + (HEX_VALUE[digits[at + 1] as number] as number)
+}

@@ -1,0 +1,41 @@
+import { TEXT_BYTES } from './byte-class.ts'
+
+/** Stretches with fewer letters than this are chance: zeros, counters, the insides of images. */
+const LEAST_TEXT = 8
+
+/** Collects the stretches of text that were found in one encoding, as one view; NUL stands between them. */
+export class TextSink {
+  #bytes = Buffer.alloc(0)
+  #length = 0
+  #kept = 0
+  #text = 0
+
+  /** One byte of a stretch; a control character stands as NUL. */
+  push(byte: number): void {
+    if (this.#length === this.#bytes.length) this.#grow()
+    const isText = TEXT_BYTES[byte] === 1
+    if (isText || byte >= 0x80) this.#text += 1
+    this.#bytes[this.#length++] = isText || byte >= 0x80 ? byte : 0
+  }
+
+  /** Ends a stretch, and keeps it if it is text. */
+  finish(): void {
+    if (this.#text >= LEAST_TEXT) {
+      this.push(0)
+      this.#kept = this.#length
+    }
+    this.#length = this.#kept
+    this.#text = 0
+  }
+
+  /** Everything found, or undefined. */
+  take(): Buffer | undefined {
+    return this.#kept === 0 ? undefined : this.#bytes.subarray(0, this.#kept)
+  }
+
+  #grow(): void {
+    const larger = Buffer.allocUnsafe(Math.max(256, this.#bytes.length * 2))
+    this.#bytes.copy(larger, 0, 0, this.#length)
+    this.#bytes = larger
+  }
+}
