@@ -7,26 +7,42 @@ export interface LiveExchange {
   end(denial: Denial): void
 }
 
-/** The exchanges under way. When the policy changes, those that it no longer allows are ended. */
-export class LiveExchanges {
-  readonly #live = new Set<LiveExchange>()
+/** Where an exchange stands among those under way; given back to `remove`. */
+export interface LivePlace {
+  readonly exchange: LiveExchange
+  index: number
+}
 
-  add(exchange: LiveExchange): void {
-    this.#live.add(exchange)
+/**
+ * The exchanges under way. When the policy changes, those that it no longer allows are ended.
+ *
+ * An array in which the last takes the place of one that leaves. A Set gets a new table after a few deletions, V8 links
+ * each old one to the next, and what stood in them outlives young-generation collections: every other exchange.
+ */
+export class LiveExchanges {
+  readonly #places: LivePlace[] = []
+
+  add(exchange: LiveExchange): LivePlace {
+    const place = { exchange, index: this.#places.length }
+    this.#places.push(place)
+    return place
   }
 
-  remove(exchange: LiveExchange): void {
-    this.#live.delete(exchange)
+  remove(place: LivePlace): void {
+    const last = this.#places.pop()
+    if (last === undefined || last === place) return
+    this.#places[place.index] = last
+    last.index = place.index
   }
 
   judgeAgain(policy: DomainPolicy, now: Date): void {
-    for (const exchange of this.#live) {
+    for (const { exchange } of [...this.#places]) {
       const decision = policy.decide(exchange.query, now)
       if (decision.kind === 'deny') exchange.end(new Denial(decision.code, decision.reason))
     }
   }
 
   endAll(denial: Denial): void {
-    for (const exchange of this.#live) exchange.end(denial)
+    for (const { exchange } of [...this.#places]) exchange.end(denial)
   }
 }

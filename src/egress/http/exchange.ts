@@ -11,7 +11,7 @@ import { forward } from './forward.ts'
 import { endToEnd, headerValue, type HeaderList } from './headers.ts'
 import type { Reply } from './reply.ts'
 import { resolveDestination, type Destination, type Route } from './route.ts'
-import { relayGrpc } from './grpc.ts'
+import { isGrpcType, relayGrpc } from './grpc.ts'
 
 /** A request as it arrived, whatever protocol carried it. */
 export interface InboundRequest {
@@ -143,7 +143,7 @@ function headContext(request: InboundRequest, { authority, path, scheme }: Desti
 }
 
 function isGrpc({ protocol, contentType }: HeadContext): boolean {
-  return protocol === 'h2' && /^application\/grpc(?:$|[+;])/i.test(contentType)
+  return protocol === 'h2' && isGrpcType(contentType)
 }
 
 async function receiveBody(core: EgressCore, request: InboundRequest): Promise<Buffer> {

@@ -33,7 +33,7 @@ export async function forward(core: EgressCore, judged: JudgedRequest, ends: Exc
     under.call?.cancel()
   }
   const live: LiveExchange = { query, end }
-  core.live.add(live)
+  const place = core.live.add(live)
   ends.reply.onClose(() => {
     if (!under.isOver) end(new Denial('client_aborted', 'the workload went away before the response ended'))
   })
@@ -48,7 +48,7 @@ export async function forward(core: EgressCore, judged: JudgedRequest, ends: Exc
     throw under.denial ?? error
   } finally {
     under.isOver = true
-    core.live.remove(live)
+    core.live.remove(place)
   }
 }
 

@@ -1,5 +1,4 @@
-import { once } from 'node:events'
-import type { ClientHttp2Stream } from 'node:http2'
+import { constants, type ClientHttp2Stream } from 'node:http2'
 import { gunzipSync } from 'node:zlib'
 import type { EgressCore } from '../core.ts'
 import { Denial } from '../denial.ts'
@@ -7,7 +6,7 @@ import type { HeadContext } from '../inspect/inspector.ts'
 import type { LiveExchange } from '../live.ts'
 import type { SecretSet } from '../secrets/binding.ts'
 import type { UpstreamResponse } from '../upstream/upstream.ts'
-import { accept, deny, refuseMisuse, type InboundRequest } from './exchange.ts'
+import { accept, deny, refuseForbidden, refuseMisuse, type InboundRequest } from './exchange.ts'
 import { injectInto } from './forward.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
 import { encodeGrpcMessage, GrpcFramer, type GrpcMessage } from './grpc-framer.ts'
@@ -42,6 +41,7 @@ export async function relayGrpc(core: EgressCore, exchange: GrpcExchange): Promi
   const origin = { scheme: destination.scheme, authority: destination.authority }
   const session = await upstream.http2.session(origin)
   if (session === undefined) throw new Denial('upstream_protocol', `${destination.authority.host} does not speak HTTP/2, which gRPC needs`)
+  refuseForbidden(core, { ...destination.authority, method: request.method, path: destination.path })
   const headers = grpcHeaders(injected.headers, secrets)
   const { stream, response } = upstream.http2.open(session, { origin, method: request.method, path: injected.target, headers })
   await withLife(core, exchange, stream, async (fail) => {
@@ -60,10 +60,10 @@ async function withLife(
   let failure: unknown
   function fail(error: unknown): void {
     failure ??= error
-    stream.close()
+    stream.close(constants.NGHTTP2_CANCEL)
   }
   const live: LiveExchange = { query: { ...destination.authority, method: request.method, path: destination.path }, end: fail }
-  core.live.add(live)
+  const place = core.live.add(live)
   let finished = false
   reply.onClose(() => {
     if (!finished) fail(new Denial('client_aborted', 'the workload went away before the response ended'))
@@ -72,10 +72,10 @@ async function withLife(
     await work(fail)
     finished = true
   } catch (error) {
-    stream.close()
+    stream.close(constants.NGHTTP2_CANCEL)
     throw failure ?? error
   } finally {
-    core.live.remove(live)
+    core.live.remove(place)
   }
 }
 
@@ -83,15 +83,17 @@ async function pumpRequest(core: EgressCore, exchange: GrpcExchange, stream: Cli
   const framer = new GrpcFramer(core.ruling().maxBodyBytes)
   let held = 0
   try {
-    for await (const chunk of exchange.request.body as AsyncIterable<Buffer>) {
+    // The client's stream is not destroyed when the loop ends early: the answer still goes out on it.
+    for await (const chunk of exchange.request.body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       const messages = framer.push(chunk)
       core.budget.hold(framer.pendingBytes)
       core.budget.release(held)
       held = framer.pendingBytes
       for (const message of messages) {
         await judgeMessage(core, exchange, message)
+        if (stream.destroyed) return // The answer came before the end of the request (RFC 9113 section 8.1).
         exchange.record.bytesOut += message.payload.length
-        if (!stream.write(encodeGrpcMessage(message))) await once(stream, 'drain')
+        if (!stream.write(encodeGrpcMessage(message))) await drained(stream)
       }
     }
     if (framer.pendingBytes > 0) throw new Denial('bad_request', 'the request ended inside a gRPC message')
@@ -99,6 +101,17 @@ async function pumpRequest(core: EgressCore, exchange: GrpcExchange, stream: Cli
   } finally {
     core.budget.release(held)
   }
+}
+
+/** Resolves when the stream takes more, or has ended. */
+function drained(stream: ClientHttp2Stream): Promise<void> {
+  return new Promise((resolve) => {
+    function done(): void {
+      stream.off('drain', done).off('close', done)
+      resolve()
+    }
+    stream.once('drain', done).once('close', done)
+  })
 }
 
 /** By the policy of now: a grant that ended or a rule that changed stops the next message. */
@@ -137,10 +150,11 @@ async function answer(core: EgressCore, response: UpstreamResponse, { reply, rec
   // "Trailers-Only" (gRPC over HTTP/2): a status without a message comes in the head, and only where that ends the stream.
   if (headerValue(response.headers, 'grpc-status') !== undefined) {
     await drainBody(response.body, refuseBody)
+    response.trailers()
     return finish(record, failed, () => reply.whole(response.status, undefined, head.headers, Buffer.alloc(0)))
   }
   reply.start(response.status, '', head.headers)
-  const filter = secrets.isEmpty ? undefined : messageRedactor(secrets, redacted)
+  const filter = secrets.isEmpty ? undefined : redactorFor(response.headers, secrets, redacted)
   await relayBody(response.body, reply, filter, (count) => (record.bytesIn += count))
   const trailers = secrets.redactHeaders(endToEnd(response.trailers()))
   for (const name of trailers.redacted) redacted.add(name)
@@ -159,6 +173,18 @@ function finish(record: ExchangeRecord, failed: (cause: unknown) => void, end: (
 
 function refuseBody(): never {
   throw new Denial('upstream_protocol', 'the upstream sent a gRPC message after the status')
+}
+
+/** What answers without being gRPC (a load balancer's error page) has no messages. */
+function redactorFor(headers: HeaderList, secrets: SecretSet, redacted: Set<string>): ByteFilter {
+  if (isGrpcType(headerValue(headers, 'content-type') ?? '')) return messageRedactor(secrets, redacted)
+  const codings = headerValue(headers, 'content-encoding')
+  if (codings !== undefined) throw new Denial('encoding_unsupported', 'the response has a content coding where gRPC has none')
+  return secrets.bodyRedactor()
+}
+
+export function isGrpcType(contentType: string): boolean {
+  return /^application\/grpc(?:$|[+;])/i.test(contentType)
 }
 
 /** Redacts whole messages, so that each keeps a true length. */

@@ -27,40 +27,65 @@ export function hasNoContent(method: string, status: number): boolean {
   return method === 'HEAD' || status === 204 || status === 304 || status < 200
 }
 
-export function http1Reply(response: ServerResponse): Reply {
-  response.sendDate = false
-  let wrote = false
-  return {
-    get started() {
-      return response.headersSent
-    },
-    whole(status, reason, headers, body) {
-      const isOver = response.req.complete
-      response.writeHead(status, reason ?? STATUS_CODES[status] ?? '', [...headers, ...(isOver ? [] : ['Connection', 'close'])])
-      if (isOver) return void response.end(body)
-      response.write(body)
-      response.flushHeaders()
-      discardRest(response.req, () => response.end())
-    },
-    start(status, reason, headers) {
-      response.writeHead(status, reason, headers as string[])
-      // The head travels with the first piece of the body if that is at hand, alone if it is not (server-sent events).
-      setImmediate(() => {
-        if (!wrote) response.flushHeaders()
-      })
-    },
-    write(chunk) {
-      wrote = true
-      return response.write(chunk)
-    },
-    onDrain: (resume) => response.on('drain', resume),
-    onClose: (closed) => (response.closed ? closed() : void response.once('close', closed)),
-    end(trailers) {
-      wrote = true
-      if (trailers.length > 0) response.addTrailers(pairs(trailers))
-      response.end()
-    },
-    abort: () => response.destroy(),
+/*
+ * Classes, because a reply is made for every request: an object literal with a getter gets a hidden class of its own each
+ * time it is evaluated, and V8 keeps those, with the response they lead to, until the next full collection.
+ */
+
+export class Http1Reply implements Reply {
+  readonly #response: ServerResponse
+  #wrote = false
+
+  constructor(response: ServerResponse) {
+    this.#response = response
+    response.sendDate = false
+  }
+
+  get started(): boolean {
+    return this.#response.headersSent
+  }
+
+  whole(status: number, reason: string | undefined, headers: HeaderList, body: Buffer): void {
+    const response = this.#response
+    const isOver = response.req.complete
+    const closing = isOver ? [] : ['Connection', 'close']
+    response.writeHead(status, reason ?? STATUS_CODES[status] ?? '', [...headers, ...closing])
+    if (isOver) return void response.end(body)
+    response.write(body)
+    response.flushHeaders()
+    discardRest(response.req, () => response.end())
+  }
+
+  start(status: number, reason: string, headers: HeaderList): void {
+    this.#response.writeHead(status, reason, headers as string[])
+    // The head travels with the first piece of the body if that is at hand, alone if it is not (server-sent events).
+    setImmediate(() => {
+      if (!this.#wrote) this.#response.flushHeaders()
+    })
+  }
+
+  write(chunk: Buffer): boolean {
+    this.#wrote = true
+    return this.#response.write(chunk)
+  }
+
+  onDrain(resume: () => void): void {
+    this.#response.on('drain', resume)
+  }
+
+  onClose(closed: () => void): void {
+    if (this.#response.closed) closed()
+    else this.#response.once('close', closed)
+  }
+
+  end(trailers: HeaderList): void {
+    this.#wrote = true
+    if (trailers.length > 0) this.#response.addTrailers(pairs(trailers))
+    this.#response.end()
+  }
+
+  abort(): void {
+    this.#response.destroy()
   }
 }
 
@@ -80,32 +105,55 @@ function discardRest(request: IncomingMessage, done: () => void): void {
   request.once('end', finish).once('close', finish).resume()
 }
 
-export function http2Reply(stream: ServerHttp2Stream): Reply {
-  let trailers: HeaderList = []
-  return {
-    get started() {
-      return stream.headersSent
-    },
-    whole(status, _reason, headers, body) {
-      // Without a body the head ends the stream: a gRPC status counts only there.
-      const endStream = body.length === 0
-      stream.respond(responseFields(status, headers), { sendDate: false, endStream } as ServerStreamResponseOptions)
-      if (!endStream) stream.end(body)
-    },
-    start(status, _reason, headers) {
-      stream.respond(responseFields(status, headers), { waitForTrailers: true, sendDate: false } as ServerStreamResponseOptions)
-      stream.once('wantTrailers', () => stream.sendTrailers(Object.fromEntries(pairs(trailers))))
-    },
-    write: (chunk) => stream.write(chunk),
-    onDrain: (resume) => stream.on('drain', resume),
-    onClose: (closed) => (stream.destroyed ? closed() : void stream.once('close', closed)),
-    end(fields) {
-      trailers = withoutHeaders(fields, (name) => name.startsWith(':'))
-      stream.end()
-    },
-    abort: () => stream.close(constants.NGHTTP2_INTERNAL_ERROR),
+export class Http2Reply implements Reply {
+  readonly #stream: ServerHttp2Stream
+  #trailers: HeaderList = []
+
+  constructor(stream: ServerHttp2Stream) {
+    this.#stream = stream
+  }
+
+  get started(): boolean {
+    return this.#stream.headersSent
+  }
+
+  whole(status: number, _reason: string | undefined, headers: HeaderList, body: Buffer): void {
+    // Without a body the head ends the stream: a gRPC status counts only there.
+    const endStream = body.length === 0
+    this.#stream.respond(responseFields(status, headers), { ...NO_DATE, endStream })
+    if (!endStream) this.#stream.end(body)
+  }
+
+  start(status: number, _reason: string, headers: HeaderList): void {
+    this.#stream.respond(responseFields(status, headers), { ...NO_DATE, waitForTrailers: true })
+    this.#stream.once('wantTrailers', () => this.#stream.sendTrailers(Object.fromEntries(pairs(this.#trailers))))
+  }
+
+  write(chunk: Buffer): boolean {
+    return this.#stream.write(chunk)
+  }
+
+  onDrain(resume: () => void): void {
+    this.#stream.on('drain', resume)
+  }
+
+  onClose(closed: () => void): void {
+    if (this.#stream.destroyed) closed()
+    else this.#stream.once('close', closed)
+  }
+
+  end(fields: HeaderList): void {
+    this.#trailers = withoutHeaders(fields, (name) => name.startsWith(':'))
+    this.#stream.end()
+  }
+
+  abort(): void {
+    this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR)
   }
 }
+
+/** The type declarations lack `sendDate`; the response's own `Date` is passed on. */
+const NO_DATE = { sendDate: false } as ServerStreamResponseOptions
 
 function responseFields(status: number, headers: HeaderList): string[] {
   const fields = [':status', String(status)]

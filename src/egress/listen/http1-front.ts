@@ -6,7 +6,7 @@ import { Denial } from '../denial.ts'
 import { deny, handleExchange, type InboundRequest } from '../http/exchange.ts'
 import { ExchangeRecord } from '../http/exchange-record.ts'
 import { headerValues } from '../http/headers.ts'
-import { http1Reply } from '../http/reply.ts'
+import { Http1Reply } from '../http/reply.ts'
 import type { Route } from '../http/route.ts'
 import { relayHttp1WebSocket } from '../websocket/upgrade.ts'
 import { parseAuthority, type Authority } from '../../policy/host.ts'
@@ -91,7 +91,7 @@ export class Http1Front {
     const inbound = this.#inbound(request, connection, proceed)
     connection.open += 1
     response.once('close', () => this.#answered(request.socket, connection))
-    void handleExchange(this.#core, inbound, http1Reply(response))
+    void handleExchange(this.#core, inbound, new Http1Reply(response))
   }
 
   #answered(socket: Socket, connection: Connection): void {

@@ -5,7 +5,7 @@ import { Denial } from '../denial.ts'
 import { deny, handleExchange, type InboundRequest } from '../http/exchange.ts'
 import { ExchangeRecord } from '../http/exchange-record.ts'
 import { headerValues, withoutHeaders } from '../http/headers.ts'
-import { http2Reply } from '../http/reply.ts'
+import { Http2Reply } from '../http/reply.ts'
 import type { Route } from '../http/route.ts'
 import { relayHttp2WebSocket } from '../websocket/upgrade.ts'
 
@@ -63,7 +63,7 @@ export class Http2Front {
       headers: fields,
       body: stream,
     }
-    if (inbound.method !== 'CONNECT') void handleExchange(this.#core, inbound, http2Reply(stream))
+    if (inbound.method !== 'CONNECT') void handleExchange(this.#core, inbound, new Http2Reply(stream))
     else if (headers[':protocol'] === 'websocket') void relayHttp2WebSocket(this.#core, inbound, stream)
     else this.#refuseConnect(inbound, stream)
   }
@@ -79,7 +79,7 @@ export class Http2Front {
 
   #refuseConnect(inbound: InboundRequest, stream: ServerHttp2Stream): void {
     const record = new ExchangeRecord(this.#core, 'h2', 'CONNECT', { host: inbound.hosts[0] ?? '', port: 0, path: '' })
-    deny(this.#core, record, http2Reply(stream), new Denial('bad_request', 'CONNECT inside a tunnel'))
+    deny(this.#core, record, new Http2Reply(stream), new Denial('bad_request', 'CONNECT inside a tunnel'))
   }
 }
 

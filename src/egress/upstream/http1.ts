@@ -14,6 +14,13 @@ const MAX_HEADER_BYTES = 65_536
 /** Methods that may be sent a second time when a kept-alive connection turns out to be dead (RFC 9110 section 9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
+/** What came of asking for another protocol; `head` is what followed the response already. */
+export interface UpgradeAnswer {
+  readonly response: UpstreamResponse
+  readonly socket?: Socket
+  readonly head?: Buffer
+}
+
 interface AgentRequest extends ClientRequestArgs {
   readonly origin?: Origin
 }
@@ -58,17 +65,20 @@ export class Http1Pool {
   }
 
   /**
-   * Sends a request with `Upgrade`. Resolves with the socket once the upstream switched protocols, or with its
-   * ordinary response when it did not.
+   * Sends a request with `Upgrade`. `answer` resolves with the socket once the upstream switched protocols, or with its
+   * ordinary response when it did not; it rejects with a Denial.
    */
-  upgrade(request: UpstreamRequest): Promise<{ response: UpstreamResponse; socket?: Socket; head?: Buffer }> {
-    return new Promise((resolve, reject) => {
-      const message = this.#open(request)
+  upgrade(request: UpstreamRequest): { readonly answer: Promise<UpgradeAnswer>; cancel(): void } {
+    const message = this.#open(request)
+    const timer = setTimeout(() => message.destroy(new Denial('upstream_timeout', 'no response in time')), RESPONSE_HEAD_TIMEOUT_MS)
+    message.once('response', () => clearTimeout(timer)).once('close', () => clearTimeout(timer))
+    const answer = new Promise<UpgradeAnswer>((resolve, reject) => {
       message.once('response', (response) => resolve({ response: describe(response) }))
       message.once('upgrade', (response, socket, head) => resolve({ response: describe(response), socket, head }))
       message.on('error', (error) => reject(asDenial(error, request.origin)))
       message.end()
     })
+    return { answer, cancel: () => void message.destroy() }
   }
 
   /** Idle connections end now; those in use end with their exchange. */

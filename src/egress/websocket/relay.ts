@@ -54,12 +54,12 @@ export async function relayMessages(core: EgressCore, exchange: WebSocketExchang
     setTimeout(() => destroyBoth(ends), CLOSE_PATIENCE_MS).unref()
   }
   const live: LiveExchange = { query: { ...authority, method: 'GET', path }, end }
-  core.live.add(live)
+  const place = core.live.add(live)
   const isOver = (): boolean => denial !== undefined
   for (const leg of [outbound, inbound]) pump(core, exchange, leg, { end, isOver })
   await over
   destroyBoth(ends)
-  core.live.remove(live)
+  core.live.remove(place)
   record(core, exchange.record, undefined)
 }
 

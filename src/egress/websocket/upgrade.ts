@@ -8,7 +8,8 @@ import { Denial } from '../denial.ts'
 import { accept, deny, denialFor, judgeHead, recordFor, refuseMisuse, type InboundRequest } from '../http/exchange.ts'
 import { http1Headers, injectInto, respond } from '../http/forward.ts'
 import { endToEnd, headerValue, headerValues, withoutHeaders, type HeaderList } from '../http/headers.ts'
-import { http1Reply, http2Reply, type Reply } from '../http/reply.ts'
+import { Http1Reply, Http2Reply, type Reply } from '../http/reply.ts'
+import type { Http1Pool, UpgradeAnswer } from '../upstream/http1.ts'
 import type { UpstreamRequest } from '../upstream/upstream.ts'
 import { relayMessages } from './relay.ts'
 
@@ -26,7 +27,7 @@ export async function relayHttp1WebSocket(core: EgressCore, request: InboundRequ
     socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`, 'latin1')
     return socket
   }
-  await relayWebSocket(core, request, { reply: http1Reply(response), open })
+  await relayWebSocket(core, request, { reply: new Http1Reply(response), open })
 }
 
 /** A WebSocket over one HTTP/2 stream (RFC 8441); upstream it is RFC 6455. */
@@ -36,7 +37,7 @@ export async function relayHttp2WebSocket(core: EgressCore, request: InboundRequ
     stream.respond([':status', '200', ...fields])
     return stream
   }
-  await relayWebSocket(core, { ...request, method: 'GET' }, { reply: http2Reply(stream), open })
+  await relayWebSocket(core, { ...request, method: 'GET' }, { reply: new Http2Reply(stream), open })
 }
 
 async function relayWebSocket(core: EgressCore, request: InboundRequest, client: { readonly reply: Reply; readonly open: Open }): Promise<void> {
@@ -56,7 +57,7 @@ async function relayWebSocket(core: EgressCore, request: InboundRequest, client:
     const origin = { scheme: destination.scheme, authority: destination.authority }
     const bare: UpstreamRequest = { origin, method: 'GET', path: injected.target, headers: injected.headers, body: outbound.body }
     const headers = [...http1Headers(bare, request.protocol), ...upgradeFields(key)]
-    const { response, socket, head: first } = await ruling.upstream.http1.upgrade({ ...bare, headers })
+    const { response, socket } = await whileThere(client.reply, ruling.upstream.http1.upgrade({ ...bare, headers }))
     if (socket === undefined) return await respond(core, ruling, response, { request, reply: client.reply, record })
     if (headerValue(response.headers, 'sec-websocket-accept') !== acceptFor(key)) {
       socket.destroy()
@@ -64,13 +65,30 @@ async function relayWebSocket(core: EgressCore, request: InboundRequest, client:
     }
     record.upstreamAddress = response.address
     record.status = 101
-    if (first !== undefined && first.length > 0) socket.unshift(first)
     const answer = ruling.secrets.redactHeaders(handshakeHeaders(endToEnd(response.headers)))
     record.redacted = new Set(answer.redacted)
     await relayMessages(core, { record, destination, context }, { client: client.open(answer.headers), upstream: socket })
   } catch (error) {
     deny(core, record, client.reply, denialFor(core, error, request))
   }
+}
+
+/** Waits for the upstream's answer as long as the client does. Rejects with a Denial. */
+async function whileThere(reply: Reply, { answer, cancel }: ReturnType<Http1Pool['upgrade']>): Promise<UpgradeAnswer> {
+  let isGone = false
+  reply.onClose(() => {
+    isGone = true
+    cancel()
+  })
+  try {
+    const { head, ...upgraded } = await answer
+    if (head !== undefined && head.length > 0) upgraded.socket?.unshift(head)
+    if (!isGone) return upgraded
+    upgraded.socket?.destroy()
+  } catch (error) {
+    if (!isGone) throw error
+  }
+  throw new Denial('client_aborted', 'the workload went away before the response ended')
 }
 
 function checkHandshake(request: InboundRequest): void {
