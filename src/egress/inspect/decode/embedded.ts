@@ -76,6 +76,7 @@ function* written(
   if (end - start < LEAST_RUN) return
   const text = bytes.toString('latin1', start, end).replace(/\\+[nrt]/g, '')
   yield { encodings: [encoding], bytes: Buffer.from(text, encoding) }
+}
 
 function* occurrences(bytes: Buffer, mark: string): Generator<number> {
   for (let at = bytes.indexOf(mark, 0, 'latin1'); at !== -1; at = bytes.indexOf(mark, at + 1, 'latin1')) yield at
