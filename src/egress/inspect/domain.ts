@@ -4,7 +4,9 @@ import { PASS, type HeadContext, type Inspector, type Verdict } from './inspecto
 /** Where traffic may go: the domain policy, asked for each request and again for each message of a long connection. */
 export function domainInspector(policy: DomainPolicy, clock: () => Date): Inspector {
   function decide(context: HeadContext): Verdict {
-    const decision = policy.decide(context, clock())
+    // A message of a WebSocket is covered by what covers its handshake.
+    const method = context.protocol === 'websocket' ? 'GET' : context.method
+    const decision = policy.decide({ ...context, method }, clock())
     if (decision.kind === 'allow') return PASS
     return { kind: 'block', reason: decision.reason, severity: 'error', code: decision.code }
   }

@@ -8,6 +8,10 @@ export interface MessageReceiver extends Writable {
   on(event: 'conclude', listener: (code: number, reason: Buffer) => void): this
   on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): this
   on(event: string, listener: (...args: never[]) => void): this
+  /** Bytes that arrived and were not looked at: a frame that is not complete. */
+  readonly _bufferedBytes: number
+  /** Bytes of the frames so far of a message that is not complete. */
+  readonly _messageLength: number
 }
 
 export interface MessageSender {
@@ -30,6 +34,11 @@ const MAX_FRAGMENTS = 65_536
 /** Reads what a client (masked) or a server sends. Messages over `maxBytes` are an error; 0 means no bound. */
 export function createReceiver(from: 'client' | 'server', maxBytes: number): MessageReceiver {
   return new Receiver({ isServer: from === 'client', maxPayload: maxBytes, maxFragments: MAX_FRAGMENTS })
+}
+
+/** What a receiver keeps of messages that are not complete. */
+export function pendingBytes(receiver: MessageReceiver): number {
+  return receiver._bufferedBytes + receiver._messageLength
 }
 
 export function createSender(socket: Duplex): MessageSender {

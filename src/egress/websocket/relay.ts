@@ -7,7 +7,7 @@ import type { ExchangeRecord } from '../http/exchange-record.ts'
 import type { Destination } from '../http/route.ts'
 import type { HeadContext } from '../inspect/inspector.ts'
 import type { LiveExchange } from '../live.ts'
-import { CLOSE, createReceiver, createSender, NO_STATUS, type MessageReceiver, type MessageSender } from './codec.ts'
+import { CLOSE, createReceiver, createSender, NO_STATUS, pendingBytes, type MessageReceiver, type MessageSender } from './codec.ts'
 
 /** A WebSocket whose handshake was judged. */
 export interface WebSocketExchange {
@@ -44,7 +44,7 @@ export async function relayMessages(core: EgressCore, exchange: WebSocketExchang
     client.once('close', resolve)
     upstream.once('close', resolve)
   })
-  function end(reason: Denial): void {
+  const end = (reason: Denial): void => {
     if (denial !== undefined) return
     denial = reason
     record(core, exchange.record, reason)
@@ -55,30 +55,35 @@ export async function relayMessages(core: EgressCore, exchange: WebSocketExchang
   }
   const live: LiveExchange = { query: { ...authority, method: 'GET', path }, end }
   const place = core.live.add(live)
-  const isOver = (): boolean => denial !== undefined
-  for (const leg of [outbound, inbound]) pump(core, exchange, leg, { end, isOver })
+  const life: Life = { end, isOver: () => denial !== undefined }
+  const settled = [outbound, inbound].map((leg) => pump(core, exchange, leg, life))
+  const decision = core.ruling().policy.decide(live.query, core.clock())
+  if (decision.kind === 'deny') end(new Denial(decision.code, decision.reason)) // It changed during the handshake.
   await over
+  await withinPatience(Promise.all(settled.map((wait) => wait())).then(() => endBoth(ends)))
   destroyBoth(ends)
   core.live.remove(place)
   record(core, exchange.record, undefined)
 }
 
-/** How long both sides have to read the close frame. */
+/** How long both sides have to read what was said last. */
 const CLOSE_PATIENCE_MS = 2000
 
 interface Life {
   /** Closes both sides, the reason recorded and told to the workload. */
-  end(denial: Denial): void
-  isOver(): boolean
+  readonly end: (denial: Denial) => void
+  readonly isOver: () => boolean
 }
 
 /**
  * Feeds one direction. Messages are judged in their order, and the source waits while one of them is. Once the
- * exchange has been ended nothing that was waiting goes out any more.
+ * exchange has been ended nothing that was waiting goes out any more. The function that is returned waits, once the
+ * source has closed, until all that came from it went out.
  */
-function pump(core: EgressCore, exchange: WebSocketExchange, leg: Leg, { end, isOver }: Life): void {
+function pump(core: EgressCore, exchange: WebSocketExchange, leg: Leg, { end, isOver }: Life): () => Promise<void> {
   let queue = Promise.resolve()
   let waiting = 0
+  let held = 0
   function enqueue(work: () => Promise<void> | void): void {
     waiting += 1
     leg.source.pause()
@@ -90,17 +95,44 @@ function pump(core: EgressCore, exchange: WebSocketExchange, leg: Leg, { end, is
         if (waiting === 0) leg.source.resume()
       })
   }
-  const done = (): void => {}
+  /** Counts what the receiver keeps of unfinished messages: many connections must not hold more than the budget. */
+  function hold(bytes: number): void {
+    try {
+      core.budget.hold(bytes - held)
+      held = bytes
+    } catch (error) {
+      end(error as Denial)
+    }
+  }
   leg.receiver
     .on('message', (data: Buffer, isBinary: boolean) => enqueue(() => relayMessage(core, exchange, leg, { data, isBinary })))
-    .on('ping', (data: Buffer) => enqueue(() => leg.sender.ping(data, leg.mask, done)))
-    .on('pong', (data: Buffer) => enqueue(() => leg.sender.pong(data, leg.mask, done)))
+    .on('ping', (data: Buffer) => enqueue(() => relayControl(leg, 'ping', data)))
+    .on('pong', (data: Buffer) => enqueue(() => relayControl(leg, 'pong', data)))
     .on('conclude', (code: number, reason: Buffer) => {
       enqueue(() => leg.sender.close(code === NO_STATUS ? undefined : code, reason, leg.mask, () => leg.target.end()))
     })
     .on('error', (error: NodeJS.ErrnoException) => end(malformed(leg, error)))
-  leg.source.on('data', (chunk: Buffer) => leg.receiver.write(chunk))
+  leg.source.on('data', (chunk: Buffer) => {
+    leg.receiver.write(chunk)
+    hold(pendingBytes(leg.receiver))
+  })
   leg.source.on('error', () => leg.source.destroy())
+  leg.source.once('end', () => enqueue(() => void leg.target.end()))
+  return () => {
+    hold(0)
+    return queue
+  }
+}
+
+async function relayControl({ sender, target, mask }: Leg, kind: 'ping' | 'pong', data: Buffer): Promise<void> {
+  if (target.destroyed) return
+  sender[kind](data, mask, () => {})
+  await drained(target)
+}
+
+/** Resolves when the stream takes more, or has ended. */
+async function drained(target: Duplex): Promise<void> {
+  if (target.writableNeedDrain) await Promise.race([once(target, 'drain'), once(target, 'close')])
 }
 
 async function relayMessage(core: EgressCore, exchange: WebSocketExchange, leg: Leg, message: { readonly data: Buffer; readonly isBinary: boolean }): Promise<void> {
@@ -112,7 +144,7 @@ async function relayMessage(core: EgressCore, exchange: WebSocketExchange, leg: 
     else exchange.record.bytesOut += data.length
     if (leg.target.destroyed) return
     leg.sender.send(data, { binary: message.isBinary, fin: true, mask: leg.mask, compress: false }, () => {})
-    if (leg.target.writableNeedDrain) await Promise.race([once(leg.target, 'drain'), once(leg.target, 'close')])
+    await drained(leg.target)
   } finally {
     core.budget.release(message.data.length)
   }
@@ -121,6 +153,7 @@ async function relayMessage(core: EgressCore, exchange: WebSocketExchange, leg: 
 /** By the ruling of now: a grant that ended or a rule that changed stops the next message. */
 async function judgeMessage(core: EgressCore, { record, destination, context }: WebSocketExchange, { direction }: Leg, body: Buffer): Promise<void> {
   const { chain, secrets } = core.ruling()
+  if (!core.audit.usable()) throw new Denial('audit_unavailable', 'the audit log cannot be written')
   if (direction === 'outbound') refuseMisuse(secrets, { ...destination, target: '', headers: [], body })
   const { findings, denial } = await chain.inspectMessage({ ...context, direction, method: 'WEBSOCKET', priorResults: record.findings, body })
   record.findings = findings
@@ -164,6 +197,18 @@ function record(core: EgressCore, exchangeRecord: ExchangeRecord, denial: Denial
   } catch (error) {
     core.log(`audit: ${error instanceof Error ? error.message : String(error)}`)
   }
+}
+
+/** Lets what was written leave, and waits for the other side to have read it. */
+async function endBoth({ client, upstream }: { readonly client: Duplex; readonly upstream: Duplex }): Promise<void> {
+  const open = [client, upstream].filter((side) => !side.destroyed)
+  await Promise.all(open.map((side) => new Promise((resolve) => side.end().once('close', resolve))))
+}
+
+async function withinPatience(work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  await Promise.race([work, new Promise<void>((resolve) => (timer = setTimeout(resolve, CLOSE_PATIENCE_MS)))])
+  clearTimeout(timer)
 }
 
 function destroyBoth({ client, upstream }: { readonly client: Duplex; readonly upstream: Duplex }): void {
