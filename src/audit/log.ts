@@ -37,6 +37,7 @@ export class AuditLog implements AuditSink {
   readonly #ticks: NodeJS.Timeout
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
   readonly #counts: Record<Decision, number> = { allowed: 0, flagged: 0, blocked: 0 }
+  #waiting: Waiting[] = []
   #fd: number
   /** Where the next record begins, in bytes, and what it follows. */
   #length: number
@@ -90,21 +91,14 @@ export class AuditLog implements AuditSink {
 
   /** Writes one record. Throws `audit_unusable` if it could not be; then the log is as it was before. */
   append(event: AuditEvent): void {
-    if (!this.usable()) throw this.#unusable()
-    const stamp = { ts: this.#timestamps.next(), cage: this.#cage, prev: this.#prev }
-    const { line, hash } = formatLine(event, stamp)
-    const bytes = this.#encode(line)
-    try {
-      writeFully(this.#fd, bytes)
-    } catch (error) {
-      this.#fail({ problem: reasonOf(error), mendable: true })
-      this.#cutTorn()
-      throw this.#unusable(error)
-    }
-    this.#length += bytes.length
-    this.#prev = hash
-    this.#counts[event.decision] += 1
-    this.#unsynced = true
+    this.#write([event])
+  }
+
+  /** Like `append`, in one write with whatever else is recorded in this turn of the event loop. */
+  appendSoon(event: AuditEvent): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#waiting.push({ event, resolve, reject }) === 1) setImmediate(() => this.#flush())
+    })
   }
 
   /** Whether the next record can be written. After a failure it tries, at most once a second, whether there is room again. */
@@ -120,6 +114,7 @@ export class AuditLog implements AuditSink {
   /** Puts everything on the disk and gives the log to the next writer. May be called twice. */
   async close(): Promise<void> {
     if (this.#fd === -1) return
+    this.#flush()
     clearInterval(this.#ticks)
     const fd = this.#fd
     this.#fd = -1
@@ -139,9 +134,46 @@ export class AuditLog implements AuditSink {
     await this.close()
   }
 
-  #encode(line: string): Buffer {
-    if (line.length * 3 > BUFFER_BYTES) return Buffer.from(line)
-    return this.#buffer.subarray(0, this.#buffer.write(line))
+  /** All of them or none. */
+  #write(events: readonly AuditEvent[]): void {
+    if (!this.usable()) throw this.#unusable()
+    let lines = ''
+    let prev = this.#prev
+    for (const event of events) {
+      const { line, hash } = formatLine(event, { ts: this.#timestamps.next(), cage: this.#cage, prev })
+      lines += line
+      prev = hash
+    }
+    const bytes = this.#encode(lines)
+    try {
+      writeFully(this.#fd, bytes)
+    } catch (error) {
+      this.#fail({ problem: reasonOf(error), mendable: true })
+      this.#cutTorn()
+      throw this.#unusable(error)
+    }
+    this.#length += bytes.length
+    this.#prev = prev
+    for (const { decision } of events) this.#counts[decision] += 1
+    this.#unsynced = true
+  }
+
+  #flush(): void {
+    const waiting = this.#waiting
+    if (waiting.length === 0) return
+    this.#waiting = []
+    try {
+      this.#write(waiting.map(({ event }) => event))
+    } catch (error) {
+      for (const { reject } of waiting) reject(error)
+      return
+    }
+    for (const { resolve } of waiting) resolve()
+  }
+
+  #encode(lines: string): Buffer {
+    if (lines.length * 3 > BUFFER_BYTES) return Buffer.from(lines)
+    return this.#buffer.subarray(0, this.#buffer.write(lines))
   }
 
   /** What cannot be mended stays so: a later, lesser failure must not lead to `#mend`, which cuts the file. */
@@ -214,6 +246,12 @@ export class AuditLog implements AuditSink {
     if (this.#failure === undefined && own.size !== this.#length) return 'something else wrote to it'
     return undefined
   }
+}
+
+interface Waiting {
+  readonly event: AuditEvent
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
 }
 
 interface Failure {

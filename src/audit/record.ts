@@ -55,6 +55,8 @@ export interface AuditRecord extends AuditEvent {
 /** Where decisions go. `append` returns only once the record is written; it throws if it cannot be. */
 export interface AuditSink {
   append(event: AuditEvent): void
+  /** The same for records that many exchanges have at once: resolves once written, rejects if it cannot be. */
+  appendSoon(event: AuditEvent): Promise<void>
   /** Whether the next record can be expected to be written; tries to recover when the last one was not. */
   usable(): boolean
 }

@@ -191,6 +191,13 @@ export class RecordedAudit implements AuditSink {
     this.#written.emit('record', event)
   }
 
+  async appendSoon(event: AuditEvent): Promise<void> {
+    if (this.isBroken) throw new Error('no space left on the device')
+    await this.#log.appendSoon(event)
+    this.records.push(event)
+    this.#written.emit('record', event)
+  }
+
   usable(): boolean {
     return !this.isBroken && this.#log.usable()
   }

@@ -53,11 +53,21 @@ export class ExchangeRecord {
    * answer. Throws when the log cannot be written.
    */
   write(denial?: Denial): void {
-    if (this.#written) return
+    const event = this.#take(denial)
+    if (event !== undefined) this.#core.audit.append(event)
+  }
+
+  /** Like `write`, for an exchange that went well and can wait for the others of this turn of the event loop. */
+  async writeSoon(): Promise<void> {
+    const event = this.#take(undefined)
+    if (event !== undefined) await this.#core.audit.appendSoon(event)
+  }
+
+  #take(denial: Denial | undefined): AuditEvent | undefined {
+    if (this.#written) return undefined
     this.#written = true
     const event = this.#event(denial)
-    if (event.decision === 'allowed' && !this.#core.ruling().logging.allowed_requests) return
-    this.#core.audit.append(event)
+    return event.decision === 'allowed' && !this.#core.ruling().logging.allowed_requests ? undefined : event
   }
 
   #event(denial: Denial | undefined): AuditEvent {

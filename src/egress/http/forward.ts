@@ -132,7 +132,7 @@ async function passOn(core: EgressCore, response: UpstreamResponse, { reply, rec
   reply.start(response.status, response.reason, responseFields(response))
   await relayBody(response.body, reply, undefined, (count) => (record.bytesIn += count))
   const trailers = endToEnd(response.trailers())
-  finish(core, record)
+  await finish(core, record)
   reply.end(trailers)
 }
 
@@ -146,7 +146,7 @@ async function redactWhole(core: EgressCore, secrets: SecretSet, response: Upstr
   const body = Buffer.concat([...pieces, redactor.end()])
   record.redacted = new Set([...redacted, ...redactor.redacted])
   record.bytesIn = body.length
-  finish(core, record)
+  await finish(core, record)
   reply.whole(response.status, secrets.redactText(response.reason), [...headers, 'Content-Length', String(body.length)], body)
 }
 
@@ -162,7 +162,7 @@ async function redactStream(core: EgressCore, secrets: SecretSet, response: Upst
   await relayBody(body, reply, bare ? undefined : redactor, (count) => (record.bytesIn += count))
   const trailers = secrets.redactHeaders(endToEnd(response.trailers()))
   for (const name of [...redactor.redacted, ...trailers.redacted]) names.add(name)
-  finish(core, record)
+  await finish(core, record)
   reply.end(trailers.headers)
 }
 
@@ -179,9 +179,9 @@ function isShort(headers: HeaderList): boolean {
 }
 
 /** The record is written before the response ends: an answer that could not be recorded stays incomplete. */
-function finish(core: EgressCore, record: ExchangeRecord): void {
+async function finish(core: EgressCore, record: ExchangeRecord): Promise<void> {
   try {
-    record.write()
+    await record.writeSoon()
   } catch (error) {
     core.log(`audit: ${error instanceof Error ? error.message : String(error)}`)
     throw new Denial('audit_unavailable', 'the audit log cannot be written')
