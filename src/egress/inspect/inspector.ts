@@ -1,6 +1,7 @@
 import type { Hostname } from '../../policy/host.ts'
 import type { DenialCode } from '../denial.ts'
 import type { HeaderList } from '../http/headers.ts'
+import type { ContentViews } from './decode/content-views.ts'
 
 export type Severity = 'info' | 'warning' | 'error' | 'critical'
 
@@ -49,6 +50,8 @@ export interface HeadContext {
 /** A request with its body, or one message of a WebSocket or gRPC stream. */
 export interface InspectionContext extends HeadContext {
   readonly body: Buffer
+  /** The content as sent and decoded, shared by all who look at it. Absent: whoever needs it makes it. */
+  readonly views?: ContentViews
 }
 
 /** One look at traffic. A method that is absent means that the inspector has no opinion on that kind of traffic. */

@@ -1,0 +1,154 @@
+import { isWithin, parseHostname, type Hostname } from '../../policy/host.ts'
+import { headerValues } from '../http/headers.ts'
+import { ContentViews } from './decode/content-views.ts'
+import type { View } from './decode/view.ts'
+import { PASS, type InspectionContext, type Inspector, type Severity, type Verdict } from './inspector.ts'
+import { compileExtra, type CompiledExtra, type ExtraPattern } from './patterns/extra.ts'
+import { PatternMatcher } from './patterns/matcher.ts'
+import type { SecretPattern } from './patterns/pattern.ts'
+import { SECRET_PATTERNS } from './patterns/table.ts'
+
+export interface SecretsOptions {
+  readonly action: 'block' | 'flag'
+  /** A `Content-Encoding` that cannot be undone. */
+  readonly undecodable: 'block' | 'flag'
+  /** Whether a provider's credentials may go to the provider. */
+  readonly builtinAllow: boolean
+  /** By pattern name: the hosts that its hits may go to. Takes the place of the built-in hosts of that name. */
+  readonly allow: ReadonlyMap<string, readonly Hostname[]>
+  readonly extra: readonly ExtraPattern[]
+  /** What is no secret on its way to these hosts, such as placeholders that look like one. */
+  readonly exempt: readonly ExemptText[]
+}
+
+export interface ExemptText {
+  readonly text: string
+  readonly hosts: readonly (Hostname | '*')[]
+}
+
+/**
+ * What: credentials of known formats, in whatever encoding they stand, on their way to somebody who did not issue them.
+ * Throws when an extra pattern cannot be used.
+ */
+export function secretsInspector(options: SecretsOptions): Inspector {
+  const scan = new SecretScan(options)
+  return {
+    name: 'secrets',
+    inspectRequest: (context) => scan.judge(context, viewsOfRequest(context)),
+    inspectMessage: (context) =>
+      context.direction === 'outbound' ? scan.judge(context, viewsOfMessage(context)) : PASS,
+  }
+}
+
+function viewsOfRequest({ views, host, path, headers, contentType, body }: InspectionContext): ContentViews {
+  const contentEncoding = headerValues(headers, 'content-encoding').join(',')
+  return views ?? new ContentViews({ host, path, headers, contentType, contentEncoding, body })
+}
+
+/** Its head was looked at when the stream began, and says nothing about the coding of a message. */
+function viewsOfMessage({ views, body }: InspectionContext): ContentViews {
+  return views ?? new ContentViews({ contentType: '', contentEncoding: '', body })
+}
+
+class SecretScan {
+  readonly #options: SecretsOptions
+  readonly #matcher = new PatternMatcher(SECRET_PATTERNS)
+  readonly #extra: readonly CompiledExtra[]
+
+  constructor(options: SecretsOptions) {
+    this.#options = options
+    this.#extra = options.extra.map(compileExtra)
+  }
+
+  /** The first block in the order of the views; without one, the first flag. */
+  judge({ host }: InspectionContext, views: ContentViews): Verdict {
+    const { action, undecodable } = this.#options
+    let flag: Verdict | undefined
+    for (const view of views) {
+      const { certain, guess } = this.#namesIn(view, host)
+      if (certain !== undefined) {
+        const verdict = verdictOf(action, `secret detected: ${certain}`, 'critical')
+        if (action === 'block') return verdict
+        flag = verdict
+        break
+      }
+      if (guess !== undefined) flag ??= verdictOf('flag', `secret detected: ${guess}`, 'warning')
+    }
+    if (views.undecodable !== undefined) {
+      const verdict = verdictOf(
+        undecodable,
+        `cannot be decoded: content-encoding ${printable(views.undecodable)}`,
+        'error',
+      )
+      if (undecodable === 'block') return verdict
+      flag ??= verdict
+    }
+    if (views.truncated) flag ??= verdictOf('flag', 'too much nesting to decode', 'warning')
+    return flag ?? PASS
+  }
+
+  /** The first kinds in the order of the table that may not go to `host`. */
+  #namesIn(view: View, host: Hostname): { readonly certain: string | undefined; readonly guess: string | undefined } {
+    let certain: SecretPattern | undefined
+    let guess: string | undefined
+    this.#matcher.search(view.bytes, ({ pattern, start, end }) => {
+      if (this.#isAllowed(pattern, host) || this.#isExempt(view, { start, end }, host)) return false
+      if (pattern.isGuess) guess ??= pattern.name
+      else if (certain === undefined || SECRET_PATTERNS.indexOf(pattern) < SECRET_PATTERNS.indexOf(certain))
+        certain = pattern
+      return false
+    })
+    const extra = this.#extra.find(
+      (candidate) => !this.#isNamed(candidate.name, host) && candidate.find(view) !== undefined,
+    )
+    return { certain: certain?.name ?? extra?.name, guess }
+  }
+
+  #isAllowed({ name, domains }: SecretPattern, host: Hostname): boolean {
+    if (this.#options.allow.has(name)) return this.#isNamed(name, host)
+    return this.#options.builtinAllow && domains.some((domain) => isWithin(host, domain as Hostname))
+  }
+
+  #isNamed(name: string, host: Hostname): boolean {
+    return this.#options.allow.get(name)?.some((domain) => isWithin(host, domain)) ?? false
+  }
+
+  /** Whether the hit is part of a text that may go to this host. */
+  #isExempt(
+    { bytes }: View,
+    { start, end }: { readonly start: number; readonly end: number },
+    host: Hostname,
+  ): boolean {
+    return this.#options.exempt.some(({ text, hosts }) => {
+      if (!hosts.some((zone) => zone === '*' || isWithin(host, zone))) return false
+      const from = Math.max(0, start - text.length)
+      const at = bytes.toString('latin1', from, end + text.length).indexOf(text)
+      return at !== -1 && from + at < end
+    })
+  }
+}
+
+function verdictOf(action: 'block' | 'flag', reason: string, severity: Severity): Verdict {
+  return { kind: action, reason, severity }
+}
+
+/** It came from the workload. */
+function printable(text: string): string {
+  return text.slice(0, 60).replace(/[^\x20-\x7e]/g, '?')
+}
+
+/** The hosts of a pattern table that is not ours to trust blindly; throws a TypeError for a name that is no host. */
+export function allowMap(
+  domains: Readonly<Record<string, readonly string[]>>,
+): ReadonlyMap<string, readonly Hostname[]> {
+  return new Map(
+    Object.entries(domains).map(([name, hosts]) => [
+      name,
+      hosts.map((text) => {
+        const host = parseHostname(text)
+        if (host === undefined) throw new TypeError(`not a host name: ${text}`)
+        return host
+      }),
+    ]),
+  )
+}
