@@ -7,6 +7,7 @@ export const DENIALS = {
   domain_expired: { status: 403, blocked: true, summary: 'The permission for this destination has ended' },
   no_policy: { status: 403, blocked: true, summary: 'The configuration has no `domains` section, so nothing is reachable' },
   rate_limited: { status: 429, blocked: true, summary: 'Too many requests to this host' },
+  budget_exceeded: { status: 429, blocked: true, summary: 'More would leave within an hour than `budget` or `host_labels` allows' },
   body_too_large: { status: 413, blocked: true, summary: 'The request body or message is larger than `max_request_body`' },
   authority_mismatch: { status: 403, blocked: true, summary: 'CONNECT, SNI and Host do not name the same destination' },
   misdirected_request: { status: 421, blocked: true, summary: 'The connection was opened for another authority' },

@@ -1,0 +1,55 @@
+import type { BodyPart, BodyReader } from './content-type-parts.ts'
+import { Exemptions, type ExemptTypes } from './entropy-exempt.ts'
+import { UrlInspector, type UrlChecks } from './entropy-url.ts'
+import { PASS, type HeadContext, type InspectionContext, type Inspector, type Verdict } from './inspector.ts'
+import { entropyOf, mergedHistogram } from './shannon.ts'
+
+export interface EntropySettings extends ExemptTypes, UrlChecks {
+  /** Bits a byte. */
+  readonly threshold: number
+  readonly min_body_bytes: number
+  readonly action: 'flag' | 'block'
+}
+
+const NAME = 'entropy'
+const BODY = 'high entropy body'
+
+/**
+ * How random: encrypted and compressed data has nearly 8 bits a byte, text and code 4 to 6. Looks at what leaves:
+ * bodies and messages without what is exempt, and values in URLs.
+ */
+export function entropyInspector(settings: EntropySettings, bodies: BodyReader): Inspector {
+  const exemptions = new Exemptions(settings)
+  const urls = new UrlInspector(settings)
+
+  function verdict(reason: string | undefined): Verdict {
+    return reason === undefined ? PASS : { kind: settings.action, reason, severity: 'warning' }
+  }
+
+  function inspectBody(context: InspectionContext): Verdict {
+    if (context.direction === 'inbound' || context.body.length === 0) return PASS
+    const judged = bodies.partsOf(context).filter((part) => !exemptions.isExempt(context.host, part))
+    const entropy = Math.max(entropyTogether(judged), ...judged.map((part) => entropyTogether([part])))
+    if (entropy < settings.threshold) return PASS
+    return verdict(`${BODY}: ${entropy.toFixed(2)} (threshold ${settings.threshold.toFixed(1)})`)
+  }
+
+  /** 0 when there are too few bytes to judge. */
+  function entropyTogether(parts: readonly BodyPart[]): number {
+    if (parts.reduce((sum, { bytes }) => sum + bytes.length, 0) < settings.min_body_bytes) return 0
+    return entropyOf(mergedHistogram(parts.map(({ histogram }) => histogram)))
+  }
+
+  return {
+    name: NAME,
+    inspectHead: ({ host, path }: HeadContext) => verdict(urls.judge(host, path)),
+    inspectRequest: inspectBody,
+    // One flag says it for a whole stream, or a million frames would be a million findings in one record.
+    inspectMessage: (context) => (settings.action === 'flag' && hasFlag(context, NAME, BODY) ? PASS : inspectBody(context)),
+  }
+}
+
+/** Whether the exchange bears a flag of the inspector whose reason starts like this. */
+export function hasFlag({ priorResults }: HeadContext, name: string, start: string): boolean {
+  return priorResults.some((finding) => finding.name === name && finding.reason.startsWith(start))
+}
