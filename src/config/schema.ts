@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { formatAuthority, parseAuthority, parseHostname, type Authority, type Hostname } from '../policy/host.ts'
 import { parseAddressRange } from '../policy/address.ts'
+import { budgetSection, contentTypeSection, entropySection, hostLabelsSection } from './schema-inspection.ts'
+import { linearPatternProblem } from '../policy/linear-pattern.ts'
 
 /**
  * The configuration, as one table: every key with its type, default and documentation. `config/load.ts` turns
@@ -71,6 +73,67 @@ const secretRule = z.strictObject({
     .meta({ description: 'Hosts that get the real value; subdomains match too. `["*"]` means every host.' }),
 })
 
+const PATTERN_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
+
+const patternText = z
+  .string()
+  .min(1)
+  .max(2000)
+  .superRefine((text, context) => {
+    const problem = linearPatternProblem(text)
+    if (problem !== undefined)
+      context.addIssue({ code: 'custom', message: `must be a regular expression of RE2: ${problem}` })
+  })
+
+const extraPattern = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(PATTERN_NAME, 'must be a name such as internal_token')
+      .meta({ description: 'Name in reasons and in `allow_to_domains`.' }),
+    pattern: patternText
+      .optional()
+      .meta({ description: "Regular expression in RE2's syntax: without backreferences and lookaround." }),
+    env: z
+      .string()
+      .regex(ENV_NAME, 'must be a name such as INTERNAL_TOKEN')
+      .optional()
+      .meta({
+        description: 'Variable of the egress whose value is looked for literally; wins over `pattern`. It must be set.',
+      }),
+  })
+  .refine(({ pattern, env }) => pattern !== undefined || env !== undefined, 'must have pattern or env')
+
+const secretsSection = z
+  .strictObject({
+    enabled: z
+      .boolean()
+      .default(true)
+      .meta({ description: 'Whether requests and messages are searched for credentials.' }),
+    action: z.enum(['block', 'flag']).default('block').meta({ description: 'What happens when one is found.' }),
+    undecodable: z
+      .enum(['block', 'flag'])
+      .default('block')
+      .meta({ description: 'What happens to a body with a `Content-Encoding` that is unknown or does not hold.' }),
+    builtin_allow_to_domains: z
+      .boolean()
+      .default(true)
+      .meta({
+        description:
+          "Whether a provider's credentials may go to the provider; the hosts are on the page about patterns.",
+      }),
+    allow_to_domains: z
+      .record(z.string().regex(PATTERN_NAME, 'must be the name of a pattern'), z.array(hostname))
+      .default({})
+      .meta({
+        description:
+          'By pattern: hosts that what it finds may go to; subdomains too. Takes the place of the built-in hosts of that pattern.',
+      }),
+    extra_patterns: z.array(extraPattern).max(64).default([]).meta({ description: 'More to look for.' }),
+  })
+  .prefault({})
+  .meta({ description: 'Credentials on their way out, in the URL, the header fields and the body, in any encoding.' })
+
 const authorityKey = z
   .string()
   .refine((text) => parseAuthority(text) !== undefined, 'must be host:port, such as api.test:443')
@@ -108,6 +171,7 @@ export const configSchema = z
       .max(256)
       .default([])
       .meta({ description: 'Secrets that the workload holds as placeholders only.' }),
+    secrets: secretsSection,
     rate_limit: z
       .strictObject({
         requests_per_second: z
@@ -119,6 +183,10 @@ export const configSchema = z
       })
       .prefault({})
       .meta({ description: 'Token bucket for each host.' }),
+    entropy: entropySection,
+    content_type: contentTypeSection,
+    host_labels: hostLabelsSection,
+    budget: budgetSection,
     max_request_body: z
       .int()
       .min(0)

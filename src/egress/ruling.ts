@@ -3,9 +3,18 @@ import { DomainPolicy } from '../policy/domains.ts'
 import { RateLimiter } from '../policy/rate-limit.ts'
 import type { Ruling } from './core.ts'
 import { bodySizeInspector } from './inspect/body-size.ts'
+import { budgetInspector, DataBudget } from './inspect/budget.ts'
 import { InspectorChain } from './inspect/chain.ts'
+import { BodyReader } from './inspect/content-type-parts.ts'
+import { contentTypeInspector } from './inspect/content-type.ts'
 import { domainInspector } from './inspect/domain.ts'
+import { entropyInspector } from './inspect/entropy.ts'
+import { HostLabelBudget } from './inspect/host-labels-budget.ts'
+import { hostLabelsInspector, zoneFinder } from './inspect/host-labels.ts'
+import type { Inspector } from './inspect/inspector.ts'
 import { rateLimitInspector } from './inspect/rate-limit.ts'
+import { secretsInspector } from './inspect/secrets.ts'
+import { secretsOptions } from './inspect/secrets-options.ts'
 import { SecretSet, type SecretBinding } from './secrets/binding.ts'
 import { Upstream } from './upstream/upstream.ts'
 
@@ -14,6 +23,8 @@ export interface Lasting {
   readonly config: Config
   readonly upstream: Upstream
   readonly limiter: RateLimiter
+  readonly hostLabels: HostLabelBudget | undefined
+  readonly budget: DataBudget | undefined
 }
 
 export interface NewRuling {
@@ -31,16 +42,42 @@ export async function makeRuling(config: Config, bindings: readonly SecretBindin
   const secrets = new SecretSet(bindings)
   const policy = new DomainPolicy(config.domains)
   const limiter = sameLimit ? before.limiter : new RateLimiter(config.rate_limit)
+  const counts = lastingCounts(config, before)
   const upstream = sameUpstream ? before.upstream : await Upstream.create(config)
   const chain = new InspectorChain([
     rateLimitInspector(limiter, clock),
     domainInspector(policy, clock),
+    ...(config.secrets.enabled ? [secretsInspector(secretsOptions(config, bindings, process.env))] : []),
     bodySizeInspector(config.max_request_body),
+    ...disguiseInspectors(config, counts, clock),
   ])
   return {
     ruling: { policy, chain, secrets, upstream, maxBodyBytes: config.max_request_body, logging: config.logging },
-    lasting: { config, upstream, limiter },
+    lasting: { config, upstream, limiter, ...counts },
   }
+}
+
+/** What was counted so far; a change of other sections does not give it back. */
+function lastingCounts({ host_labels: labels, budget }: Config, before: Lasting | undefined): Pick<Lasting, 'hostLabels' | 'budget'> {
+  const hostLabels = labels === false ? undefined : new HostLabelBudget(labels)
+  const data = budget === false ? undefined : new DataBudget(budget)
+  if (before === undefined) return { hostLabels, budget: data }
+  return {
+    hostLabels: same(before.config.host_labels, labels) ? before.hostLabels : hostLabels,
+    budget: same(before.config.budget, budget) ? before.budget : data,
+  }
+}
+
+/** The budget comes last: only what all others let pass is taken from it. */
+function disguiseInspectors(config: Config, { hostLabels, budget }: Pick<Lasting, 'hostLabels' | 'budget'>, clock: () => Date): Inspector[] {
+  const { entropy, content_type: contentType, host_labels: labels, domains } = config
+  const bodies = new BodyReader()
+  return [
+    ...(entropy === false ? [] : [entropyInspector(entropy, bodies)]),
+    ...(contentType === false ? [] : [contentTypeInspector(contentType, bodies)]),
+    ...(labels === false || hostLabels === undefined ? [] : [hostLabelsInspector({ settings: labels, budget: hostLabels, zoneOf: zoneFinder(domains) }, clock)]),
+    ...(budget === undefined ? [] : [budgetInspector(budget, clock)]),
+  ]
 }
 
 function same(one: unknown, other: unknown): boolean {

@@ -9,14 +9,11 @@ import { allConfigProblems } from '../../src/config/load.ts'
 const OTHERS: readonly string[] = [
   'agents: {decider: {enable: true}}',
   'capture: {enable_har: true}',
-  'content_type: false',
-  'entropy: {threshold: 7.0}',
   'firecracker: {vcpus: 2}',
   'inspectors: [{name: x, path: /x.py}]',
   'log_allowed: true',
   'nested_containers: true',
   'protocol_relays: []',
-  'secrets: {enabled: false}',
   ...[
     'add_capabilities: []',
     'command: [node, agent.js]',

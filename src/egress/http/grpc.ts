@@ -117,7 +117,7 @@ function drained(stream: ClientHttp2Stream): Promise<void> {
 /** By the policy of now: a grant that ended or a rule that changed stops the next message. */
 async function judgeMessage(core: EgressCore, { context, destination, record }: GrpcExchange, message: GrpcMessage): Promise<void> {
   const { chain, secrets, maxBodyBytes } = core.ruling()
-  const body = secrets.isEmpty ? message.payload : plain(message, headerValue(context.headers, 'grpc-encoding'), maxBodyBytes)
+  const body = plain(message, headerValue(context.headers, 'grpc-encoding'), maxBodyBytes)
   accept(record, await chain.inspectMessage({ ...context, priorResults: record.findings, body }))
   refuseMisuse(secrets, { ...destination, target: '', headers: [], body })
 }

@@ -1,4 +1,5 @@
 import { DENIALS, Denial } from '../denial.ts'
+import { viewsOfMessage, viewsOfRequest } from './decode/context-views.ts'
 import type { Finding, HeadContext, InspectionContext, Inspector, Verdict } from './inspector.ts'
 
 /** What the chain says: the findings so far, and the denial if one of them blocks. */
@@ -28,11 +29,11 @@ export class InspectorChain {
   }
 
   inspectRequest(context: InspectionContext): Promise<ChainResult> {
-    return this.#run(context, (inspector) => inspector.inspectRequest)
+    return this.#run({ ...context, views: viewsOfRequest(context) }, (inspector) => inspector.inspectRequest)
   }
 
   inspectMessage(context: InspectionContext): Promise<ChainResult> {
-    return this.#run(context, (inspector) => inspector.inspectMessage)
+    return this.#run({ ...context, views: viewsOfMessage(context) }, (inspector) => inspector.inspectMessage)
   }
 
   async #run<Context extends HeadContext>(

@@ -1,6 +1,6 @@
-import { isWithin, parseHostname, type Hostname } from '../../policy/host.ts'
-import { headerValues } from '../http/headers.ts'
-import { ContentViews } from './decode/content-views.ts'
+import { isWithin, type Hostname } from '../../policy/host.ts'
+import type { ContentViews } from './decode/content-views.ts'
+import { viewsOfMessage, viewsOfRequest } from './decode/context-views.ts'
 import type { View } from './decode/view.ts'
 import { PASS, type InspectionContext, type Inspector, type Severity, type Verdict } from './inspector.ts'
 import { compileExtra, type CompiledExtra, type ExtraPattern } from './patterns/extra.ts'
@@ -34,20 +34,10 @@ export function secretsInspector(options: SecretsOptions): Inspector {
   const scan = new SecretScan(options)
   return {
     name: 'secrets',
-    inspectRequest: (context) => scan.judge(context, viewsOfRequest(context)),
+    inspectRequest: (context) => scan.judge(context, context.views ?? viewsOfRequest(context)),
     inspectMessage: (context) =>
-      context.direction === 'outbound' ? scan.judge(context, viewsOfMessage(context)) : PASS,
+      context.direction === 'outbound' ? scan.judge(context, context.views ?? viewsOfMessage(context)) : PASS,
   }
-}
-
-function viewsOfRequest({ views, host, path, headers, contentType, body }: InspectionContext): ContentViews {
-  const contentEncoding = headerValues(headers, 'content-encoding').join(',')
-  return views ?? new ContentViews({ host, path, headers, contentType, contentEncoding, body })
-}
-
-/** Its head was looked at when the stream began, and says nothing about the coding of a message. */
-function viewsOfMessage({ views, body }: InspectionContext): ContentViews {
-  return views ?? new ContentViews({ contentType: '', contentEncoding: '', body })
 }
 
 class SecretScan {
@@ -135,20 +125,4 @@ function verdictOf(action: 'block' | 'flag', reason: string, severity: Severity)
 /** It came from the workload. */
 function printable(text: string): string {
   return text.slice(0, 60).replace(/[^\x20-\x7e]/g, '?')
-}
-
-/** The hosts of a pattern table that is not ours to trust blindly; throws a TypeError for a name that is no host. */
-export function allowMap(
-  domains: Readonly<Record<string, readonly string[]>>,
-): ReadonlyMap<string, readonly Hostname[]> {
-  return new Map(
-    Object.entries(domains).map(([name, hosts]) => [
-      name,
-      hosts.map((text) => {
-        const host = parseHostname(text)
-        if (host === undefined) throw new TypeError(`not a host name: ${text}`)
-        return host
-      }),
-    ]),
-  )
 }

@@ -1,4 +1,4 @@
-import { RE2JS } from 're2js'
+import { compileLinear, linearPatternProblem } from '../../../policy/linear-pattern.ts'
 import type { View } from '../decode/view.ts'
 
 /** A kind of credential that the configuration adds. */
@@ -20,24 +20,15 @@ export interface CompiledExtra {
 /** Throws an Error with RE2's message when the pattern does not compile, a RangeError when a value is too short. */
 export function compileExtra(extra: ExtraPattern): CompiledExtra {
   if ('value' in extra) return literal(extra.name, extra.value)
-  const problem = patternProblem(extra.pattern)
+  const problem = linearPatternProblem(extra.pattern)
   if (problem !== undefined) throw new Error(`pattern ${extra.name}: ${problem}`)
-  const compiled = RE2JS.compile(extra.pattern)
+  const compiled = compileLinear(extra.pattern)
   return {
     name: extra.name,
     find({ text }) {
       const matcher = compiled.matcher(text)
       return matcher.find() ? (matcher.group() ?? '') : undefined
     },
-  }
-}
-
-/** Why RE2 does not take the pattern, or why it says nothing; undefined when it is sound. */
-export function patternProblem(pattern: string): string | undefined {
-  try {
-    return RE2JS.compile(pattern).matcher('').find() ? 'matches the empty text, and so everything' : undefined
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
   }
 }
 

@@ -1,0 +1,21 @@
+import { SECRET_PATTERNS } from '../../src/egress/inspect/patterns/table.ts'
+import { pageHead, table } from './markdown.ts'
+
+export function patternsPage(): string {
+  const rows = SECRET_PATTERNS.map(({ name, provider, domains, isGuess }) => [
+    `\`${name}\``,
+    provider,
+    domains.map((domain) => `\`${domain}\``).join(', ') || 'nowhere',
+    isGuess ? 'flag' : 'as `secrets.action` says',
+  ])
+  return [
+    pageHead('Secret patterns', 'src/egress/inspect/patterns/'),
+    'What the `secrets` inspector looks for in the URL, the host, the header fields and the body of requests, and in messages:',
+    'as they were sent, and with encodings undone (`Content-Encoding`, charsets, percent-encoding, backslash escapes,',
+    'HTML entities, base64, hexadecimal, invisible and full-width characters, compressed streams), four layers deep.',
+    'A credential may go to the hosts of its provider and below them; `secrets.allow_to_domains` puts others in their place.',
+    'Where several are found, the first in this table is named: `secret detected: NAME`.',
+    '',
+    table(['name', 'issued by', 'may go to', 'a hit'], rows),
+  ].join('\n')
+}
