@@ -21,6 +21,13 @@ const VALUE = valueTable()
  */
 const ASCII_AT = asciiTable()
 
+const NONE = 16
+/** The same by byte, at `phase * 256 + byte`; NONE for what is no character of base64. */
+const GROUP = Uint8Array.from({ length: 1024 }, (_, index) => {
+  const value = VALUE[index & 0xff] as number
+  return value >= SKIP ? NONE : (ASCII_AT[(index >> 8) * 64 + value] as number)
+})
+
 /**
  * All text that stands in base64 somewhere in `bytes`, at any alignment, wrapped or not, padded or not: found by the
  * bits that are 0 in ASCII, so that images and hashes cost one look a character and nothing is decoded in vain.
@@ -50,6 +57,21 @@ function searchRun(bytes: Buffer, start: number, sink: TextSink): number {
   let at3 = start
   let at = start
   while (at < bytes.length) {
+    // Whole groups in the middle of a long run, at once: NONE in any of the four says that one is no character of it.
+    while (phase === 0 && at + 4 <= bytes.length) {
+      const whole = fourAt(bytes, at)
+      if (whole >= NONE) break
+      const lanes = whole & before1 & before2 & before3
+      if (lanes !== 0) break
+      before3 = before2
+      before2 = before1
+      before1 = whole
+      at3 = at2
+      at2 = at1
+      at1 = at
+      at += 4
+    }
+    if (at >= bytes.length) break
     const value = VALUE[bytes[at] as number] as number
     if (value >= SKIP) {
       if (value === END) break
@@ -84,6 +106,15 @@ function searchRun(bytes: Buffer, start: number, sink: TextSink): number {
     group = 15
   }
   return at
+}
+
+/** The alignments at which four characters in a row may be ASCII text; NONE or more when one is no character of base64. */
+function fourAt(bytes: Buffer, at: number): number {
+  const first = GROUP[bytes[at] as number] as number
+  const second = GROUP[256 + (bytes[at + 1] as number)] as number
+  const third = GROUP[512 + (bytes[at + 2] as number)] as number
+  const fourth = GROUP[768 + (bytes[at + 3] as number)] as number
+  return (first & second & third & fourth & (NONE - 1)) | ((first | second | third | fourth) & NONE)
 }
 
 /** Decodes at each alignment until there is no text any more; returns where the longest stretch ends. */

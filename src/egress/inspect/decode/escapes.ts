@@ -1,4 +1,4 @@
-import { hexByteAt, HEX_VALUE, TEXT_BYTES } from './byte-class.ts'
+import { ALPHANUMERIC, byteClass, hexByteAt, HEX_VALUE, TEXT_BYTES } from './byte-class.ts'
 import { isFoldable } from './unicode.ts'
 
 const PERCENT = 0x25
@@ -63,8 +63,18 @@ export function unescaped(bytes: Buffer): Unescaped | undefined {
   const decoded = Buffer.allocUnsafe(bytes.length)
   let length = bytes.copy(decoded, 0, 0, first)
   const kinds = new Set<EscapeKind>()
+  let isBackslash = false
   for (let at = first; at < bytes.length;) {
     const byte = bytes[at] as number
+    if (byte === BACKSLASH) {
+      const short = SHORT_ESCAPES[bytes[at + 1] ?? 0] as number
+      if (short !== 0) {
+        decoded[length++] = short
+        at += 2
+        isBackslash = true
+        continue
+      }
+    }
     const escape = MARKS[byte] === 1 ? readEscape(bytes, at) : undefined
     if (escape === undefined) {
       decoded[length++] = byte
@@ -75,6 +85,7 @@ export function unescaped(bytes: Buffer): Unescaped | undefined {
     kinds.add(KINDS[byte] as EscapeKind)
     at += escape.span
   }
+  if (isBackslash) kinds.add('backslash')
   return { bytes: decoded.subarray(0, length), kinds: [...kinds] }
 }
 
@@ -131,9 +142,25 @@ function isTelling(bytes: Buffer, at: number): boolean {
   const escape = readBackslash(bytes, letter - 1)
   if (escape === undefined) return false
   const by = bytes[letter] as number
-  if (by === 0x2f) return true
+  if (by === 0x2f) return isInLongRun(bytes, at)
   return (by === 0x75 || by === 0x55 || by === 0x78 || (by >= 0x30 && by <= 0x33)) && isTellingCode(escape.code)
 }
+
+/**
+ * `\/` stands in every regular expression that is sent as source, and hides something only in a URL with a password or
+ * in something long: base64, or a path that is a secret.
+ */
+function isInLongRun(bytes: Buffer, at: number): boolean {
+  if (bytes[at - 1] === 0x3a) return true
+  let start = at
+  while (start > 0 && at - start < LONG_RUN && AROUND_SLASH[bytes[start - 1] as number] === 1) start -= 1
+  let end = at
+  while (end - start < LONG_RUN && end < bytes.length && AROUND_SLASH[bytes[end] as number] === 1) end += 1
+  return end - start >= LONG_RUN
+}
+
+const LONG_RUN = 24
+const AROUND_SLASH = byteClass(`${ALPHANUMERIC}+/=_-\\`)
 
 /** Not quotes, brackets and controls: encoders escape them for safety (`\u003c`), and no credential holds them. */
 function isTellingCode(code: number): boolean {
@@ -151,21 +178,17 @@ function readEscape(bytes: Buffer, at: number): Escape | undefined {
   return byte === -1 ? undefined : { span: 3, code: byte, isByte: true }
 }
 
-const SHORT: Readonly<Record<number, number>> = {
-  0x22: 0x22,
-  0x27: 0x27,
-  0x2f: 0x2f,
-  0x5c: 0x5c,
-  0x6e: 0x0a,
-  0x72: 0x0d,
-  0x74: 0x09,
-}
+/** What the letter behind a backslash stands for; 0 for the rest. */
+const SHORT_ESCAPES = Uint8Array.from(
+  { length: 256 },
+  (_, letter) => ({ 0x22: 0x22, 0x27: 0x27, 0x2f: 0x2f, 0x5c: 0x5c, 0x6e: 0x0a, 0x72: 0x0d, 0x74: 0x09 })[letter] ?? 0,
+)
 
 function readBackslash(bytes: Buffer, at: number): Escape | undefined {
   const letter = bytes[at + 1]
   if (letter === undefined) return undefined
-  const short = SHORT[letter]
-  if (short !== undefined) return { span: 2, code: short }
+  const short = SHORT_ESCAPES[letter] as number
+  if (short !== 0) return { span: 2, code: short }
   if (letter === 0x75 || letter === 0x55) return readUnicode(bytes, at)
   if (letter === 0x78) {
     const byte = hexByteAt(bytes, at + 2)

@@ -73,7 +73,7 @@ export const CLOUD_PATTERNS: readonly SecretPattern[] = [
   }),
   pattern(
     ['tencent_secret_id', 'Tencent Cloud', ['tencentcloudapi.com', 'myqcloud.com']],
-    { kind: 'run', least: 36 },
+    { kind: 'run', least: 36, begins: 'AKID' },
     { regex: /AKID[A-Za-z0-9]{32}(?![A-Za-z0-9])/, positive: `AK${'ID'}${sample(32)}` },
   ),
   prefixed(['fly_token', 'Fly.io', ['fly.io', 'machines.dev']], ['fo1_', 'fm1_', 'fm2_'], {

@@ -53,7 +53,7 @@ export const HOSTING_PATTERNS: readonly SecretPattern[] = [
   }),
   pattern(
     ['cargo_token', 'crates.io', ['crates.io']],
-    { kind: 'run', least: 35 },
+    { kind: 'run', least: 35, begins: 'cio' },
     { regex: /cio[A-Za-z0-9]{32}(?![A-Za-z0-9_-])/, positive: `c${'io'}${sample(32)}` },
   ),
   prefixed(['nuget_key', 'NuGet', ['nuget.org']], 'oy2', {

@@ -66,7 +66,7 @@ export class PatternMatcher {
       const end = endOfRun(bytes, TOKEN_BYTES, begin)
       const start = begin + (isEscapeLetter(bytes, begin) ? 1 : 0)
       for (const entry of this.#runs) {
-        if (end - start < entry.anchor.least || !isBehind(bytes, start, entry.anchor)) continue
+        if (end - start < entry.anchor.least || !fits(bytes, start, entry.anchor)) continue
         const hit = hitInRun(bytes, entry, start)
         if (hit !== undefined && found(hit)) return
       }
@@ -124,7 +124,10 @@ function hitInRun(bytes: Buffer, compiled: Compiled & { readonly anchor: RunAnch
   return { pattern, start: from + match.index, end: from + match.index + match[0].length }
 }
 
-function isBehind(bytes: Buffer, start: number, { after }: RunAnchor): boolean {
+function fits(bytes: Buffer, start: number, { after, begins = '' }: RunAnchor): boolean {
+  for (let offset = 0; offset < begins.length; offset += 1) {
+    if (bytes[start + offset] !== begins.charCodeAt(offset)) return false
+  }
   return after === undefined || (start > 0 && bytes[start - 1] === after.charCodeAt(0))
 }
 

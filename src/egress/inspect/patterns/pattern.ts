@@ -23,9 +23,15 @@ export interface SecretPattern {
  * How places where a credential may stand are found without trying its regex everywhere.
  * `literals`: one of them, of at least 3 bytes, begins it, or with `back` stands within it: then it begins with `start`,
  * at most `back` token characters (`[A-Za-z0-9_-]`) before.
- * `run`: a run of token characters of at least this length. Behind `after`, it begins up to `back` characters earlier.
+ * `run`: a run of token characters of at least this length, which starts with `begins`. Behind `after`, it begins up to `back` characters earlier.
  */
 export type Anchor =
   | { readonly kind: 'literals'; readonly literals: readonly string[] }
   | { readonly kind: 'inner'; readonly literals: readonly string[]; readonly start: string; readonly back: number }
-  | { readonly kind: 'run'; readonly least: number; readonly after?: string; readonly back?: number }
+  | {
+      readonly kind: 'run'
+      readonly least: number
+      readonly begins?: string
+      readonly after?: string
+      readonly back?: number
+    }

@@ -58,7 +58,7 @@ export const SERVICE_PATTERNS: readonly SecretPattern[] = [
   }),
   pattern(
     ['twilio_key', 'Twilio', ['twilio.com']],
-    { kind: 'run', least: 34 },
+    { kind: 'run', least: 34, begins: 'SK' },
     { regex: /(?<![A-Za-z0-9_-])SK[a-f0-9]{32}(?![A-Za-z0-9_-])/, positive: `S${'K'}${sample(32, HEX)}` },
   ),
   prefixed(['sendgrid_key', 'SendGrid', ['sendgrid.com']], 'SG.', {
