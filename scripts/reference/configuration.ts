@@ -20,7 +20,7 @@ function* rowsOf(schema: JsonSchema, prefix: string): Generator<readonly string[
     const key = prefix === '' ? name : `${prefix}.${name}`
     const required = schema.required?.includes(name) === true
     yield [`\`${key}\``, typeOf(property), defaultOf(property, required), property.description ?? '']
-    yield* rowsOf(property, key)
+    for (const kind of alternatives(property)) yield* rowsOf(kind, key)
     for (const entry of alternatives(property.items)) yield* rowsOf(entry, `${key}[]`)
   }
 }
@@ -32,7 +32,7 @@ function alternatives(schema: JsonSchema | undefined): readonly JsonSchema[] {
 function defaultOf(schema: JsonSchema, required: boolean): string {
   if (required) return 'required'
   // An object's default is that of its keys, which have their own rows.
-  if (schema.default === undefined || schema.type === 'object') return ''
+  if (schema.default === undefined || alternatives(schema).some(({ properties }) => properties !== undefined && schema.default !== false)) return ''
   return `\`${JSON.stringify(schema.default)}\``
 }
 
