@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { rm, writeFile } from 'node:fs/promises'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import http2 from 'node:http2'
+import https from 'node:https'
 import net, { type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import tls from 'node:tls'
@@ -176,8 +177,10 @@ function makeServer(options: ServerOptions, identity: Identity, requests: Arrive
     case 'http':
       return http.createServer(listener)
     case 'https':
+      // `createSecureServer` offers HTTP/2 whatever it is told.
+      if (!alpn.includes('h2')) return https.createServer({ ...identity, ALPNProtocols: [...alpn] }, listener)
       return http2.createSecureServer(
-        { ...identity, allowHTTP1: true, ALPNProtocols: [...alpn], settings: { enableConnectProtocol: true } },
+        { ...identity, allowHTTP1: true, settings: { enableConnectProtocol: true } },
         // The types know only half of what `allowHTTP1` means: the listener gets requests of either kind.
         listener as never,
       )

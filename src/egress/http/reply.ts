@@ -121,7 +121,12 @@ export class Http2Reply implements Reply {
     // Without a body the head ends the stream: a gRPC status counts only there.
     const endStream = body.length === 0
     this.#stream.respond(responseFields(status, headers), { ...NO_DATE, endStream })
-    if (!endStream) this.#stream.end(body)
+    if (!endStream) this.#stream.end(body, () => this.#stopUpload())
+  }
+
+  /** What the client still sends is for nobody (RFC 9113 section 8.1). */
+  #stopUpload(): void {
+    if (!this.#stream.endAfterHeaders && !this.#stream.readableEnded) this.#stream.close(constants.NGHTTP2_NO_ERROR)
   }
 
   start(status: number, _reason: string, headers: HeaderList): void {
