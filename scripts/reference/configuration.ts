@@ -32,7 +32,11 @@ function alternatives(schema: JsonSchema | undefined): readonly JsonSchema[] {
 function defaultOf(schema: JsonSchema, required: boolean): string {
   if (required) return 'required'
   // An object's default is that of its keys, which have their own rows.
-  if (schema.default === undefined || alternatives(schema).some(({ properties }) => properties !== undefined && schema.default !== false)) return ''
+  if (
+    schema.default === undefined ||
+    alternatives(schema).some(({ properties }) => properties !== undefined && schema.default !== false)
+  )
+    return ''
   return `\`${JSON.stringify(schema.default)}\``
 }
 

@@ -23,7 +23,11 @@ export class DataBudget {
   readonly #accounts: readonly Account[]
 
   constructor({ bytes_per_hour: limit, per_host: perHost }: BudgetSettings) {
-    const hosts = Object.entries(perHost).map(([zone, bytes]): Account => ({ zone: hostKey(zone), limit: bytes, window: new HourWindow() }))
+    const hosts = Object.entries(perHost).map(([zone, bytes]): Account => ({
+      zone: hostKey(zone),
+      limit: bytes,
+      window: new HourWindow(),
+    }))
     this.#accounts = [...hosts, ...(limit > 0 ? [{ zone: undefined, limit, window: new HourWindow() }] : [])]
   }
 
@@ -58,7 +62,8 @@ export class DataBudget {
 export function budgetInspector(budget: DataBudget, clock: () => Date): Inspector {
   return {
     name: 'budget',
-    inspectHead: (context) => budget.check(context.host, headBytes(context) + declaredLength(context), clock().getTime()),
+    inspectHead: (context) =>
+      budget.check(context.host, headBytes(context) + declaredLength(context), clock().getTime()),
     inspectRequest: (context) => budget.take(context.host, headBytes(context) + context.body.length, clock().getTime()),
     inspectMessage: ({ direction, host, body }: InspectionContext) =>
       direction === 'inbound' ? PASS : budget.take(host, body.length, clock().getTime()),

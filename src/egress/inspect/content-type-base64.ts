@@ -47,14 +47,21 @@ export function* base64Runs(bytes: Buffer, minCharacters: number): Generator<Bas
 }
 
 /** At most `limit` characters from the start of a run, or from its end, without escapes, line breaks and padding. */
-export function base64Text(bytes: Buffer, { start, end }: Base64Run, limit: number, from: 'start' | 'end' = 'start'): string {
+export function base64Text(
+  bytes: Buffer,
+  { start, end }: Base64Run,
+  limit: number,
+  from: 'start' | 'end' = 'start',
+): string {
   const window = limit * 2 + 64
   const raw =
     from === 'start'
       ? bytes.toString('latin1', start, Math.min(end, start + window))
       : bytes.toString('latin1', Math.max(start, end - window), end)
   const text = raw
-    .replace(/\\u00([257][bdf])|%([257][bdf])/gi, (_, json?: string, form?: string) => String.fromCharCode(Number.parseInt(json ?? form ?? '', 16)))
+    .replace(/\\u00([257][bdf])|%([257][bdf])/gi, (_, json?: string, form?: string) =>
+      String.fromCharCode(Number.parseInt(json ?? form ?? '', 16)),
+    )
     .replace(/\\[nrt]|\\u00(?:0[ad]|3d)|%(?:0[ad]|3d|20)|[^A-Za-z0-9+/_-]/gi, '')
   return from === 'start' ? text.slice(0, limit) : text.slice(-limit)
 }
@@ -98,13 +105,15 @@ function remainder(bytes: Buffer, at: number): number {
 
 /** What stands between two lines of one run. Padding ends a run: a list of hashes is not one. */
 function isGap(bytes: Buffer, from: number, to: number): boolean {
-  if (to - from > LONGEST_GAP || /(?:=|%3d|\\u003d)$/i.test(bytes.toString('latin1', Math.max(0, from - 6), from))) return false
+  if (to - from > LONGEST_GAP || /(?:=|%3d|\\u003d)$/i.test(bytes.toString('latin1', Math.max(0, from - 6), from)))
+    return false
   return GAP.test(bytes.toString('latin1', from, to))
 }
 
 /** With the last, shorter line. */
 function withLastLine(bytes: Buffer, run: Base64Run): Base64Run {
-  const gap = /^(?:\s|\\[nr]|\\u000[ad]|%0[ad])+/i.exec(bytes.toString('latin1', run.end, run.end + LONGEST_GAP))?.[0].length ?? 0
+  const gap =
+    /^(?:\s|\\[nr]|\\u000[ad]|%0[ad])+/i.exec(bytes.toString('latin1', run.end, run.end + LONGEST_GAP))?.[0].length ?? 0
   if (gap === 0 || run.end + gap >= bytes.length || ALPHABET[bytes[run.end + gap] as number] === 0) return run
   const { end, characters } = pieceAround(bytes, run.end + gap, run.end + gap)
   return { start: run.start, end, characters: run.characters + characters }
@@ -120,6 +129,7 @@ function isBase64(bytes: Buffer, { start, end, characters }: Base64Run, minChara
 
 function alphabetTable(): Uint8Array {
   const table = new Uint8Array(256)
-  for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_') table[character.charCodeAt(0)] = 1
+  for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_')
+    table[character.charCodeAt(0)] = 1
   return table
 }

@@ -71,10 +71,15 @@ function isModelToken({ characters }: Base64Run, before: string): boolean {
 /** Certificates, public SSH keys, signatures, and JSON Web Tokens, which the search for secrets looks at. */
 function isPublic(bytes: Buffer, run: Base64Run, before: string): boolean {
   if (run.characters > LONGEST_KEY) return false
-  if (/-----BEGIN (?:CERTIFICATE|PUBLIC KEY|PGP SIGNATURE|SSH SIGNATURE|PGP PUBLIC KEY BLOCK)-----(?:\s|\\[nr])*$/.test(before)) return true
+  if (
+    /-----BEGIN (?:CERTIFICATE|PUBLIC KEY|PGP SIGNATURE|SSH SIGNATURE|PGP PUBLIC KEY BLOCK)-----(?:\s|\\[nr])*$/.test(
+      before,
+    )
+  )
+    return true
   const start = base64Text(bytes, run, 256)
   if (/^AAAA(?:B3NzaC1yc2E|B3NzaC1kc3M|C3NzaC1lZDI1NTE5|E2VjZHNhLXNoYTI)/.test(start)) return true
-  if (/^eyJ/.test(start) && isJson(start)) return before.endsWith('.') || bytes[run.end] === 0x2e
+  if (start.startsWith('eyJ') && isJson(start)) return before.endsWith('.') || bytes[run.end] === 0x2e
   return before.endsWith('.') && run.characters <= LONGEST_SIGNATURE && isBehindToken(bytes, run)
 }
 

@@ -1,7 +1,14 @@
-import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync, type ZlibOptions } from 'node:zlib'
+import {
+  brotliDecompressSync,
+  gunzipSync,
+  inflateRawSync,
+  inflateSync,
+  zstdDecompressSync,
+  type ZlibOptions,
+} from 'node:zlib'
 import { headerValue, headerValues } from '../http/headers.ts'
 import type { InspectionContext } from './inspector.ts'
-import { histogramOf, type Histogram } from './shannon.ts'
+import { entropyOf, histogramOf, type Histogram } from './shannon.ts'
 
 /** A body, or a field or file of a multipart body, without the content coding. */
 export interface BodyPart {
@@ -9,6 +16,8 @@ export interface BodyPart {
   readonly type: string
   readonly bytes: Buffer
   readonly histogram: Histogram
+  /** Bits a byte. */
+  readonly entropy: number
 }
 
 /** The most that is decompressed: what is larger is judged as it was sent. */
@@ -47,7 +56,8 @@ function declaredType({ protocol, contentType }: InspectionContext): string {
 }
 
 function part(type: string, bytes: Buffer): BodyPart {
-  return { type, bytes, histogram: histogramOf(bytes) }
+  const histogram = histogramOf(bytes)
+  return { type, bytes, histogram, entropy: entropyOf(histogram) }
 }
 
 /**
@@ -56,7 +66,12 @@ function part(type: string, bytes: Buffer): BodyPart {
  */
 function decoded({ headers, body, protocol }: InspectionContext): Buffer {
   const codings = protocol === 'grpc' ? [grpcCoding(headers, body)] : headerValues(headers, 'content-encoding')
-  const names = codings.join(',').toLowerCase().split(',').map((name) => name.trim()).filter((name) => name !== '' && name !== 'identity')
+  const names = codings
+    .join(',')
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '' && name !== 'identity')
   if (names.length === 0 || names.length > 2) return body
   try {
     return names.reduceRight(decompress, body)
@@ -89,7 +104,9 @@ function run(coding: string, bytes: Buffer, options: ZlibOptions): WithInfo {
     case 'x-gzip':
       return gunzipSync(bytes, options) as unknown as WithInfo
     case 'deflate':
-      return (((bytes[0] ?? 0) & 0x0f) === 8 ? inflateSync(bytes, options) : inflateRawSync(bytes, options)) as unknown as WithInfo
+      return (((bytes[0] ?? 0) & 0x0f) === 8
+        ? inflateSync(bytes, options)
+        : inflateRawSync(bytes, options)) as unknown as WithInfo
     case 'br':
       return brotliDecompressSync(bytes, { maxOutputLength: DECODED_BYTES, info: true }) as unknown as WithInfo
     case 'zstd':
@@ -100,7 +117,9 @@ function run(coding: string, bytes: Buffer, options: ZlibOptions): WithInfo {
 }
 
 function split(type: string, contentType: string, bytes: Buffer): readonly BodyPart[] {
-  const boundary = type.startsWith('multipart/') ? /;\s*boundary=(?:"([^"\r\n]{1,70})"|([^\s;"]{1,70}))/i.exec(contentType) : null
+  const boundary = type.startsWith('multipart/')
+    ? /;\s*boundary=(?:"([^"\r\n]{1,70})"|([^\s;"]{1,70}))/i.exec(contentType)
+    : null
   const delimiter = boundary === null ? '' : `--${boundary[1] ?? boundary[2]}`
   return (delimiter === '' ? undefined : multipart(delimiter, bytes)) ?? [part(type, bytes)]
 }

@@ -42,22 +42,53 @@ const ZIPS = [
  * eight bytes in front of something else are not enough. It is no proof: data can be hidden inside a valid picture.
  */
 const SIGNATURES: readonly Signature[] = [
-  { kind: 'image', matches: ({ head, tail }) => starts(head, '89504e470d0a1a0a') && ascii(head, 12, 'IHDR') && tail.includes('IEND') },
+  {
+    kind: 'image',
+    matches: ({ head, tail }) => starts(head, '89504e470d0a1a0a') && ascii(head, 12, 'IHDR') && tail.includes('IEND'),
+  },
   { kind: 'image', matches: ({ head, tail }) => starts(head, 'ffd8ff') && tail.includes(Buffer.from('ffd9', 'hex')) },
-  { kind: 'image', matches: ({ head, tail }) => (ascii(head, 0, 'GIF89a') || ascii(head, 0, 'GIF87a')) && tail.at(-1) === 0x3b },
+  {
+    kind: 'image',
+    matches: ({ head, tail }) => (ascii(head, 0, 'GIF89a') || ascii(head, 0, 'GIF87a')) && tail.at(-1) === 0x3b,
+  },
   { kind: 'image', matches: (sample) => isRiff(sample, 'WEBP') },
   { kind: 'image', matches: ({ head, size }) => ascii(head, 0, 'BM') && size > 26 && head.readUInt32LE(2) === size },
   { kind: 'image', matches: ({ head }) => starts(head, '49492a00') || starts(head, '4d4d002a') },
-  { kind: 'image', matches: ({ head }) => starts(head, '00000100') && head.length > 22 && head[4] !== 0 && head[5] === 0 },
-  { kind: 'image', matches: ({ head }) => ascii(head, 4, 'ftyp') && /^(?:avi[fs]|hei[cx]|mif1|msf1)/.test(head.toString('latin1', 8, 12)) },
+  {
+    kind: 'image',
+    matches: ({ head }) => starts(head, '00000100') && head.length > 22 && head[4] !== 0 && head[5] === 0,
+  },
+  {
+    kind: 'image',
+    matches: ({ head }) =>
+      ascii(head, 4, 'ftyp') && /^(?:avi[fs]|hei[cx]|mif1|msf1)/.test(head.toString('latin1', 8, 12)),
+  },
   { kind: 'audio', matches: (sample) => isRiff(sample, 'WAVE') },
-  { kind: 'audio', matches: ({ head }) => ascii(head, 0, 'ID3') || ((head[0] ?? 0) === 0xff && ((head[1] ?? 0) & 0xe6) === 0xe2) },
-  { kind: 'audio', matches: ({ head }) => ascii(head, 0, 'fLaC') || ascii(head, 0, 'OggS') || ascii(head, 4, 'ftyp') || starts(head, '1a45dfa3') },
-  { kind: 'video', matches: ({ head }) => ascii(head, 4, 'ftyp') || ascii(head, 0, 'OggS') || starts(head, '1a45dfa3') },
+  {
+    kind: 'audio',
+    matches: ({ head }) => ascii(head, 0, 'ID3') || ((head[0] ?? 0) === 0xff && ((head[1] ?? 0) & 0xe6) === 0xe2),
+  },
+  {
+    kind: 'audio',
+    matches: ({ head }) =>
+      ascii(head, 0, 'fLaC') || ascii(head, 0, 'OggS') || ascii(head, 4, 'ftyp') || starts(head, '1a45dfa3'),
+  },
+  {
+    kind: 'video',
+    matches: ({ head }) => ascii(head, 4, 'ftyp') || ascii(head, 0, 'OggS') || starts(head, '1a45dfa3'),
+  },
   { kind: 'video', matches: (sample) => isRiff(sample, 'AVI ') },
-  { kind: 'font', matches: ({ head, size }) => (ascii(head, 0, 'wOF2') || ascii(head, 0, 'wOFF')) && size > 12 && head.readUInt32BE(8) === size },
+  {
+    kind: 'font',
+    matches: ({ head, size }) =>
+      (ascii(head, 0, 'wOF2') || ascii(head, 0, 'wOFF')) && size > 12 && head.readUInt32BE(8) === size,
+  },
   { kind: 'font', matches: ({ head }) => ascii(head, 0, 'OTTO') || (starts(head, '00010000') && head[4] === 0) },
-  { kind: 'document', types: ['application/pdf'], matches: ({ head, tail }) => ascii(head, 0, '%PDF-') && tail.includes('%%EOF') },
+  {
+    kind: 'document',
+    types: ['application/pdf'],
+    matches: ({ head, tail }) => ascii(head, 0, '%PDF-') && tail.includes('%%EOF'),
+  },
   {
     kind: 'document',
     types: ['application/vnd.openxmlformats-officedocument.'],
@@ -69,9 +100,17 @@ const SIGNATURES: readonly Signature[] = [
     types: ['application/gzip', 'application/x-gzip', 'application/x-tgz', 'application/x-compressed-tar'],
     matches: ({ head }) => starts(head, '1f8b08') && ((head[3] ?? 0xff) & 0xe0) === 0,
   },
-  { kind: 'archive', types: ['application/zstd', 'application/x-zstd'], matches: ({ head }) => starts(head, '28b52ffd') },
+  {
+    kind: 'archive',
+    types: ['application/zstd', 'application/x-zstd'],
+    matches: ({ head }) => starts(head, '28b52ffd'),
+  },
   { kind: 'archive', types: ['application/x-xz'], matches: ({ head }) => starts(head, 'fd377a585a00') },
-  { kind: 'archive', types: ['application/x-bzip2'], matches: ({ head }) => /^BZh[1-9]1AY&SY/.test(head.toString('latin1', 0, 10)) },
+  {
+    kind: 'archive',
+    types: ['application/x-bzip2'],
+    matches: ({ head }) => /^BZh[1-9]1AY&SY/.test(head.toString('latin1', 0, 10)),
+  },
   { kind: 'archive', types: ['application/x-tar'], matches: ({ head }) => ascii(head, 257, 'ustar') },
   { kind: 'program', types: ['application/wasm'], matches: ({ head }) => starts(head, '0061736d01000000') },
   {

@@ -4,7 +4,7 @@ import { KnownBase64 } from './content-type-known.ts'
 import type { BodyPart, BodyReader } from './content-type-parts.ts'
 import { hasFlag } from './entropy.ts'
 import { PASS, type InspectionContext, type Inspector, type Verdict } from './inspector.ts'
-import { entropyOf, type Histogram } from './shannon.ts'
+import type { Histogram } from './shannon.ts'
 
 export interface ContentTypeSettings {
   readonly action: 'flag' | 'block'
@@ -20,7 +20,8 @@ const NAME = 'content-type'
 const TEXT_ENTROPY = 6.5
 
 /** What claims to be text. Compared in lower case: `Application/JSON` is the same claim. */
-const TEXT = /^(?:text\/|application\/(?:json|xml|x-www-form-urlencoded|x-ndjson|jsonl|graphql|javascript)|multipart\/form-data|[\w.+-]+\/[\w.-]+\+(?:json|xml)$)/
+const TEXT =
+  /^(?:text\/|application\/(?:json|xml|x-www-form-urlencoded|x-ndjson|jsonl|graphql|javascript)|multipart\/form-data|[\w.+-]+\/[\w.-]+\+(?:json|xml)$)/
 
 /** Whether bodies are what they say: text that is not text, and data that travels as base64 inside of text. */
 export function contentTypeInspector(settings: ContentTypeSettings, bodies: BodyReader): Inspector {
@@ -49,8 +50,7 @@ export function contentTypeInspector(settings: ContentTypeSettings, bodies: Body
   }
 }
 
-function mismatch({ type, bytes, histogram }: BodyPart): string | undefined {
-  const entropy = entropyOf(histogram)
+function mismatch({ type, bytes, histogram, entropy }: BodyPart): string | undefined {
   if (entropy <= TEXT_ENTROPY || (isUtf8(bytes) && !hasControls(histogram))) return undefined
   return `content-type mismatch: ${type} declared but body entropy is ${entropy.toFixed(2)} (expected <${TEXT_ENTROPY})`
 }
@@ -58,7 +58,8 @@ function mismatch({ type, bytes, histogram }: BodyPart): string | undefined {
 /** Text that mixes scripts can be that varied, but has no control characters but tabs and line ends. */
 function hasControls(histogram: Histogram): boolean {
   for (let value = 0; value < 0x20; value++) {
-    if (value !== 0x09 && value !== 0x0a && value !== 0x0c && value !== 0x0d && (histogram[value] as number) > 0) return true
+    if (value !== 0x09 && value !== 0x0a && value !== 0x0c && value !== 0x0d && (histogram[value] as number) > 0)
+      return true
   }
   return (histogram[0x7f] as number) > 0
 }

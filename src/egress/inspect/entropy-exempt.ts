@@ -9,7 +9,14 @@ export interface ExemptTypes {
   readonly host_exempt_content_types: Readonly<Record<string, readonly string[]>>
 }
 
-const ARCHIVES = ['application/octet-stream', 'application/zip', 'application/gzip', 'application/x-gzip', 'application/x-tar', 'application/zstd']
+const ARCHIVES = [
+  'application/octet-stream',
+  'application/zip',
+  'application/gzip',
+  'application/x-gzip',
+  'application/x-tar',
+  'application/zstd',
+]
 
 /** Where packages, images and releases are published: archives go there, verified like every exempt type. */
 const PUBLISHING: Readonly<Record<string, readonly string[]>> = {

@@ -34,6 +34,11 @@ const TOGETHER_BYTES = 512
 /** Many ordinary values together use more characters than one alone. */
 const TOGETHER_MARGIN = 0.25
 
+const SLASH = 0x2f
+const QUESTION = 0x3f
+const AMPERSAND = 0x26
+const EQUALS = 0x3d
+
 interface Value {
   readonly kind: 'param' | 'name' | 'segment'
   /** The parameter's name. */
@@ -56,11 +61,13 @@ export class UrlInspector {
 
   /** `path` with its query, as it stands in the request. */
   judge(host: Hostname, path: string): string | undefined {
-    if (path.length < this.#settings.url_min_value_bytes) return undefined
+    // Most URLs end here. Decoding never makes a value longer.
+    if (path.length < TOGETHER_BYTES && longestComponent(path) < this.#settings.url_min_value_bytes) return undefined
     const allowed = this.#allowed.filter(([zone]) => isWithin(host, zone)).map(([, rule]) => rule)
     if (allowed.some(({ names }) => names.has('*'))) return undefined
     const values = this.#valuesOf(path).filter(
-      ({ kind, name, bytes }) => kind !== 'param' || !allowed.some((rule) => rule.names.has(name.toLowerCase()) && bytes.length <= rule.longest),
+      ({ kind, name, bytes }) =>
+        kind !== 'param' || !allowed.some((rule) => rule.names.has(name.toLowerCase()) && bytes.length <= rule.longest),
     )
     for (const value of values) {
       const entropy = this.#tooHigh(value.bytes, this.#settings.url_min_value_bytes, 0)
@@ -87,6 +94,19 @@ export class UrlInspector {
   #reason(what: string, entropy: number): string {
     return `high entropy URL${what}: ${entropy.toFixed(2)} (threshold ${this.#settings.url_threshold.toFixed(1)})`
   }
+}
+
+/** The most characters between two separators. */
+function longestComponent(path: string): number {
+  let longest = 0
+  let start = 0
+  for (let at = 0; at <= path.length; at++) {
+    const unit = at === path.length ? SLASH : path.charCodeAt(at)
+    if (unit !== SLASH && unit !== QUESTION && unit !== AMPERSAND && unit !== EQUALS) continue
+    longest = Math.max(longest, at - start)
+    start = at + 1
+  }
+  return longest
 }
 
 function describe({ kind, name }: Value): string {

@@ -29,15 +29,18 @@ export function entropyInspector(settings: EntropySettings, bodies: BodyReader):
   function inspectBody(context: InspectionContext): Verdict {
     if (context.direction === 'inbound' || context.body.length === 0) return PASS
     const judged = bodies.partsOf(context).filter((part) => !exemptions.isExempt(context.host, part))
-    const entropy = Math.max(entropyTogether(judged), ...judged.map((part) => entropyTogether([part])))
+    const entropy = highest(judged)
     if (entropy < settings.threshold) return PASS
     return verdict(`${BODY}: ${entropy.toFixed(2)} (threshold ${settings.threshold.toFixed(1)})`)
   }
 
-  /** 0 when there are too few bytes to judge. */
-  function entropyTogether(parts: readonly BodyPart[]): number {
-    if (parts.reduce((sum, { bytes }) => sum + bytes.length, 0) < settings.min_body_bytes) return 0
-    return entropyOf(mergedHistogram(parts.map(({ histogram }) => histogram)))
+  /** Of one part, or of all together, so that neither much text nor many small parts hide it. 0: too little to judge. */
+  function highest(parts: readonly BodyPart[]): number {
+    const alone = parts.map(({ bytes, entropy }) => (bytes.length < settings.min_body_bytes ? 0 : entropy))
+    if (parts.length < 2) return alone[0] ?? 0
+    const size = parts.reduce((sum, { bytes }) => sum + bytes.length, 0)
+    const together = entropyOf(mergedHistogram(parts.map(({ histogram }) => histogram)))
+    return Math.max(...alone, size < settings.min_body_bytes ? 0 : together)
   }
 
   return {
@@ -45,7 +48,8 @@ export function entropyInspector(settings: EntropySettings, bodies: BodyReader):
     inspectHead: ({ host, path }: HeadContext) => verdict(urls.judge(host, path)),
     inspectRequest: inspectBody,
     // One flag says it for a whole stream, or a million frames would be a million findings in one record.
-    inspectMessage: (context) => (settings.action === 'flag' && hasFlag(context, NAME, BODY) ? PASS : inspectBody(context)),
+    inspectMessage: (context) =>
+      settings.action === 'flag' && hasFlag(context, NAME, BODY) ? PASS : inspectBody(context),
   }
 }
 

@@ -39,7 +39,11 @@ export function judgeHostLabels({ settings, budget, zoneOf }: HostLabelRules, ho
   const { names_per_hour: maxNames, label_bytes_per_hour: maxBytes } = settings
   const isMuch = (maxNames > 0 && use.names > maxNames * MANY) || (maxBytes > 0 && use.bytes > maxBytes * MANY)
   if (!use.isNew || !isMuch) return PASS
-  return { kind: 'flag', reason: `many distinct host labels: ${use.names} under ${zone} within an hour`, severity: 'warning' }
+  return {
+    kind: 'flag',
+    reason: `many distinct host labels: ${use.names} under ${zone} within an hour`,
+    severity: 'warning',
+  }
 }
 
 /**

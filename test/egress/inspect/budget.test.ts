@@ -82,9 +82,10 @@ test('a request that says it cannot fit is refused by its head, and takes nothin
 
 test('messages count on their way out only', () => {
   const inspector = budgetInspector(new DataBudget({ bytes_per_hour: 1000, per_host: {} }), () => new Date(0))
-  const message = (direction: 'inbound' | 'outbound'): string =>
-    (inspector.inspectMessage?.(contextOf({ direction, protocol: 'websocket', body: Buffer.alloc(600) })) as Verdict)
-      .kind
+  function message(direction: 'inbound' | 'outbound'): string {
+    const verdict = inspector.inspectMessage?.(contextOf({ direction, protocol: 'websocket', body: Buffer.alloc(600) }))
+    return (verdict as Verdict).kind
+  }
   assert.deepEqual(
     [message('inbound'), message('inbound'), message('outbound'), message('outbound'), message('inbound')],
     ['pass', 'pass', 'pass', 'block', 'pass'],
