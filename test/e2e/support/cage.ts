@@ -115,9 +115,9 @@ export class CageHost {
     })
   }
 
-  /** Starts `agentcage run` and returns its process; the caller ends it. */
-  spawn(command: readonly string[], stdio: StdioOptions, args: readonly string[] = []): ChildProcess {
-    return spawn(process.execPath, [COMMAND, 'run', '-c', this.configPath, ...args, '--', ...command], {
+  /** Starts `agentcage run ARGS… -- COMMAND…` and returns its process; the caller ends it. */
+  spawn(command: readonly string[], stdio: StdioOptions, args = ['-c', this.configPath]): ChildProcess {
+    return spawn(process.execPath, [COMMAND, 'run', ...args, '--', ...command], {
       cwd: this.project,
       env: this.env,
       stdio,
@@ -125,8 +125,8 @@ export class CageHost {
   }
 
   /** A cage that stays, to run any number of commands in. */
-  session(): Promise<CageSession> {
-    return CageSession.open((command) => this.spawn(command, ['pipe', 'pipe', 'pipe']))
+  session(args?: string[]): Promise<CageSession> {
+    return CageSession.open((command) => this.spawn(command, ['pipe', 'pipe', 'pipe'], args))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

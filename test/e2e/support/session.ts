@@ -64,6 +64,7 @@ export class CageSession {
   readonly #waiting = new Map<number, (answer: Answer) => void>()
   #last = 0
   #stderr = ''
+  #ended: string | undefined
 
   private constructor(child: ChildProcess) {
     this.#child = child
@@ -88,11 +89,8 @@ export class CageSession {
   /** Runs a command in the cage, without a terminal, to its end. */
   async run(argv: readonly string[], { env = {}, input = '', cwd }: InsideOptions = {}): Promise<InsideResult> {
     const id = ++this.#last
-    const answer = await new Promise<Answer>((resolve) => {
-      this.#waiting.set(id, resolve)
-      this.#stdin.write(`${JSON.stringify({ id, argv, env, input, cwd })}\n`)
-    })
-    if (answer.problem !== undefined) throw new Error(answer.problem)
+    const answer = this.#answer(id)
+    this.#stdin.write(`${JSON.stringify({ id, argv, env, input, cwd })}\n`)
     return answer
   }
 
@@ -121,15 +119,20 @@ export class CageSession {
   async #begin(): Promise<void> {
     const { stdout, stderr } = this.#child as { stdout: Readable; stderr: Readable }
     stderr.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text))
-    const begun = new Promise<Answer>((resolve) => this.#waiting.set(0, resolve))
     createInterface({ input: stdout }).on('line', (line) => this.#settle(JSON.parse(line) as Answer))
-    const ended = exitOf(this.#child).then(([code, signal]) => {
-      const problem = `the cage ended with ${signal ?? code}:\n${this.#stderr}`
-      for (const id of this.#waiting.keys()) this.#settle({ id, code, signal, stdout: '', stderr: '', problem })
-      if (code !== 0) throw new Error(problem)
+    // 'close', unlike 'exit', comes after all that was said.
+    this.#child.once('close', (code, signal) => {
+      this.#ended = `the cage ended with ${signal ?? code}:\n${this.#stderr}`
+      for (const id of this.#waiting.keys()) this.#settle({ id, ...NOTHING, problem: this.#ended })
     })
-    await Promise.race([begun, ended])
-    ended.catch(() => {})
+    await this.#answer(0)
+  }
+
+  async #answer(id: number): Promise<InsideResult> {
+    if (this.#ended !== undefined) throw new Error(this.#ended)
+    const answer = await new Promise<Answer>((resolve) => this.#waiting.set(id, resolve))
+    if (answer.problem !== undefined) throw new Error(answer.problem)
+    return answer
   }
 
   #settle(answer: Answer): void {
@@ -137,3 +140,5 @@ export class CageSession {
     this.#waiting.delete(answer.id)
   }
 }
+
+const NOTHING = { code: null, signal: null, stdout: '', stderr: '' }
