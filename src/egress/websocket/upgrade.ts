@@ -11,7 +11,6 @@ import { endToEnd, headerValue, headerValues, withoutHeaders, type HeaderList } 
 import { Http1Reply, Http2Reply, type Reply } from '../http/reply.ts'
 import type { Http1Pool, UpgradeAnswer } from '../upstream/http1.ts'
 import type { UpstreamRequest } from '../upstream/upstream.ts'
-import { relayMessages } from './relay.ts'
 
 /** Completes the handshake with the workload and returns the connection that frames are exchanged on. */
 type Open = (headers: HeaderList) => Duplex
@@ -45,6 +44,8 @@ async function relayWebSocket(core: EgressCore, request: InboundRequest, client:
   record.protocol = 'websocket'
   try {
     checkHandshake(request)
+    // Loaded with the first WebSocket: most cages never open one, and `ws` costs memory and time at the start.
+    const { relayMessages } = await import('./relay.ts')
     const { destination, context: head } = await judgeHead(core, request, record)
     const context = { ...head, protocol: 'websocket' as const }
     const ruling = core.ruling()
