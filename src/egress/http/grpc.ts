@@ -116,6 +116,7 @@ function drained(stream: ClientHttp2Stream): Promise<void> {
 
 /** By the policy of now: a grant that ended or a rule that changed stops the next message. */
 async function judgeMessage(core: EgressCore, { context, destination, record }: GrpcExchange, message: GrpcMessage): Promise<void> {
+  if (!core.audit.usable()) throw new Denial('audit_unavailable', 'the audit log cannot be written')
   const { chain, secrets, maxBodyBytes } = core.ruling()
   const body = plain(message, headerValue(context.headers, 'grpc-encoding'), maxBodyBytes)
   accept(record, await chain.inspectMessage({ ...context, priorResults: record.findings, body }))
