@@ -36,13 +36,13 @@ export class LiveExchanges {
   }
 
   judgeAgain(policy: DomainPolicy, now: Date): void {
-    for (const { exchange } of [...this.#places]) {
+    for (const { exchange } of this.#places.slice()) {
       const decision = policy.decide(exchange.query, now)
       if (decision.kind === 'deny') exchange.end(new Denial(decision.code, decision.reason))
     }
   }
 
   endAll(denial: Denial): void {
-    for (const { exchange } of [...this.#places]) exchange.end(denial)
+    for (const { exchange } of this.#places.slice()) exchange.end(denial)
   }
 }

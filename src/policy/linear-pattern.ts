@@ -9,7 +9,7 @@ const require = createRequire(import.meta.url)
  */
 export function compileLinear(pattern: string): RE2JS {
   // Loaded when the first pattern is: most configurations have none, and every command would wait for it.
-  const engine = require('re2js') as typeof import('re2js')
+  const engine = require('re2js') as { readonly RE2JS: typeof RE2JS }
   return engine.RE2JS.compile(pattern)
 }
 

@@ -8,7 +8,8 @@ import type { OutboundRequest, SecretSet } from '../secrets/binding.ts'
 import { InjectionRefused, type Injection } from '../secrets/injector.ts'
 import { acceptableCodings, decodersFor } from '../secrets/content-coding.ts'
 import type { UpstreamCall, UpstreamRequest, UpstreamResponse } from '../upstream/upstream.ts'
-import { refuseForbidden, type InboundRequest, type JudgedRequest } from './exchange.ts'
+import type { InboundRequest, JudgedRequest } from './inbound.ts'
+import { refuseForbidden } from './judgement.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
 import { endToEnd, headerValue, headerValues, withHeader, withoutHeaders, type HeaderList } from './headers.ts'
 import { drainBody, relayBody } from './relay.ts'
@@ -95,7 +96,7 @@ async function send(ruling: Ruling, judged: JudgedRequest, protocol: 'http/1.1' 
   if (session === undefined) return ruling.upstream.http1.send({ ...request, headers: http1Headers(request, protocol) })
   const { stream, response } = ruling.upstream.http2.open(session, { ...request, headers: http2Headers(request) })
   stream.end(body)
-  return { response, cancel: () => void stream.close(constants.NGHTTP2_CANCEL) }
+  return { response, cancel: () => stream.close(constants.NGHTTP2_CANCEL) }
 }
 
 /** RFC 9112: one Host in normal form, a Content-Length that is true, and no `Expect`, which was answered here. */

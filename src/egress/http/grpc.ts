@@ -6,7 +6,9 @@ import type { HeadContext } from '../inspect/inspector.ts'
 import type { LiveExchange } from '../live.ts'
 import type { SecretSet } from '../secrets/binding.ts'
 import type { UpstreamResponse } from '../upstream/upstream.ts'
-import { accept, deny, refuseForbidden, refuseMisuse, type InboundRequest } from './exchange.ts'
+import type { InboundRequest } from './inbound.ts'
+import { accept, refuseForbidden, refuseMisuse } from './judgement.ts'
+import { deny } from './refusal.ts'
 import { injectInto } from './forward.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
 import { encodeGrpcMessage, GrpcFramer, type GrpcMessage } from './grpc-framer.ts'
@@ -29,7 +31,7 @@ export interface GrpcExchange {
  * Rejects with a Denial before the response begins; afterwards it breaks the stream off itself.
  */
 export async function relayGrpc(core: EgressCore, exchange: GrpcExchange): Promise<void> {
-  const { request, reply, record, destination } = exchange
+  const { request, record, destination } = exchange
   const context = { ...exchange.context, protocol: 'grpc' as const }
   record.protocol = 'grpc'
   const { secrets, chain, upstream } = core.ruling()
@@ -53,7 +55,7 @@ export async function relayGrpc(core: EgressCore, exchange: GrpcExchange): Promi
 /** Ends the upstream stream with the client's, and the other way round; whatever fails first is what is told. */
 async function withLife(
   core: EgressCore,
-  { reply, record, destination, request }: GrpcExchange,
+  { reply, destination, request }: GrpcExchange,
   stream: ClientHttp2Stream,
   work: (fail: (error: unknown) => void) => Promise<void>,
 ): Promise<void> {

@@ -25,15 +25,15 @@ export class InspectorChain {
   }
 
   inspectHead(context: HeadContext): Promise<ChainResult> {
-    return this.#run(context, (inspector) => inspector.inspectHead)
+    return this.#run(context, (inspector) => inspector.inspectHead?.bind(inspector))
   }
 
   inspectRequest(context: InspectionContext): Promise<ChainResult> {
-    return this.#run({ ...context, views: viewsOfRequest(context) }, (inspector) => inspector.inspectRequest)
+    return this.#run({ ...context, views: viewsOfRequest(context) }, (inspector) => inspector.inspectRequest?.bind(inspector))
   }
 
   inspectMessage(context: InspectionContext): Promise<ChainResult> {
-    return this.#run({ ...context, views: viewsOfMessage(context) }, (inspector) => inspector.inspectMessage)
+    return this.#run({ ...context, views: viewsOfMessage(context) }, (inspector) => inspector.inspectMessage?.bind(inspector))
   }
 
   async #run<Context extends HeadContext>(
@@ -64,12 +64,11 @@ function ask<Context>(
   context: Context,
 ): Verdict | Promise<Verdict> {
   try {
-    const answer: unknown = look.call(inspector, context)
+    const answer: unknown = look(context)
     if (!(answer instanceof Promise)) return checked(inspector, answer)
-    return withinTime(answer).then(
-      (verdict) => checked(inspector, verdict),
-      (error: unknown) => crashed(inspector, error),
-    )
+    return withinTime(answer)
+      .then((verdict) => checked(inspector, verdict))
+      .catch((error: unknown) => crashed(inspector, error))
   } catch (error) {
     return crashed(inspector, error)
   }
@@ -97,8 +96,10 @@ function isVerdict(value: unknown): value is Verdict {
   if (typeof value !== 'object' || value === null || !('kind' in value)) return false
   if (value.kind === 'pass') return true
   if (value.kind !== 'flag' && value.kind !== 'block') return false
-  const { reason, severity, code } = value as { reason?: unknown; severity?: unknown; code?: unknown }
-  return typeof reason === 'string' && SEVERITIES.has(severity) && (code === undefined || (typeof code === 'string' && code in DENIALS))
+  const { reason, severity, code, retryAfter } = value as Readonly<Record<string, unknown>>
+  const isKnown = code === undefined || (typeof code === 'string' && Object.hasOwn(DENIALS, code))
+  const isWait = retryAfter === undefined || (Number.isSafeInteger(retryAfter) && (retryAfter as number) >= 0)
+  return typeof reason === 'string' && SEVERITIES.has(severity) && isKnown && isWait
 }
 
 class TimeoutError extends Error {}

@@ -160,7 +160,7 @@ export class Front {
       clearTimeout(timer)
       fail('TLS handshake failed: the client closed the connection')
     })
-    secure.on('error', (error) => fail(handshakeProblem(error)))
+    secure.on('error', (error: Error) => fail(handshakeProblem(error)))
     secure.on('_tlsError', (error: Error) => fail(handshakeProblem(error))) // What `tls.Server` turns into 'tlsClientError'.
     secure.once('secure', () => {
       clearTimeout(timer)

@@ -68,7 +68,7 @@ export class Http1Pool {
    * Sends a request with `Upgrade`. `answer` resolves with the socket once the upstream switched protocols, or with its
    * ordinary response when it did not; it rejects with a Denial.
    */
-  upgrade(request: UpstreamRequest): { readonly answer: Promise<UpgradeAnswer>; cancel(): void } {
+  upgrade(request: UpstreamRequest): { readonly answer: Promise<UpgradeAnswer>; readonly cancel: () => void } {
     const message = this.#open(request)
     const timer = setTimeout(() => message.destroy(new Denial('upstream_timeout', 'no response in time')), RESPONSE_HEAD_TIMEOUT_MS)
     message.once('response', () => clearTimeout(timer)).once('close', () => clearTimeout(timer))

@@ -144,7 +144,7 @@ function responseOf(stream: ClientHttp2Stream, session: ClientHttp2Session, orig
         address: session.destroyed ? '' : (session.socket.remoteAddress ?? ''),
       })
     })
-    stream.on('error', (error) => fail('upstream_unreachable', `the stream to ${name} broke before a response`, error))
+    stream.on('error', (error: Error) => fail('upstream_unreachable', `the stream to ${name} broke before a response`, error))
     stream.once('close', () => fail('upstream_unreachable', `the stream to ${name} closed before a response`))
   })
 }

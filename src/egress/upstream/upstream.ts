@@ -40,7 +40,7 @@ export interface UpstreamResponse {
 /** A request under way. `response` rejects with a Denial. */
 export interface UpstreamCall {
   readonly response: Promise<UpstreamResponse>
-  cancel(): void
+  readonly cancel: () => void
 }
 
 /** An HTTP/2 stream whose request body is written while the response arrives (gRPC), or an upgraded HTTP/1.1 connection. */

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { EgressCore } from '../core.ts'
 import { Denial } from '../denial.ts'
-import { refuseMisuse } from '../http/exchange.ts'
+import { refuseMisuse } from '../http/judgement.ts'
 import type { ExchangeRecord } from '../http/exchange-record.ts'
 import type { Destination } from '../http/route.ts'
 import type { HeadContext } from '../inspect/inspector.ts'
@@ -151,21 +151,22 @@ async function relayMessage(core: EgressCore, exchange: WebSocketExchange, leg: 
 }
 
 /** By the ruling of now: a grant that ended or a rule that changed stops the next message. */
-async function judgeMessage(core: EgressCore, { record, destination, context }: WebSocketExchange, { direction }: Leg, body: Buffer): Promise<void> {
+async function judgeMessage(core: EgressCore, exchange: WebSocketExchange, { direction }: Leg, body: Buffer): Promise<void> {
+  const { destination, context } = exchange
   const { chain, secrets } = core.ruling()
   if (!core.audit.usable()) throw new Denial('audit_unavailable', 'the audit log cannot be written')
   if (direction === 'outbound') refuseMisuse(secrets, { ...destination, target: '', headers: [], body })
-  const { findings, denial } = await chain.inspectMessage({ ...context, direction, method: 'WEBSOCKET', priorResults: record.findings, body })
-  record.findings = findings
+  const { findings, denial } = await chain.inspectMessage({ ...context, direction, method: 'WEBSOCKET', priorResults: exchange.record.findings, body })
+  exchange.record.findings = findings
   if (denial !== undefined) throw new Denial(denial.code, `websocket: ${denial.message}`)
 }
 
-function redacted(core: EgressCore, record: ExchangeRecord, data: Buffer): Buffer {
+function redacted(core: EgressCore, exchangeRecord: ExchangeRecord, data: Buffer): Buffer {
   const { secrets } = core.ruling()
   if (secrets.isEmpty) return data
   const redactor = secrets.bodyRedactor()
   const clean = Buffer.concat([redactor.push(data), redactor.end()])
-  record.redacted = new Set([...record.redacted, ...redactor.redacted])
+  exchangeRecord.redacted = new Set([...exchangeRecord.redacted, ...redactor.redacted])
   return clean
 }
 
