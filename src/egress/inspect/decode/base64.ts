@@ -37,9 +37,16 @@ export function base64Text(bytes: Buffer): Buffer | undefined {
   for (let start = nextRun(bytes, RUN, { least: LEAST_RUN, from: 0 }); start !== -1;) {
     sink ??= new TextSink()
     const end = searchRun(bytes, start, sink)
-    start = nextRun(bytes, RUN, { least: LEAST_RUN, from: Math.max(end, start + 1) })
+    start = nextRun(bytes, RUN, { least: LEAST_RUN, from: afterBackslashes(bytes, Math.max(end, start + 1)) })
   }
   return sink?.take()
+}
+
+/** Where the row of backslashes that is no line end is over: from each of them the same would be seen again. */
+function afterBackslashes(bytes: Buffer, from: number): number {
+  let at = from
+  while (bytes[at] === 0x5c) at += 1
+  return at
 }
 
 /** Looks at one run, past white space and escaped line ends; returns where it ends. */
@@ -185,6 +192,7 @@ function afterEscape(bytes: Buffer, at: number): number {
  * beginning, because only there the alignment is known. A few bytes of anything else are not UTF-8.
  */
 function foreignText(bytes: Buffer, start: number, sink: TextSink): void {
+  if (bytes[start] === 0x5c && bytes[start + 1] === 0x5c) return
   const last = Math.min(start + FOREIGN_WINDOW, bytes.length)
   for (let from = start; from < last; from += 1) {
     const isStart = from === start || SEPARATORS[bytes[from - 1] as number] === 1

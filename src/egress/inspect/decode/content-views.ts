@@ -173,7 +173,7 @@ export class ContentViews implements Iterable<View> {
     for (const stream of [{ encodings: [], bytes }, ...embeddedStreams(bytes)]) {
       const coding = announcedCoding(stream.bytes)
       if (coding === undefined) continue
-      if (depth >= this.#limits.maxDepth || count > MAX_EMBEDDED) {
+      if (depth >= this.#limits.maxDepth || count >= MAX_EMBEDDED) {
         this.#truncated = true
         return
       }

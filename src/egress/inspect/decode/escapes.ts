@@ -109,7 +109,10 @@ function firstTelling(bytes: Buffer): number {
   const first = firstMark(bytes)
   if (first === -1) return -1
   for (let at = first; at < bytes.length; at += 1) {
-    if (MARKS[bytes[at] as number] === 1 && isTelling(bytes, at)) return first
+    if (MARKS[bytes[at] as number] === 0) continue
+    if (isTelling(bytes, at)) return first
+    // A row of backslashes was judged as one: again for each of them would be quadratic.
+    while (bytes[at] === BACKSLASH && bytes[at + 1] === BACKSLASH) at += 1
   }
   return -1
 }

@@ -21,10 +21,10 @@ export const GENERAL_PATTERNS: readonly SecretPattern[] = [
   }),
   pattern(
     ['azure_jwt', 'JSON Web Token (RFC 7519)', []],
-    { kind: 'inner', literals: ['.eyJ'], start: 'eyJ', back: 4096 },
+    { kind: 'inner', literals: ['.eyJ'], start: 'eyJ', least: 15, back: 4096 },
     {
       regex:
-        /eyJ[A-Za-z0-9_-]{12,4096}\.eyJ[A-Za-z0-9_-]{20,4096}\.[A-Za-z0-9_-]{20,}|eyJ[A-Za-z0-9_-]{50,4096}\.eyJ[A-Za-z0-9_-]{50,4096}/,
+        /eyJ[A-Za-z0-9_-]{12,4096}\.eyJ[A-Za-z0-9_-]{20,4096}\.[A-Za-z0-9_-]{20,4096}|eyJ[A-Za-z0-9_-]{50,4096}\.eyJ[A-Za-z0-9_-]{50,4096}/,
       positive: `ey${'J'}${sample(60)}.ey${'J'}${sample(120)}.${sample(43)}`,
       negative: `ey${'J'}${sample(60)}.${sample(60)}`,
     },
@@ -73,7 +73,7 @@ export const GENERAL_PATTERNS: readonly SecretPattern[] = [
       ],
       {
         regex:
-          /(?:ecret|ECRET|assw(?:or)?d|ASSW(?:OR)?D|oken|OKEN|(?:pi|ess)[_-]?[kK]ey|(?:PI|ESS)_KEY|redential)[A-Za-z_]{0,16}["'\\]{0,4}\s{0,2}(?:[:=]|=>|:=)\s{0,2}["'\\]{0,4}(?<value>[A-Za-z0-9+/=_.~-]{20,200})(?![A-Za-z0-9+/=_.~(-])/,
+          /(?:ecret|ECRET|assw(?:or)?d|ASSW(?:OR)?D|oken|OKEN|(?:pi|ess)[_-]?[kK]ey|(?:PI|ESS)_KEY|redential)[A-Za-z_]{0,16}["'\\]{0,4}\s{0,2}(?:[:=]|=>|:=)\s{0,2}["'\\]{0,4}(?<value>[A-Za-z0-9+/=_.~-]{20,200})/,
         positive: `api_${'key'} = "${sample(40)}"`,
         negative: 'next_token = getNextTokenFromTheStreamOfTokens',
       },
@@ -85,7 +85,8 @@ export const GENERAL_PATTERNS: readonly SecretPattern[] = [
 
 /** Letters of both kinds, or many, with digits among them, and none repeated much: 3.7 bits a character or more. */
 function looksRandom(text: string): boolean {
-  const value = /[A-Za-z0-9+/=_.~-]{20,200}$/.exec(text)?.[0] ?? ''
+  const value = text.slice(text.search(/[:=]/)).replace(/^[:=>\s"'\\]+/, '')
+  if (!/[0-9][^0-9]*[0-9]/.test(value)) return false
   const digits = value.replace(/[^0-9]/g, '').length
   if (digits < 2 || digits === value.length || /^[a-f0-9-]{36}$/.test(value)) return false
   const counts = new Map<string, number>()

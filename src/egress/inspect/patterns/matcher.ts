@@ -50,15 +50,17 @@ export class PatternMatcher {
 
   /** Calls `found` with each hit until it returns true. */
   search(bytes: Buffer, found: (hit: Hit) => boolean): void {
+    const source = new Source(bytes)
     let isOver = false
     this.#literals.search(bytes, (literal, at) => {
-      const hit = hitAtLiteral(bytes, this.#byLiteral[literal] as Compiled, at)
+      const hit = hitAtLiteral(source, this.#byLiteral[literal] as Compiled, at)
       return (isOver = hit !== undefined && found(hit))
     })
-    if (!isOver) this.#searchRuns(bytes, found)
+    if (!isOver) this.#searchRuns(source, found)
   }
 
-  #searchRuns(bytes: Buffer, found: (hit: Hit) => boolean): void {
+  #searchRuns(source: Source, found: (hit: Hit) => boolean): void {
+    const { bytes } = source
     if (this.#runs.length === 0) return
     for (let from = 0; ;) {
       const begin = nextRun(bytes, TOKEN_BYTES, { least: this.#leastRun, from })
@@ -67,7 +69,7 @@ export class PatternMatcher {
       const start = begin + (isEscapeLetter(bytes, begin) ? 1 : 0)
       for (const entry of this.#runs) {
         if (end - start < entry.anchor.least || !fits(bytes, start, entry.anchor)) continue
-        const hit = hitInRun(bytes, entry, start)
+        const hit = hitInRun(source, entry, start)
         if (hit !== undefined && found(hit)) return
       }
       from = end
@@ -79,16 +81,18 @@ function literalsOf(anchor: Anchor): readonly string[] {
   return anchor.kind === 'run' ? [] : anchor.literals
 }
 
-function hitAtLiteral(bytes: Buffer, compiled: Compiled, at: number): Hit | undefined {
+function hitAtLiteral(source: Source, compiled: Compiled, at: number): Hit | undefined {
   const { anchor } = compiled.pattern
-  if (anchor.kind !== 'inner') return hitAt(bytes, compiled, at)
-  if (anchor.start === '') return at < anchor.back ? undefined : hitAt(bytes, compiled, at - anchor.back)
+  const { bytes } = source
+  if (anchor.kind !== 'inner') return hitAt(source, compiled, at)
+  if (anchor.start === '') return at < anchor.back ? undefined : hitAt(source, compiled, at - anchor.back)
   let from = at
   while (from > 0 && at - from < anchor.back && TOKEN_BYTES[bytes[from - 1] as number] === 1) from -= 1
+  if (at - from < (anchor.least ?? 0)) return undefined
   const before = bytes.toString('latin1', from, at)
   let start = before.indexOf(anchor.start)
   for (let tries = 0; start !== -1 && tries < MAX_STARTS; tries += 1) {
-    const hit = hitAt(bytes, compiled, from + start)
+    const hit = hitAt(source, compiled, from + start)
     if (hit !== undefined) return hit
     start = before.indexOf(anchor.start, start + 1)
   }
@@ -96,30 +100,50 @@ function hitAtLiteral(bytes: Buffer, compiled: Compiled, at: number): Hit | unde
 }
 
 /** With the character before it, for what a regex looks back at; the letter of an escape (`\n`) is none. */
-function hitAt(bytes: Buffer, { pattern, sticky }: Compiled, start: number): Hit | undefined {
-  const context = start > 0 && !isEscapeLetter(bytes, start - 1) ? 1 : 0
-  for (const length of [USUAL_LENGTH, MAX_LENGTH]) {
-    const text = bytes.toString('latin1', start - context, start + length)
-    sticky.lastIndex = context
-    const match = sticky.exec(text)
-    if (match !== null && (pattern.confirm === undefined || pattern.confirm(match[0]))) {
-      return { pattern, start, end: start + match[0].length }
-    }
-    if (match !== null || !LONG.has(pattern.name)) return undefined
-  }
-  return undefined
+function hitAt(source: Source, { pattern, sticky }: Compiled, start: number): Hit | undefined {
+  const { text, offset } = isEscapeLetter(source.bytes, start - 1) ? source.from(start) : source.around(start)
+  sticky.lastIndex = start - offset
+  const match = sticky.exec(text)
+  if (match === null || (pattern.confirm !== undefined && !pattern.confirm(match[0]))) return undefined
+  return { pattern, start, end: start + match[0].length }
 }
 
-/** Formats whose shortest form may be longer than `USUAL_LENGTH`. */
-const LONG: ReadonlySet<string> = new Set(['azure_jwt'])
+/** A view's bytes as text, Latin-1: piece by piece, and as a whole once it turns out that many pieces are asked for. */
+class Source {
+  readonly bytes: Buffer
+  #pieces = 0
+  #whole: string | undefined
 
-function hitInRun(bytes: Buffer, compiled: Compiled & { readonly anchor: RunAnchor }, start: number): Hit | undefined {
+  constructor(bytes: Buffer) {
+    this.bytes = bytes
+  }
+
+  /** Text in which `start` stands at `start - offset`, with what is before it. */
+  around(start: number): { readonly text: string; readonly offset: number } {
+    this.#pieces += 1
+    if (this.#pieces <= MANY) {
+      const offset = Math.max(0, start - 1)
+      return { text: this.bytes.toString('latin1', offset, start + MAX_LENGTH), offset }
+    }
+    return { text: (this.#whole ??= this.bytes.toString('latin1')), offset: 0 }
+  }
+
+  /** Text that begins at `start`. */
+  from(start: number): { readonly text: string; readonly offset: number } {
+    return { text: this.bytes.toString('latin1', start, start + USUAL_LENGTH), offset: start }
+  }
+}
+
+/** So many pieces cost as much as the whole of an ordinary body. */
+const MANY = 16
+
+function hitInRun(source: Source, compiled: Compiled & { readonly anchor: RunAnchor }, start: number): Hit | undefined {
   const { back } = compiled.anchor
-  if (back === undefined) return hitAt(bytes, compiled, start)
+  if (back === undefined) return hitAt(source, compiled, start)
   const from = Math.max(0, start - back)
   const { anywhere, pattern } = compiled
   anywhere.lastIndex = 0
-  const match = anywhere.exec(bytes.toString('latin1', from, start + USUAL_LENGTH))
+  const match = anywhere.exec(source.bytes.toString('latin1', from, start + USUAL_LENGTH))
   if (match === null || from + match.index > start) return undefined
   return { pattern, start: from + match.index, end: from + match.index + match[0].length }
 }

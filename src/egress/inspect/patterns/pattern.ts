@@ -22,12 +22,18 @@ export interface SecretPattern {
 /**
  * How places where a credential may stand are found without trying its regex everywhere.
  * `literals`: one of them, of at least 3 bytes, begins it, or with `back` stands within it: then it begins with `start`,
- * at most `back` token characters (`[A-Za-z0-9_-]`) before.
+ * `least` to `back` token characters (`[A-Za-z0-9_-]`) before.
  * `run`: a run of token characters of at least this length, which starts with `begins`. Behind `after`, it begins up to `back` characters earlier.
  */
 export type Anchor =
   | { readonly kind: 'literals'; readonly literals: readonly string[] }
-  | { readonly kind: 'inner'; readonly literals: readonly string[]; readonly start: string; readonly back: number }
+  | {
+      readonly kind: 'inner'
+      readonly literals: readonly string[]
+      readonly start: string
+      readonly least?: number
+      readonly back: number
+    }
   | {
       readonly kind: 'run'
       readonly least: number
