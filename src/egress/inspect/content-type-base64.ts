@@ -32,7 +32,7 @@ const PADDING = 0x3d
 export function* base64Runs(bytes: Buffer, minCharacters: number): Generator<Base64Run> {
   let run: Base64Run | undefined
   for (let probe = PIECE - 1; probe < bytes.length; probe += PIECE) {
-    if (ALPHABET[bytes[probe] as number] === 0) continue
+    if (ALPHABET[bytes[probe] as number] === 0 || isWord(bytes, probe)) continue
     const piece = pieceAround(bytes, probe, run?.end ?? 0)
     if (piece.end > probe) probe = piece.end - 1
     if (piece.characters < PIECE) continue
@@ -66,12 +66,25 @@ export function base64Text(
   return from === 'start' ? text.slice(0, limit) : text.slice(-limit)
 }
 
+/** Whether what is around `probe` ends within a piece's length on both sides, and not in what may be an escape. */
+function isWord(bytes: Buffer, probe: number): boolean {
+  let start = probe - 1
+  while (probe - start <= PIECE && start >= 0 && ALPHABET[bytes[start] as number] === 1) start -= 1
+  let end = probe + 1
+  while (end - start <= PIECE && ALPHABET[bytes[end] as number] === 1) end += 1
+  return end - start <= PIECE && !isEscapeMark(bytes[start]) && !isEscapeMark(bytes[end])
+}
+
+function isEscapeMark(byte: number | undefined): boolean {
+  return byte === BACKSLASH || byte === PERCENT
+}
+
 /** The characters without a break around `probe`, not before `floor`. */
 function pieceAround(bytes: Buffer, probe: number, floor: number): Base64Run {
   let start = probe
   while (start > floor) {
     const byte = bytes[start - 1] as number
-    if (ALPHABET[byte] === 0 && !((byte === BACKSLASH || byte === PERCENT) && escapeLength(bytes, start - 1) > 0)) break
+    if (ALPHABET[byte] === 0 && !(isEscapeMark(byte) && escapeLength(bytes, start - 1) > 0)) break
     start -= 1
   }
   if (start > floor) start += remainder(bytes, start - 1)

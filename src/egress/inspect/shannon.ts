@@ -3,12 +3,15 @@ export type Histogram = Uint32Array
 
 const LANES = 4
 
+/** Below, four tables cost more to make than they save. */
+const SHORT = 2048
+
 /**
  * Counts every byte; nothing is sampled, for whoever knows the sample hides between its points.
  * Four tables, one for each byte of a word, so that equal neighbours do not wait for each other's increment.
  */
 export function histogramOf(bytes: Uint8Array): Histogram {
-  if (bytes.length < 256) return shortHistogram(bytes)
+  if (bytes.length < SHORT) return shortHistogram(bytes)
   const counts = new Uint32Array(256 * LANES)
   const lead = (LANES - (bytes.byteOffset % LANES)) % LANES
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset + lead, Math.floor((bytes.length - lead) / LANES))
@@ -65,7 +68,7 @@ function shortHistogram(bytes: Uint8Array): Histogram {
 }
 
 function folded(counts: Uint32Array): Histogram {
-  const histogram = counts.slice(0, 256)
+  const histogram = counts.subarray(0, 256)
   for (let index = 256; index < counts.length; index++) histogram[index & 255]! += counts[index] as number
   return histogram
 }
