@@ -65,18 +65,20 @@ function searchRun(bytes: Buffer, start: number, sink: TextSink): number {
   let at = start
   while (at < bytes.length) {
     // Whole groups in the middle of a long run, at once: NONE in any of the four says that one is no character of it.
-    while (phase === 0 && at + 4 <= bytes.length) {
-      const whole = fourAt(bytes, at)
-      if (whole >= NONE) break
-      const lanes = whole & before1 & before2 & before3
-      if (lanes !== 0) break
-      before3 = before2
-      before2 = before1
-      before1 = whole
-      at3 = at2
-      at2 = at1
-      at1 = at
-      at += 4
+    if (phase === 0) {
+      while (at + 4 <= bytes.length) {
+        const whole = fourAt(bytes, at)
+        if (whole >= NONE) break
+        const lanes = whole & before1 & before2 & before3
+        if (lanes !== 0) break
+        before3 = before2
+        before2 = before1
+        before1 = whole
+        at3 = at2
+        at2 = at1
+        at1 = at
+        at += 4
+      }
     }
     if (at >= bytes.length) break
     const value = VALUE[bytes[at] as number] as number
@@ -255,7 +257,7 @@ function withoutCutEnd(decoded: Buffer): Buffer {
 function valueTable(): Uint8Array {
   const table = new Uint8Array(256).fill(END)
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
-  for (const [value, character] of [...alphabet].entries()) table[character.charCodeAt(0)] = value
+  for (const [value, character] of Buffer.from(alphabet).entries()) table[character] = value
   table[0x2d] = 62
   table[0x5f] = 63
   for (const space of [0x20, 0x09, 0x0a, 0x0d]) table[space] = SKIP

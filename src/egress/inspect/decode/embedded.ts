@@ -56,7 +56,7 @@ function* candidates(bytes: Buffer): Generator<Embedded> {
 const BASE64_MARKS = ['H4sI', 'KLUv'] as const
 const HEX_MARKS = ['1f8b08', '28b52ffd'] as const
 /** zlib's header is too short to look for everywhere: `eJ`, `eN`, `eA` and `eF` count where a value begins. */
-const ZLIB_BASE64: ReadonlySet<number> = new Set([...'JNAF'].map((letter) => letter.charCodeAt(0)))
+const ZLIB_BASE64: ReadonlySet<number> = new Set(Buffer.from('JNAF'))
 /** zlib's header counts after the empty line before a part's content (RFC 2046 section 5.1). */
 const RAW_MARKS = [
   '\x1f\x8b\x08',

@@ -171,7 +171,7 @@ function isTellingCode(code: number): boolean {
   return code > 0x20 && code < 0x7f && !HARMLESS_CODES.has(code)
 }
 
-const HARMLESS_CODES: ReadonlySet<number> = new Set([...'"\'<>`'].map((character) => character.charCodeAt(0)))
+const HARMLESS_CODES: ReadonlySet<number> = new Set(Buffer.from('"\'<>`'))
 
 function readEscape(bytes: Buffer, at: number): Escape | undefined {
   const mark = bytes[at]

@@ -2,9 +2,8 @@ import { isAscii, isUtf8 } from 'node:buffer'
 import { TEXT_BYTES } from './byte-class.ts'
 import { TextSink } from './text-sink.ts'
 
-/** Characters that are not seen: zero-width, joiners, directions, variation selectors, fillers, soft hyphens. */
-const INVISIBLE =
-  /[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\u{e0100}-\u{e01ef}]/gu
+/** Characters that are not seen: zero-width, joiners, directions, variation selectors, fillers, soft hyphens (UAX 44). */
+const INVISIBLE = /\p{Default_Ignorable_Code_Point}/gu
 
 /** Tag characters: a copy of ASCII that is not seen at all. */
 const TAGS = /[\u{e0000}-\u{e007f}]/gu
@@ -22,8 +21,8 @@ export function foldedText(bytes: Buffer): Buffer | undefined {
   if (isAscii(bytes) || !hasFoldable(bytes) || !isUtf8(bytes)) return undefined
   const folded = bytes
     .toString()
-    .replace(INVISIBLE, '')
     .replace(TAGS, (tag) => String.fromCharCode((tag.codePointAt(0) as number) - 0xe0000))
+    .replace(INVISIBLE, '')
     .normalize('NFKC')
   return Buffer.from(folded)
 }

@@ -99,7 +99,7 @@ describe('Content-Encoding', () => {
 })
 
 describe('charsets', () => {
-  const wide = [...SECRET].map((character) => String.fromCharCode(character.charCodeAt(0) + 0xfee0)).join('')
+  const wide = Array.from(SECRET, (character) => String.fromCharCode(character.charCodeAt(0) + 0xfee0)).join('')
   test('by declaration and by mark, with disguises in them', () => {
     assert.ok(sees(viewsOf(Buffer.from(wide, 'utf16le'), { contentType: 'text/plain; charset=UTF-16LE' })))
     assert.ok(sees(viewsOf(Buffer.from(`\ufeff${wide}`, 'utf16le'))))
@@ -107,7 +107,7 @@ describe('charsets', () => {
   })
   test('UTF-32, with and without a mark', () => {
     const utf32 = Buffer.from(
-      [...`\ufeff${SECRET}`].flatMap((character) => [
+      Array.from(`\ufeff${SECRET}`).flatMap((character) => [
         character.charCodeAt(0) & 255,
         character.charCodeAt(0) >> 8,
         0,
