@@ -105,7 +105,7 @@ describe('the bound', () => {
 
   test('the default bound is ten mebibytes', async (t) => {
     const bed = await startBed(t, { hosts })
-    const denied = await ask(bed, post(`Content-Length: ${10_485_761}`))
+    const denied = await ask(bed, post('Content-Length: 10485761'))
     bed.denied(denied, {
       status: 413,
       code: 'body_too_large',
@@ -179,6 +179,7 @@ describe('Expect: 100-continue', () => {
       const socket = await connectTunnel(bed.proxy, `${host}:80`)
       const response = await rawRequest(socket, bytes)
       assert.deepEqual([response.status, response.interim], [status, []])
+      socket.destroy()
       bed.nothingLeft()
     })
   }

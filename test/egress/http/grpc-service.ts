@@ -52,7 +52,7 @@ export async function playGrpc(t: TestContext, bed: Bed, options: grpc.ServerOpt
     calls.push(name)
     seen.push(metadata)
   }
-  server.addService(ECHO as never, {
+  server.addService(ECHO, {
     unary(call: grpc.ServerUnaryCall<string, string>, done: grpc.sendUnaryData<string>) {
       note('unary', call)
       const trailer = new grpc.Metadata()
@@ -109,14 +109,14 @@ export function proxiedClient(t: TestContext, bed: Bed): EchoClient {
 }
 
 function client(t: TestContext, bed: Bed, target: string, options: grpc.ClientOptions): EchoClient {
-  const Echo = grpc.makeGenericClientConstructor(ECHO as never, 'Echo')
+  const Echo = grpc.makeGenericClientConstructor(ECHO, 'Echo')
   const made = new Echo(target, grpc.credentials.createSsl(Buffer.from(bed.ca)), options)
   t.after(() => made.close())
   return made as unknown as EchoClient
 }
 
 /** One unary call: what came back, or the error. */
-export function call(echo: EchoClient, text: string, metadata = new grpc.Metadata()) {
+export function callUnary(echo: EchoClient, text: string, metadata = new grpc.Metadata()) {
   return new Promise<{
     readonly text?: string | undefined
     readonly error: grpc.ServiceError | null

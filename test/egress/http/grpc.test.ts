@@ -8,7 +8,7 @@ import { once } from 'node:events'
 import { describe, test, type TestContext } from 'node:test'
 import grpc from '@grpc/grpc-js'
 import { startBed, type BedOptions } from '../bed.ts'
-import { call, capturedClient, playGrpc, proxiedClient } from './grpc-service.ts'
+import { callUnary, capturedClient, playGrpc, proxiedClient } from './grpc-service.ts'
 
 const PLACEHOLDER = 'agentcage:secret:KEY:00112233445566778899aabbccddeeff'
 const VALUE = 'sk-live-0123456789abcdef'
@@ -34,7 +34,7 @@ describe('the four forms', () => {
     const metadata = new grpc.Metadata()
     metadata.set('x-meta', 'one')
     metadata.set('x-raw-bin', Buffer.from([0, 255]))
-    const { text, error, trailers } = await call(echo, 'hello', metadata)
+    const { text, error, trailers } = await callUnary(echo, 'hello', metadata)
     assert.deepEqual([error, text, trailers?.get('x-trailer')], [null, 'echo hello', ['after']])
     assert.deepEqual(
       [server.metadata[0]?.get('x-meta'), server.metadata[0]?.get('x-raw-bin')],
@@ -57,7 +57,7 @@ describe('the four forms', () => {
 
   test('unary through CONNECT', async (t) => {
     const { bed } = await open(t)
-    assert.equal((await call(proxiedClient(t, bed), 'hi')).text, 'echo hi')
+    assert.equal((await callUnary(proxiedClient(t, bed), 'hi')).text, 'echo hi')
   })
 
   test('server streaming', async (t) => {
@@ -103,7 +103,7 @@ describe('the four forms', () => {
   test('a megabyte back, and many calls at once', async (t) => {
     const { echo } = await open(t)
     const [big, ...small] = await Promise.all(
-      ['big', ...Array.from({ length: 30 }, (_, index) => `n${index}`)].map((text) => call(echo, text)),
+      ['big', ...Array.from({ length: 30 }, (_, index) => `n${index}`)].map((text) => callUnary(echo, text)),
     )
     assert.equal(big?.text?.length, 1_000_000)
     assert.deepEqual(
@@ -116,7 +116,7 @@ describe('the four forms', () => {
 describe('what goes wrong', () => {
   test('an error of the server, in trailers only, with its details', async (t) => {
     const { bed, echo } = await open(t)
-    const { error, trailers } = await call(echo, 'fail')
+    const { error, trailers } = await callUnary(echo, 'fail')
     assert.deepEqual(
       [error?.code, error?.details, trailers?.get('x-trailer')],
       [grpc.status.NOT_FOUND, 'no such thing: ünïcode', ['after']],
@@ -142,13 +142,13 @@ describe('what goes wrong', () => {
   test('a host that is not allowed: PERMISSION_DENIED', async (t) => {
     const { bed, echo } = await open(t)
     await bed.reload({ domains: { list: [] } })
-    assert.equal((await call(echo, 'x')).error?.code, grpc.status.PERMISSION_DENIED)
+    assert.equal((await callUnary(echo, 'x')).error?.code, grpc.status.PERMISSION_DENIED)
   })
 
   test('an upstream that is not there: UNAVAILABLE', async (t) => {
     const { bed, echo } = await open(t)
     await bed.reload({ upstream: { connect_to: { 'grpc.test:443': '127.0.0.1:1' } } })
-    assert.equal((await call(echo, 'x')).error?.code, grpc.status.UNAVAILABLE)
+    assert.equal((await callUnary(echo, 'x')).error?.code, grpc.status.UNAVAILABLE)
     assert.equal(bed.records[0]?.code, 'upstream_unreachable')
   })
 
@@ -156,7 +156,7 @@ describe('what goes wrong', () => {
     const { bed, echo } = await open(t)
     const { port } = await bed.internet.server('h1.test', { alpn: ['http/1.1'] })
     await bed.reload({ upstream: { connect_to: { 'grpc.test:443': `127.0.0.1:${port}` } } })
-    const { error } = await call(echo, 'x')
+    const { error } = await callUnary(echo, 'x')
     assert.equal(error?.code, grpc.status.UNAVAILABLE)
   })
 
@@ -164,14 +164,14 @@ describe('what goes wrong', () => {
     const { bed, server, echo } = await open(t, {
       config: { domains: { list: ['grpc.test'] }, max_request_body: 1000 },
     })
-    const { error } = await call(echo, 'x'.repeat(1001))
+    const { error } = await callUnary(echo, 'x'.repeat(1001))
     assert.notEqual(error, null)
     const record = await bed.record(() => true)
     assert.deepEqual(
       [record.code, record.reason, record.bytes_out, record.status],
       ['body_too_large', 'body too large: 1001 > 1000', 0, 413],
     )
-    assert.equal((await call(echo, 'x'.repeat(1000))).error, null)
+    assert.equal((await callUnary(echo, 'x'.repeat(1000))).error, null)
     assert.equal(server.calls.filter((name) => name === 'unary').length <= 2, true)
   })
 
@@ -246,7 +246,7 @@ describe('secrets', () => {
     const { bed, server, echo } = await open(t, secret('grpc.test'))
     const metadata = new grpc.Metadata()
     metadata.set('authorization', `Bearer ${PLACEHOLDER}`)
-    const { text } = await call(echo, `tell ${PLACEHOLDER}`, metadata)
+    const { text } = await callUnary(echo, `tell ${PLACEHOLDER}`, metadata)
     assert.deepEqual(server.metadata[0]?.get('authorization'), [`Bearer ${VALUE}`])
     assert.equal(text, `echo tell ${PLACEHOLDER}`)
     assert.deepEqual(bed.records[0]?.secrets_injected, ['KEY'])
@@ -267,7 +267,7 @@ describe('secrets', () => {
   ] as const) {
     test(`${what} in a message to another host is refused`, async (t) => {
       const { bed, server, echo } = await open(t, secret('other.test'))
-      const { error } = await call(echo, `tell ${text}`)
+      const { error } = await callUnary(echo, `tell ${text}`)
       assert.equal(error?.code, grpc.status.PERMISSION_DENIED)
       const record = await bed.record(() => true)
       assert.deepEqual([record.decision, record.bytes_out], ['blocked', 0])
@@ -278,7 +278,7 @@ describe('secrets', () => {
   test('the same in a compressed message', async (t) => {
     const { bed } = await open(t, secret('other.test'))
     const echo = capturedClient(t, bed, { 'grpc.default_compression_algorithm': grpc.compressionAlgorithms.gzip })
-    const { error } = await call(echo, `${'x'.repeat(5000)} ${PLACEHOLDER}`)
+    const { error } = await callUnary(echo, `${'x'.repeat(5000)} ${PLACEHOLDER}`)
     assert.equal(error?.code, grpc.status.PERMISSION_DENIED)
     assert.equal((await bed.record(() => true)).code, 'placeholder_misdirected')
   })
@@ -288,7 +288,7 @@ describe('secrets', () => {
       'grpc.default_compression_algorithm': grpc.compressionAlgorithms.gzip,
     })
     const echo = capturedClient(t, bed, { 'grpc.default_compression_algorithm': grpc.compressionAlgorithms.gzip })
-    assert.equal((await call(echo, 'x'.repeat(5000))).text, `echo ${'x'.repeat(5000)}`)
+    assert.equal((await callUnary(echo, 'x'.repeat(5000))).text, `echo ${'x'.repeat(5000)}`)
   })
 
   test('a compressed message that unpacks to more than the bound is refused', async (t) => {
@@ -297,7 +297,7 @@ describe('secrets', () => {
       config: { ...secret('other.test').config, domains: { list: ['grpc.test'] }, max_request_body: 10_000 },
     })
     const echo = capturedClient(t, bed, { 'grpc.default_compression_algorithm': grpc.compressionAlgorithms.gzip })
-    assert.notEqual((await call(echo, 'x'.repeat(1_000_000))).error, null)
+    assert.notEqual((await callUnary(echo, 'x'.repeat(1_000_000))).error, null)
     assert.equal((await bed.record(() => true)).decision, 'blocked')
   })
 })

@@ -24,25 +24,9 @@ describe('request fields', () => {
     const bed = await startBed(t, { hosts })
     const fields =
       'x-LOWER: 1\r\nX-Upper: 2\r\nAccept: a\r\nX-Dup: one\r\nx-dup: two\r\nX-DUP: \r\nCookie: a=b\r\nCookie: c=d\r\nZ: \t padded \t\r\n'
-    assert.deepEqual((await ask(bed, fields)).slice(0, -2), [
-      ...[
-        'Host',
-        'plain.test',
-        'x-LOWER',
-        '1',
-        'X-Upper',
-        '2',
-        'Accept',
-        'a',
-        'X-Dup',
-        'one',
-        'x-dup',
-        'two',
-        'X-DUP',
-        '',
-      ],
-      ...['Cookie', 'a=b', 'Cookie', 'c=d', 'Z', 'padded'],
-    ])
+    const sent =
+      'Host|plain.test|x-LOWER|1|X-Upper|2|Accept|a|X-Dup|one|x-dup|two|X-DUP||Cookie|a=b|Cookie|c=d|Z|padded'
+    assert.deepEqual((await ask(bed, fields)).slice(0, -2), sent.split('|'))
   })
 
   test('nothing is added but the connection field', async (t) => {

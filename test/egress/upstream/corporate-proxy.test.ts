@@ -4,10 +4,11 @@
  * upstream; and an address that the guard forbids is not asked of it either.
  */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { describe, test, type TestContext } from 'node:test'
 import { json } from '../../support/http-response.ts'
 import type { ServerOptions } from '../../support/internet.ts'
-import { get, http2Request, http2Session } from '../../support/proxy-client.ts'
+import { connectTunnel, get, http2Request, http2Session, tlsOver } from '../../support/proxy-client.ts'
 import { startBed } from '../bed.ts'
 import { openWebSocket, playWebSocket } from '../websocket/sockets.ts'
 import { startProxy } from './proxy-server.ts'
@@ -162,14 +163,12 @@ describe('a proxy that does not', () => {
     })
     const silent = bed.server('proxy.test')
     await bed.reload({ upstream: { connect_to: {}, proxy: `http://127.0.0.1:${silent.port}` } })
-    const arrived = new Promise((resolve) => silent.server.once('connection', resolve))
-    const session = await http2Session('https://api.test', bed)
-    const stream = session.request({ ':path': '/' })
-    stream.on('error', () => {})
+    const arrived = once(silent.server, 'connection')
+    const secure = await tlsOver(await connectTunnel(bed.proxy, 'api.test:443'), { ca: bed.ca, servername: 'api.test' })
+    secure.write('GET / HTTP/1.1\r\nHost: api.test\r\n\r\n')
     await arrived
-    stream.close()
+    secure.destroy()
     assert.equal((await bed.record(() => true)).code, 'client_aborted')
-    session.destroy()
   })
 })
 

@@ -42,15 +42,22 @@ for (const [kind, first] of Object.entries(kinds)) {
     const taken = await takenOf(client, Buffer.concat(Array.from({ length: 100 }, () => frame)))
     assert.ok(taken < 1_000_000, `${taken} bytes were taken`)
     // Once it reads, everything goes on.
-    let arrived = 0
-    upstream.on('data', (chunk: Buffer) => (arrived += chunk.length))
-    while (arrived < taken) await new Promise((resolve) => setImmediate(resolve))
-    assert.equal(arrived, taken)
+    assert.equal(await bytesOf(upstream, taken), taken)
     client.resume().end()
     upstream.end()
     await over
     assert.equal(core.budget.heldBytes, 0)
   })
+}
+
+/** Reads until there are `count` bytes. */
+async function bytesOf(stream: Duplex, count: number): Promise<number> {
+  let bytes = 0
+  for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+    bytes += (chunk as Buffer).length
+    if (bytes >= count) break
+  }
+  return bytes
 }
 
 /** Writes until nothing more is taken, and returns the bytes of what was written. */

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import { connectTunnel, rawRequest } from '../../support/proxy-client.ts'
-import { header } from '../../support/http-response.ts'
+import { header, json } from '../../support/http-response.ts'
 import { startBed } from '../bed.ts'
 import { HANDSHAKE, openHttp2WebSocket, openRaw, openWebSocket, playWebSocket } from './sockets.ts'
 
@@ -255,7 +255,7 @@ describe('the handshake', () => {
       'GET / HTTP/1.1\r\nHost: ws.test\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n',
     )
     assert.equal(response.status, 200)
-    assert.deepEqual(JSON.parse(response.body.toString()).headers, ['Host', 'ws.test', 'Connection', 'keep-alive'])
+    assert.deepEqual(json(response)['headers'], ['Host', 'ws.test', 'Connection', 'keep-alive'])
     socket.destroy()
   })
 
