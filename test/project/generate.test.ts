@@ -13,11 +13,11 @@ test('pages are written, checked, and found out of date', async (t) => {
   const folder = await withFolder(t)
   const missing = await generate('--check', folder)
   assert.equal(missing.code, 1)
-  assert.equal(missing.stderr.split('\n').filter((line) => line.includes('is out of date')).length, 4)
+  assert.equal(missing.stderr.split('\n').filter((line) => line.includes('is out of date')).length, 5)
 
   assert.equal((await generate(folder)).code, 0)
   const reference = join(folder, 'docs/reference')
-  assert.deepEqual(await readdir(reference), ['cage.schema.json', 'cli.md', 'configuration.md', 'errors.md'])
+  assert.deepEqual(await readdir(reference), ['cage.schema.json', 'cli.md', 'configuration.md', 'errors.md', 'patterns.md'])
   assert.deepEqual(await generate('--check', folder), { code: 0, stdout: '', stderr: '' })
 
   await appendFile(join(reference, 'errors.md'), 'by hand\n')

@@ -42,6 +42,14 @@ export function findTool(name: string): string | undefined {
     .find(isExecutable)
 }
 
+/**
+ * A reason to skip when a cage would not show the Node that runs the tests: programs below folders that anybody may write
+ * to stay outside. A checkout elsewhere has no such trouble.
+ */
+export function hiddenRuntime(): string | false {
+  return /^\/(?:tmp|var\/tmp)\//.test(process.execPath) && `${process.execPath} is not shown in a cage: run the tests in a checkout elsewhere`
+}
+
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { NEWEST_SYSCALL, SYSCALLS, syscallNumber } from '../../../src/isolation/process/syscalls.ts'
 import { machineArchitecture, RULES } from '../../../src/isolation/process/seccomp.ts'
 import type { Moat } from '../../../src/isolation/process/moat.ts'
-import { missingTools } from '../../support/requires.ts'
+import { hiddenRuntime, missingTools } from '../../support/requires.ts'
 import { plainPlan, runInCage, runScript, withMoat, withoutCages, withoutPython } from './real-cage.ts'
 
 const skip = withoutPython('ctypes', 'mmap', 'pty', 'socket')
@@ -136,7 +136,7 @@ print(attempt(bytes.fromhex('b8270000000f05c3')))
 
 test(
   'ordinary programs work',
-  { skip: withoutCages || missingTools('python3', 'git', 'curl', 'bash', 'perl') },
+  { skip: withoutCages || hiddenRuntime() || missingTools('python3', 'git', 'curl', 'bash', 'perl') },
   async (t) => {
     const moat = await withMoat(t)
     refuseQueries(moat)
