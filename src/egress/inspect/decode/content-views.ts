@@ -28,6 +28,8 @@ export interface DecodeLimits {
   readonly maxViews: number
 }
 
+const LEAST_BYTES = 16
+
 const MEBI = 1_048_576
 
 /** Ordinary content never comes near: JSON in JSON in JSON, with images in it, is three layers and twice its size. */
@@ -152,6 +154,8 @@ export class ContentViews implements Iterable<View> {
   }
 
   *#undone({ bytes, depth }: View): Generator<{ readonly encodings: readonly string[]; readonly bytes: Buffer }> {
+    // Shorter than any credential.
+    if (bytes.length < LEAST_BYTES) return
     const escapes = unescaped(bytes)
     if (escapes !== undefined) yield { encodings: escapes.kinds, bytes: escapes.bytes }
     const folded = foldedText(bytes)

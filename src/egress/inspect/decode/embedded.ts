@@ -18,6 +18,7 @@ const HEX = byteClass(`${HEX_DIGITS}\r\n`)
 
 /** At most `MAX_EMBEDDED` and one more, which says that there are more. */
 export function* embeddedStreams(bytes: Buffer): Generator<Embedded> {
+  if (bytes.length < LEAST_RUN) return
   let left = MAX_EMBEDDED
   for (const stream of candidates(bytes)) {
     yield stream

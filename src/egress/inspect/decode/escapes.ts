@@ -120,7 +120,13 @@ function firstTelling(bytes: Buffer): number {
 /** Backslashes are everywhere in JSON: only those before what may be a telling escape count. */
 const BACKSLASH_MARKS = ['\\u', '\\x', '\\/', '\\0', '\\1', '\\U'] as const
 
+/** Here a look at each byte costs less than eight searches. */
+const SMALL = 512
+
 function firstMark(bytes: Buffer): number {
+  if (bytes.length <= SMALL) {
+    return bytes.findIndex((byte) => MARKS[byte] === 1)
+  }
   let first = bytes.length
   for (const mark of [PERCENT, AMPERSAND, ...BACKSLASH_MARKS]) {
     const at = bytes.subarray(0, first).indexOf(mark)
