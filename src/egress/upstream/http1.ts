@@ -36,49 +36,56 @@ export class Http1Pool {
   }
 
   send(request: UpstreamRequest): UpstreamCall {
+    const { promise, resolve, reject } = Promise.withResolvers<UpstreamResponse>()
     let current: ClientRequest | undefined
     let settled = false
-    const attempt = (): Promise<UpstreamResponse> =>
-      new Promise((resolve, reject) => {
-        const message = (current = this.#open(request))
-        const timer = setTimeout(() => message.destroy(new Denial('upstream_timeout', 'no response in time')), RESPONSE_HEAD_TIMEOUT_MS)
-        message.once('response', (response) => {
-          clearTimeout(timer)
-          settled = true
-          resolve(describe(response))
-        })
-        message.on('error', (error) => {
-          clearTimeout(timer)
-          const stale = message.reusedSocket && isConnectionReset(error) && IDEMPOTENT.has(request.method)
-          if (stale && !settled) attempt().then(resolve, reject)
-          else reject(asDenial(error, request.origin))
-        })
-        message.end(request.body.length === 0 ? undefined : request.body)
-      })
-    return {
-      response: attempt(),
-      cancel: () => {
+    const attempt = (): void => {
+      const message = (current = this.#open(request))
+      const timer = setTimeout(() => message.destroy(tooLate()), RESPONSE_HEAD_TIMEOUT_MS)
+      message.once('response', (response) => {
+        clearTimeout(timer)
         settled = true
-        current?.destroy()
-      },
+        resolve(describe(response))
+      })
+      message.on('error', (error) => {
+        clearTimeout(timer)
+        const stale = message.reusedSocket && isConnectionReset(error) && IDEMPOTENT.has(request.method)
+        if (stale && !settled) attempt()
+        else reject(asDenial(error, request.origin))
+      })
+      message.end(request.body.length === 0 ? undefined : request.body)
     }
+    attempt()
+    promise.catch(() => {}) // Cancelled before anybody waits for it, it must not count as unhandled.
+    const cancel = (): void => {
+      settled = true
+      current?.destroy()
+      reject(cancelled()) // A request that waits for its connection would be heard of only when that is there.
+    }
+    return { response: promise, cancel }
   }
 
   /**
    * Sends a request with `Upgrade`. `answer` resolves with the socket once the upstream switched protocols, or with its
    * ordinary response when it did not; it rejects with a Denial.
    */
-  upgrade(request: UpstreamRequest): { readonly answer: Promise<UpgradeAnswer>; readonly cancel: () => void } {
+  upgrade(request: UpstreamRequest): { readonly answer: Promise<UpgradeAnswer>; cancel(): void } {
+    const { promise, resolve, reject } = Promise.withResolvers<UpgradeAnswer>()
     const message = this.#open(request)
-    const timer = setTimeout(() => message.destroy(new Denial('upstream_timeout', 'no response in time')), RESPONSE_HEAD_TIMEOUT_MS)
-    message.once('response', () => clearTimeout(timer)).once('close', () => clearTimeout(timer))
-    const answer = new Promise<UpgradeAnswer>((resolve, reject) => {
-      message.once('response', (response) => resolve({ response: describe(response) }))
-      message.once('upgrade', (response, socket, head) => resolve({ response: describe(response), socket, head }))
-      message.on('error', (error) => reject(asDenial(error, request.origin)))
-      message.end()
+    const timer = setTimeout(() => message.destroy(tooLate()), RESPONSE_HEAD_TIMEOUT_MS)
+    message.once('close', () => clearTimeout(timer))
+    message.once('response', (response) => {
+      clearTimeout(timer)
+      resolve({ response: describe(response) })
     })
-    return { answer, cancel: () => void message.destroy() }
+    message.once('upgrade', (response, socket, head) => resolve({ response: describe(response), socket, head }))
+    message.on('error', (error) => reject(asDenial(error, request.origin)))
+    message.end()
+    const cancel = (): void => {
+      message.destroy()
+      reject(cancelled())
+    }
+    return { answer: promise, cancel }
   }
 
   /** Idle connections end now; those in use end with their exchange. */
@@ -127,6 +134,14 @@ class OriginAgent extends Agent {
     )
     return undefined
   }
+}
+
+function tooLate(): Denial {
+  return new Denial('upstream_timeout', 'no response in time')
+}
+
+function cancelled(): Denial {
+  return new Denial('client_aborted', 'the request was cancelled')
 }
 
 function describe(response: IncomingMessage): UpstreamResponse {

@@ -63,7 +63,9 @@ export class Http2Sessions {
     const { origin, method, path, headers } = request
     const pseudo = [':method', method, ':scheme', origin.scheme, ':authority', authorityField(origin), ':path', path]
     const stream = openStream(session, [...pseudo, ...headers], origin)
-    return { stream, response: responseOf(stream, session, origin) }
+    const response = responseOf(stream, session, origin)
+    response.catch(() => {}) // Cancelled before anybody waits for it, it must not count as unhandled.
+    return { stream, response }
   }
 
   close(): void {

@@ -7,7 +7,7 @@ import { EventEmitter, once } from 'node:events'
 import http2 from 'node:http2'
 import type { Socket } from 'node:net'
 import { describe, test } from 'node:test'
-import { connectTunnel, http2Session, rawRequest } from '../../support/proxy-client.ts'
+import { connectTunnel, http2Session, rawRequest, tlsOver } from '../../support/proxy-client.ts'
 import type { ServerOptions } from '../../support/internet.ts'
 import { startBed, type Bed } from '../bed.ts'
 
@@ -148,6 +148,30 @@ describe('the client goes away', () => {
     assert.equal((await bed.record(() => true)).code, 'client_aborted')
     session.destroy()
   })
+
+  for (const protocol of ['HTTP/1.1', 'HTTP/2'] as const) {
+    test(`${protocol}: while the connection to the upstream is being made`, async (t) => {
+      const { server, arrivals } = silent()
+      const bed = await startBed(t, { hosts: { 'api.test': { ...server, port: 443 } } })
+      const arrived = once(arrivals, 'connection')
+      if (protocol === 'HTTP/2') {
+        const session = await http2Session('https://api.test', bed)
+        session.request({ ':path': '/' }).on('error', () => {})
+        const [connection] = (await arrived) as [Socket]
+        session.destroy()
+        connection.destroy()
+      } else {
+        const secure = await tlsOver(await connectTunnel(bed.proxy, 'api.test:443'), {
+          ca: bed.ca,
+          servername: 'api.test',
+        })
+        secure.write(GET.replace('plain', 'api'))
+        await arrived
+        secure.destroy()
+      }
+      assert.equal((await bed.record(() => true)).code, 'client_aborted')
+    })
+  }
 
   test('with requests in the pipeline: each leaves a record', async (t) => {
     const { server, arrivals } = silent()
