@@ -54,16 +54,27 @@ const PROXY = { address: RESOLVER, port: 3128 }
 /**
  * Runs a command in a cage: egress and workload start, the command runs, and everything ends with it. What stays is the
  * cage's state: certificate authority, placeholders, audit log. Throws a CageError when nothing could be started, or
- * `egress_failed` when the egress broke while the command ran; the workload has been ended then.
+ * `egress_failed` when the egress broke while the command ran (the workload has been ended then); a StartInterrupted
+ * when a signal came before the command began.
  */
 export async function runCage(request: RunRequest): Promise<RunResult> {
+  const failure = new AbortController()
+  try {
+    return await runUntil(failure, request)
+  } catch (error) {
+    throw failure.signal.aborted ? failureOf(failure.signal.reason) : error
+  }
+}
+
+async function runUntil(failure: AbortController, request: RunRequest): Promise<RunResult> {
   await using cleanup = new AsyncDisposableStack()
+  const starting = cleanup.use(interruptible(failure))
+  cleanup.use(reportDefects(failure))
   const serving = Promise.withResolvers<Egress>()
   await watch(request, serving.promise, cleanup)
   const config = await readConfig(request)
   requireProcessIsolation(config)
-  const failure = new AbortController()
-  const moatOpening = openMoat({ tcpPorts: portsOf(config), proxy: PROXY })
+  const moatOpening = openMoat({ tcpPorts: portsOf(config), proxy: PROXY, signal: failure.signal })
   moatOpening.catch(() => {}) // Awaited below; what comes before may fail first.
   cleanup.defer(async () => (await moatOpening.catch(() => undefined))?.close())
   const name = cageNameFor(config, resolve(request.workingDirectory, request.project))
@@ -77,8 +88,7 @@ export async function runCage(request: RunRequest): Promise<RunResult> {
   const egress = await startEgress({ config, moat, audit, authority, bindings: secretBindings(sources), log: request.log })
   cleanup.defer(() => egress.close({ drainMs: 0 }))
   serving.resolve(egress)
-  cleanup.use(reportDefects(failure))
-  const exit = await runWorkload({ request, config, name, moat, authority, placeholders, failure })
+  const exit = await runWorkload({ request, config, name, moat, authority, placeholders, failure, starting })
   return { exit, counts: audit.counts, auditPath: audit.path }
 }
 
@@ -145,7 +155,7 @@ async function watch(request: RunRequest, serving: Promise<Egress>, cleanup: Asy
     if (inProject) return request.log(`warning: ${request.configPath} has changed. ${WITHIN_REACH}`)
     try {
       await egress.reload(await readConfig(request))
-      request.log('configuration reloaded')
+      request.log('configuration reloaded: what it says of the network is in force; mounts, environment and captured ports are those of the start')
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error)
       request.log(`configuration not reloaded, the last good one stays in force: ${problem}`)
@@ -157,12 +167,44 @@ async function watch(request: RunRequest, serving: Promise<Egress>, cleanup: Asy
 const WITHIN_REACH =
   'It lies in the project, within reach of the workload: look at it; what it says counts from the next run on'
 
-/** A defect anywhere in this process ends the workload: an egress that is broken must not be one that is open. */
+/**
+ * A defect anywhere in this process ends the workload: an egress that is broken must not be one that is open. Whoever
+ * listened for defects before would end this process at once, and nothing would be cleared away.
+ */
 function reportDefects(failure: AbortController): Disposable {
+  const before = process.listeners('uncaughtException')
   const onDefect = (error: unknown): void => failure.abort(error)
+  process.removeAllListeners('uncaughtException')
   process.on('uncaughtException', onDefect).on('unhandledRejection', onDefect)
   return {
-    [Symbol.dispose]: () => void process.off('uncaughtException', onDefect).off('unhandledRejection', onDefect),
+    [Symbol.dispose]() {
+      process.off('uncaughtException', onDefect).off('unhandledRejection', onDefect)
+      for (const listener of before) process.on('uncaughtException', listener)
+    },
+  }
+}
+
+/** A signal came before there was a workload to get it. */
+export class StartInterrupted extends Error {
+  override readonly name = 'StartInterrupted'
+  readonly signal: NodeJS.Signals
+
+  constructor(signal: NodeJS.Signals) {
+    super(`ended by ${signal} while the cage was made`)
+    this.signal = signal
+  }
+}
+
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** Until it is disposed of, a signal ends the start and everything made for it is cleared away. */
+function interruptible(failure: AbortController): Disposable {
+  const handlers = ENDING.map((signal) => ({ signal, handler: () => failure.abort(new StartInterrupted(signal)) }))
+  for (const { signal, handler } of handlers) process.on(signal, handler)
+  return {
+    [Symbol.dispose]() {
+      for (const { signal, handler } of handlers) process.off(signal, handler)
+    },
   }
 }
 
@@ -174,10 +216,13 @@ interface WorkloadParts {
   readonly authority: CertificateAuthority
   readonly placeholders: Readonly<Record<string, string>>
   readonly failure: AbortController
+  /** Ends what catches signals during the start. */
+  readonly starting: Disposable
 }
 
-async function runWorkload({ request, config, name, moat, authority, placeholders, failure }: WorkloadParts): Promise<WorkloadExit> {
+async function runWorkload({ request, config, name, moat, authority, placeholders, failure, starting }: WorkloadParts): Promise<WorkloadExit> {
   const { environment, workingDirectory, log } = request
+  failure.signal.throwIfAborted()
   await using cleanup = new AsyncDisposableStack()
   const scratch = await mkdtemp(join(await realpath(tmpdir()), 'agentcage-'))
   cleanup.defer(() => rm(scratch, { recursive: true, force: true }))
@@ -203,16 +248,17 @@ async function runWorkload({ request, config, name, moat, authority, placeholder
   const { stdio, drained } = relayed
   const workload = await launchWorkload(prepared.plan, moat, { stdio, limits, signal: failure.signal })
   relayed.release()
-  const forwarding = request.onStarted(workload)
-  cleanup.use(forwarding)
+  starting[Symbol.dispose]()
+  cleanup.use(request.onStarted(workload))
   const exit = await workload.exited
   await drained
+  failure.signal.throwIfAborted()
   for (const { path, reason } of prepared.leftovers()) log(`warning: ${path} ${reason}; look at it before you use it outside the cage`)
-  if (failure.signal.aborted) throw egressFailure(failure.signal.reason)
   return exit
 }
 
-function egressFailure(cause: unknown): CageError {
+function failureOf(cause: unknown): Error {
+  if (cause instanceof StartInterrupted) return cause
   const problem = cause instanceof Error ? cause.message : String(cause)
   return new CageError('egress_failed', `the egress failed and the workload was ended: ${problem}`, { cause })
 }

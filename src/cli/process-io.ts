@@ -1,3 +1,4 @@
+import { CageError } from '../errors.ts'
 import { reportFailure } from './failure.ts'
 import type { Io } from './io.ts'
 
@@ -7,7 +8,7 @@ import type { Io } from './io.ts'
  */
 export function processIo(): Io {
   const { stdout, stderr, stdin, env } = process
-  const io: Io = { stdin, stdout, stderr, env, cwd: () => process.cwd() }
+  const io: Io = { stdin, stdout, stderr, env, cwd: workingDirectory }
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     process.exit(error.code === 'EPIPE' ? 0 : reportFailure(error, io))
   })
@@ -15,4 +16,13 @@ export function processIo(): Io {
   stderr.on('error', () => {})
   process.on('uncaughtException', (error) => process.exit(reportFailure(error, io)))
   return io
+}
+
+/** Where agentcage was called. The folder may be gone. */
+function workingDirectory(): string {
+  try {
+    return process.cwd()
+  } catch (error) {
+    throw new CageError('usage', 'the working directory does not exist any more', { hint: 'Go to one that does: cd /', cause: error })
+  }
 }

@@ -41,8 +41,7 @@ async function find(name: string, { store, environment }: SecretSources): Promis
 
 function missingSecrets(cage: string, names: readonly string[]): CageError {
   const lines = names.map((name) => `  ${name}`)
-  const commands = names.map((name) => `  agentcage secret set ${cage} ${name}`)
   return new CageError('secret_missing', [`missing secrets for cage '${cage}':`, ...lines].join('\n'), {
-    hint: ['Create them with:', ...commands].join('\n'),
+    hint: `Set them in the environment of agentcage, or give them with -s NAME=VALUE to \`agentcage run\`.`,
   })
 }

@@ -47,7 +47,7 @@ test('all that are missing are named, with the commands that make them', async (
       assert.equal(error.message, "missing secrets for cage 'demo':\n  STORED\n  VARIABLE")
       assert.equal(
         error.hint,
-        'Create them with:\n  agentcage secret set demo STORED\n  agentcage secret set demo VARIABLE',
+        'Set them in the environment of agentcage, or give them with -s NAME=VALUE to `agentcage run`.',
       )
       return true
     },

@@ -1,4 +1,5 @@
-import { runCage, type RunResult } from '../../cage/run.ts'
+import { constants } from 'node:os'
+import { runCage, StartInterrupted, type RunRequest, type RunResult } from '../../cage/run.ts'
 import { CageError } from '../../errors.ts'
 import type { Workload } from '../../isolation/process/launch.ts'
 import type { Io } from '../io.ts'
@@ -8,11 +9,30 @@ import type { RunFlags } from '../routes/run.ts'
 export async function run(flags: RunFlags, args: readonly string[], io: Io): Promise<number> {
   const [program, ...rest] = args
   if (program === undefined) throw new CageError('usage', 'there is no command to run')
-  const secrets = flags.secret ?? []
   const log = (message: string): void => {
     if (!flags.quiet || message.startsWith('error')) io.stderr.write(`agentcage: ${message}\n`)
   }
-  const result = await runCage({
+  try {
+    const result = await runCage(requestOf({ program, rest, flags, io, log }))
+    if (!flags.quiet) io.stderr.write(`${summary(result)}\n`)
+    return result.exit.code
+  } catch (error) {
+    if (error instanceof StartInterrupted) return 128 + constants.signals[error.signal]
+    throw error
+  }
+}
+
+interface Parts {
+  readonly program: string
+  readonly rest: readonly string[]
+  readonly flags: RunFlags
+  readonly io: Io
+  readonly log: (message: string) => void
+}
+
+function requestOf({ program, rest, flags, io, log }: Parts): RunRequest {
+  const secrets = flags.secret ?? []
+  return {
     command: [program, ...rest],
     configPath: flags.config,
     additions: { allow: flags.allow ?? [], secretNames: secrets.map(({ name }) => name) },
@@ -23,9 +43,7 @@ export async function run(flags: RunFlags, args: readonly string[], io: Io): Pro
     stdio: ['inherit', 'inherit', 'inherit'],
     log,
     onStarted: forwardSignals,
-  })
-  if (!flags.quiet) io.stderr.write(`${summary(result)}\n`)
-  return result.exit.code
+  }
 }
 
 function summary({ counts, auditPath }: RunResult): string {
