@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { isIPv4, isIPv6 } from 'node:net'
 import { join, resolve } from 'node:path'
 import { AuditLog } from '../../audit/log.ts'
 import { loadConfig } from '../../config/load.ts'
@@ -7,6 +8,7 @@ import { secretBindings } from '../../cage/secrets.ts'
 import { Egress } from '../../egress/egress.ts'
 import { CertificateAuthority } from '../../egress/tls/authority.ts'
 import { ensurePrivateFolder } from '../../system/files.ts'
+import type { ListenAddress } from '../arguments.ts'
 import type { Io } from '../io.ts'
 import type { EgressFlags } from '../routes/egress.ts'
 
@@ -34,7 +36,7 @@ export async function egress(flags: EgressFlags, _args: readonly [], io: Io): Pr
     proxy: flags.proxy ?? [],
     transparent: (flags.transparent ?? []).map((source) => ({ source, meant: source.meant ?? 0 })),
     ...(flags.dns === undefined ? {} : { dns: { addresses: flags.dns.map(({ host, port }) => ({ address: host, port })) } }),
-    address: { ipv4: flags.dns?.[0]?.host ?? '127.0.0.1' },
+    address: answerAddress(flags.dns ?? []),
     log,
   })
   cleanup.defer(() => running.close())
@@ -61,6 +63,13 @@ async function reloadFrom(path: string, running: Egress, log: (message: string) 
   } catch (error) {
     log(`configuration not reloaded, the last good one stays in force: ${error instanceof Error ? error.message : String(error)}`)
   }
+}
+
+/** What allowed names resolve to: where DNS is asked is where the egress is; a listener for all addresses names none. */
+function answerAddress(dns: readonly ListenAddress[]): { readonly ipv4: string; readonly ipv6?: string } {
+  const named = dns.map(({ host }) => host).filter((host) => host !== '0.0.0.0' && !/^[:0]+$/.test(host))
+  const ipv6 = named.find((host) => isIPv6(host))
+  return { ipv4: named.find((host) => isIPv4(host)) ?? '127.0.0.1', ...(ipv6 === undefined ? {} : { ipv6 }) }
 }
 
 function readyLine(addresses: { proxy: readonly string[]; transparent: readonly string[]; dns: readonly string[] }, certificate: string, audit: string): object {

@@ -157,7 +157,7 @@ async function answer(core: EgressCore, response: UpstreamResponse, { reply, rec
     return finish(record, failed, () => reply.whole(response.status, undefined, head.headers, Buffer.alloc(0)))
   }
   reply.start(response.status, '', head.headers)
-  const filter = secrets.isEmpty ? undefined : redactorFor(response.headers, secrets, redacted)
+  const filter = secrets.isEmpty ? undefined : redactorFor(response.headers, secrets, redacted, core.ruling().maxBodyBytes)
   await relayBody(response.body, reply, filter, (count) => (record.bytesIn += count))
   const trailers = secrets.redactHeaders(endToEnd(response.trailers()))
   for (const name of trailers.redacted) redacted.add(name)
@@ -179,8 +179,8 @@ function refuseBody(): never {
 }
 
 /** What answers without being gRPC (a load balancer's error page) has no messages. */
-function redactorFor(headers: HeaderList, secrets: SecretSet, redacted: Set<string>): ByteFilter {
-  if (isGrpcType(headerValue(headers, 'content-type') ?? '')) return messageRedactor(secrets, redacted)
+function redactorFor(headers: HeaderList, secrets: SecretSet, redacted: Set<string>, maxBytes: number): ByteFilter {
+  if (isGrpcType(headerValue(headers, 'content-type') ?? '')) return messageRedactor(secrets, redacted, maxBytes)
   const codings = headerValue(headers, 'content-encoding')
   if (codings !== undefined) throw new Denial('encoding_unsupported', 'the response has a content coding where gRPC has none')
   return secrets.bodyRedactor()
@@ -190,9 +190,9 @@ export function isGrpcType(contentType: string): boolean {
   return /^application\/grpc(?:$|[+;])/i.test(contentType)
 }
 
-/** Redacts whole messages, so that each keeps a true length. */
-function messageRedactor(secrets: SecretSet, redacted: Set<string>): ByteFilter {
-  const framer = new GrpcFramer(0)
+/** Redacts whole messages, so that each keeps a true length. What an upstream may make us hold is bounded like a request. */
+function messageRedactor(secrets: SecretSet, redacted: Set<string>, maxBytes: number): ByteFilter {
+  const framer = new GrpcFramer(maxBytes)
   return {
     push(chunk) {
       return Buffer.concat(framer.push(chunk).map((message) => redactMessage(message, secrets, redacted)))

@@ -47,6 +47,14 @@ export class Http1Pool {
         settled = true
         resolve(describe(response))
       })
+      message.once('upgrade', (_response, socket) => {
+        socket.destroy() // Nobody asked to switch protocols (RFC 9110 section 7.8).
+        reject(new Denial('upstream_protocol', `${formatAuthority(request.origin.authority)} did not answer with valid HTTP`))
+      })
+      message.once('close', () => {
+        clearTimeout(timer)
+        if (message === current) reject(brokenOff(request.origin))
+      })
       message.on('error', (error) => {
         clearTimeout(timer)
         const stale = message.reusedSocket && isConnectionReset(error) && IDEMPOTENT.has(request.method)
@@ -69,11 +77,14 @@ export class Http1Pool {
    * Sends a request with `Upgrade`. `answer` resolves with the socket once the upstream switched protocols, or with its
    * ordinary response when it did not; it rejects with a Denial.
    */
-  upgrade(request: UpstreamRequest): { readonly answer: Promise<UpgradeAnswer>; cancel(): void } {
+  upgrade(request: UpstreamRequest): { readonly answer: Promise<UpgradeAnswer>; readonly cancel: () => void } {
     const { promise, resolve, reject } = Promise.withResolvers<UpgradeAnswer>()
     const message = this.#open(request)
     const timer = setTimeout(() => message.destroy(tooLate()), RESPONSE_HEAD_TIMEOUT_MS)
-    message.once('close', () => clearTimeout(timer))
+    message.once('close', () => {
+      clearTimeout(timer)
+      reject(brokenOff(request.origin))
+    })
     message.once('response', (response) => {
       clearTimeout(timer)
       resolve({ response: describe(response) })
@@ -165,5 +176,10 @@ function asDenial(error: Error, origin: Origin): Denial {
   if ('code' in error && typeof error.code === 'string' && error.code.startsWith('HPE_')) {
     return new Denial('upstream_protocol', `${name} did not answer with valid HTTP`, { cause: error })
   }
-  return new Denial('upstream_unreachable', `the connection to ${name} broke before a response`, { cause: error })
+  return brokenOff(origin, error)
+}
+
+function brokenOff({ authority }: Origin, cause?: Error): Denial {
+  const reason = `the connection to ${formatAuthority(authority)} broke before a response`
+  return new Denial('upstream_unreachable', reason, { cause })
 }

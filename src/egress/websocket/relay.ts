@@ -113,6 +113,7 @@ function pump(core: EgressCore, exchange: WebSocketExchange, leg: Leg, { end, is
     })
     .on('error', (error: NodeJS.ErrnoException) => end(malformed(leg, error)))
   leg.source.on('data', (chunk: Buffer) => {
+    if (isOver()) return // Only read, so that the close frame gets through.
     leg.receiver.write(chunk)
     hold(pendingBytes(leg.receiver))
   })
