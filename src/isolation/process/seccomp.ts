@@ -57,6 +57,11 @@ const PERSONALITIES = [0, 0xffff_ffff, 0x004_0000]
 const FILE_TYPE_MASK = 0o170000
 const [CHARACTER_DEVICE, BLOCK_DEVICE] = [0o020000, 0o060000]
 
+/** S_ISUID and S_ISGID. */
+const SET_ID = 0o6000
+/** O_CREAT and __O_TMPFILE, the same on x86_64 and aarch64. Without either, open(2) is given no mode, or anything. */
+const CREATES = 0o100 | 0o20000000
+
 /**
  * What the workload may not ask of the kernel. The namespaces and the missing capabilities forbid much of this already;
  * the filter keeps it from code of the kernel that has been a way out before, and holds when one of the others does not.
@@ -92,6 +97,28 @@ export const RULES: readonly Rule[] = [
     answer: 'EPERM',
     when: [{ argument: 2, mask: FILE_TYPE_MASK, in: [CHARACTER_DEVICE, BLOCK_DEVICE] }],
   },
+  // A program that runs as its owner: user 0 inside is the host's root when agentcage runs as root, so that a copy of a
+  // shell in the project would be root for everybody on the host. The calls cannot tell a folder from a file. mkdir(2)
+  // takes no such bits from its caller. A filter cannot follow openat2's pointer; without it, programs use openat.
+  { calls: ['chmod', 'fchmod', 'creat', 'mknod'], answer: 'EPERM', when: [{ argument: 1, anyBit: SET_ID }] },
+  { calls: ['fchmodat', 'fchmodat2', 'mknodat'], answer: 'EPERM', when: [{ argument: 2, anyBit: SET_ID }] },
+  {
+    calls: ['open'],
+    answer: 'EPERM',
+    when: [
+      { argument: 1, anyBit: CREATES },
+      { argument: 2, anyBit: SET_ID },
+    ],
+  },
+  {
+    calls: ['openat'],
+    answer: 'EPERM',
+    when: [
+      { argument: 2, anyBit: CREATES },
+      { argument: 3, anyBit: SET_ID },
+    ],
+  },
+  { calls: ['openat2'], answer: 'ENOSYS' },
   // The machine itself.
   {
     calls: ['init_module', 'finit_module', 'delete_module', 'kexec_load', 'kexec_file_load', 'reboot'],

@@ -98,6 +98,37 @@ print(call(n['ioctl'], slave, 0x5413, ctypes.addressof(size)))
   assert.deepEqual(out.split('\n'), [...Array.from({ length: 12 }, () => 'EPERM'), 'ok'])
 })
 
+test('no file becomes set-user-id or set-group-id, by whatever call', { skip }, async (t) => {
+  const out = await inside(
+    t,
+    `
+import stat, tempfile
+os.umask(0)
+os.chdir('/tmp')
+open('file', 'w').close()
+def attempt(call, *arguments):
+    try:
+        call(*arguments)
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    return 'ok'
+for bits in (0o4000, 0o2000, 0o6000):
+    print(attempt(os.chmod, 'file', 0o755 | bits))
+    print(attempt(os.fchmod, os.open('file', os.O_RDONLY), 0o755 | bits))
+    print(attempt(os.open, 'made', os.O_CREAT | os.O_WRONLY, 0o755 | bits))
+    print(attempt(os.open, '/tmp', os.O_TMPFILE | os.O_WRONLY, 0o755 | bits))
+    print(attempt(os.mknod, 'node', 0o755 | bits | stat.S_IFREG))
+    print(call(n['fchmodat'], -100, ctypes.addressof(ctypes.create_string_buffer(b'file')), 0o755 | bits))
+    attempt(os.mkdir, 'folder%o' % bits, 0o755 | bits)
+print(any(os.stat(name).st_mode & 0o6000 for name in os.listdir('.')), os.path.exists('made'), os.path.exists('node'))
+print(attempt(os.chmod, 'file', 0o1755), attempt(os.open, 'new', os.O_CREAT | os.O_WRONLY, 0o755), attempt(os.mkdir, 'sub', 0o1777))
+`,
+  )
+  const lines = out.split('\n')
+  assert.deepEqual(lines.slice(-2), ['False False False', 'ok ok ok'])
+  assert.deepEqual([...new Set(lines.slice(0, -2))], ['EPERM'], out)
+})
+
 test('calls that are younger than the table do not exist', { skip }, async (t) => {
   assert.equal(await inside(t, `print(call(${NEWEST_SYSCALL + 1}), call(1000))`), 'ENOSYS ENOSYS')
 })
