@@ -204,6 +204,68 @@ describe('an audit log that cannot be written', () => {
     assert.match(bed.messages.join('\n'), /audit: /)
   })
 
+  const wholes: Readonly<
+    Record<
+      string,
+      {
+        readonly method?: string
+        readonly status: number
+        readonly fields: Record<string, string>
+        readonly body?: string
+      }
+    >
+  > = {
+    'with a length': { status: 200, fields: { 'Content-Length': '5' }, body: 'whole' },
+    'with the length 0': { status: 200, fields: { 'Content-Length': '0' } },
+    'in chunks': { status: 200, fields: {}, body: 'whole' },
+    'to HEAD': { method: 'HEAD', status: 200, fields: { 'Content-Length': '5' } },
+    204: { status: 204, fields: {} },
+    304: { status: 304, fields: {} },
+  }
+  for (const [what, { method = 'GET', status, fields, body }] of Object.entries(wholes)) {
+    for (const secrets of [false, true]) {
+      test(`an answer ${what} that cannot be recorded is never whole${secrets ? ', redacted' : ''}`, async (t) => {
+        const bed = await startBed(t, {
+          hosts: {
+            'plain.test': {
+              kind: 'http',
+              handler: (_request, response) => {
+                bed.audit.isBroken = true
+                response.writeHead(status, fields).end(body)
+              },
+            },
+          },
+          ...(secrets
+            ? {
+                config: { secret_injection: [{ env: 'KEY', inject_to: ['plain.test'] }] },
+                secrets: { KEY: 'a-secret-value' },
+              }
+            : {}),
+        })
+        const response = await get('http://plain.test/', { proxy: bed.proxy, method }).catch((error: unknown) => error)
+        if (!(response instanceof Error)) assert.equal((response as { status: number }).status, 403)
+        assert.equal(bed.records.length, 0)
+      })
+    }
+  }
+
+  test('a client of HTTP/1.0 is told by a reset', async (t) => {
+    const bed = await startBed(t, {
+      hosts: {
+        'plain.test': {
+          kind: 'http',
+          handler: (_request, response) => {
+            bed.audit.isBroken = true
+            response.write('most of it')
+            setImmediate(() => response.end(' and the rest'))
+          },
+        },
+      },
+    })
+    const socket = await connectTunnel(bed.proxy, 'plain.test:80')
+    await assert.rejects(rawRequest(socket, 'GET / HTTP/1.0\r\nHost: plain.test\r\n\r\n'), { code: 'ECONNRESET' })
+  })
+
   test('a short answer that cannot be recorded is not given at all', async (t) => {
     const bed = await startBed(t, {
       hosts: {

@@ -41,6 +41,7 @@ export async function forward(core: EgressCore, judged: JudgedRequest, ends: Exc
   try {
     const outgoing = inject(ruling, judged, ends.record)
     under.call = await send(ruling, outgoing, ends.request.protocol)
+    under.call.response.catch(() => {}) // Ended before it is waited for, it must not count as unhandled.
     if (under.denial !== undefined) throw under.denial
     ends.record.bytesOut = outgoing.body.length
     await respond(core, ruling, await under.call.response, ends)
@@ -58,20 +59,26 @@ function inject({ secrets }: Ruling, judged: JudgedRequest, record: ExchangeReco
   const { destination, headers, body } = judged
   const injected = injectInto(secrets, { ...destination, target: destination.path, headers, body })
   record.injected = injected.injected
-  // A secret that the upstream echoes could be read one byte range at a time, each too short to be redacted.
-  const whole = secrets.canInject(destination.authority) ? withoutHeaders(injected.headers, isRangeField) : injected.headers
   return {
     method: judged.method,
     destination: { ...destination, path: injected.target },
-    headers: decodableOnly(whole),
+    headers: injected.headers,
     body: injected.body,
   }
 }
 
-/** Puts the real values in. A value that cannot stand where its placeholder does is a Denial. */
+/**
+ * Puts the real values in, and leaves out what would keep the answer from being redacted: codings that are not decoded,
+ * and byte ranges, by which an echoed secret could be read in pieces too short to be found. The only way that values take.
+ * A value that cannot stand where its placeholder does is a Denial.
+ */
 export function injectInto(secrets: SecretSet, request: OutboundRequest): Injection {
+  if (secrets.isEmpty) return { target: request.target, headers: request.headers, body: request.body, injected: [] }
   try {
-    return secrets.inject(request)
+    const injection = secrets.inject(request)
+    const { headers } = injection
+    const whole = secrets.canInject(request.authority) ? withoutHeaders(headers, isRangeField) : headers
+    return { ...injection, headers: decodableOnly(whole) }
   } catch (error) {
     if (error instanceof InjectionRefused) throw new Denial('secret_unusable', error.message)
     throw error
@@ -122,18 +129,37 @@ function http2Headers({ headers, body }: UpstreamRequest): HeaderList {
 export async function respond(core: EgressCore, { secrets }: Ruling, response: UpstreamResponse, ends: ExchangeEnds): Promise<void> {
   ends.record.upstreamAddress = response.address
   ends.record.status = response.status
-  const bare = hasNoContent(ends.request.method, response.status)
-  if (secrets.isEmpty) await passOn(core, response, ends)
-  else if (!bare && isShort(response.headers)) await redactWhole(core, secrets, response, ends)
+  if (hasNoContent(ends.request.method, response.status) || Number(headerValue(response.headers, 'content-length') ?? -1) === 0) {
+    await passHead(core, secrets, response, ends)
+  } else if (secrets.isEmpty) await passOn(core, response, ends)
+  else if (isShort(response.headers)) await redactWhole(core, secrets, response, ends)
   else await redactStream(core, secrets, response, ends)
 }
 
-/** Nothing to hide: the response as it is. */
+/** No body follows: the head is the whole response, and waits for the record. */
+async function passHead(core: EgressCore, secrets: SecretSet, response: UpstreamResponse, { reply, record }: ExchangeEnds): Promise<void> {
+  const fields = responseFields(response)
+  const { headers, redacted } = secrets.redactHeaders(secrets.isEmpty ? fields : withoutHeaders(fields, isFramingField))
+  record.redacted = new Set(redacted)
+  await drainBody(response.body, () => {})
+  response.trailers()
+  await finish(core, record)
+  reply.start(response.status, secrets.redactText(response.reason), headers)
+  reply.end([])
+}
+
+/** Nothing to hide: the response as it is, but for the end, which waits for the record. */
 async function passOn(core: EgressCore, response: UpstreamResponse, { reply, record }: ExchangeEnds): Promise<void> {
-  reply.start(response.status, response.reason, responseFields(response))
-  await relayBody(response.body, reply, undefined, (count) => (record.bytesIn += count))
+  const fields = responseFields(response)
+  const declared = headerValue(fields, 'content-length')
+  reply.start(response.status, response.reason, fields)
+  const last = await relayBody(response.body, reply, {
+    onBytes: (count) => (record.bytesIn += count),
+    length: declared === undefined ? undefined : Number(declared),
+  })
   const trailers = endToEnd(response.trailers())
   await finish(core, record)
+  if (last.length > 0) reply.write(last)
   reply.end(trailers)
 }
 
@@ -151,16 +177,15 @@ async function redactWhole(core: EgressCore, secrets: SecretSet, response: Upstr
   reply.whole(response.status, secrets.redactText(response.reason), [...headers, 'Content-Length', String(body.length)], body)
 }
 
-async function redactStream(core: EgressCore, secrets: SecretSet, response: UpstreamResponse, { request, reply, record }: ExchangeEnds): Promise<void> {
-  const bare = hasNoContent(request.method, response.status)
+async function redactStream(core: EgressCore, secrets: SecretSet, response: UpstreamResponse, { reply, record }: ExchangeEnds): Promise<void> {
   const fields = responseFields(response)
   const { headers, redacted } = secrets.redactHeaders(withoutHeaders(fields, isFramingField))
   const names = new Set(redacted)
   record.redacted = names
   const redactor = secrets.bodyRedactor()
-  const body = bare ? response.body : decoded(response.body, fields)
+  const body = decoded(response.body, fields)
   reply.start(response.status, secrets.redactText(response.reason), headers)
-  await relayBody(body, reply, bare ? undefined : redactor, (count) => (record.bytesIn += count))
+  await relayBody(body, reply, { filter: redactor, onBytes: (count) => (record.bytesIn += count) })
   const trailers = secrets.redactHeaders(endToEnd(response.trailers()))
   for (const name of [...redactor.redacted, ...trailers.redacted]) names.add(name)
   await finish(core, record)

@@ -1,5 +1,6 @@
 import { constants, type ClientHttp2Stream } from 'node:http2'
-import { gunzipSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
 import type { EgressCore } from '../core.ts'
 import { Denial } from '../denial.ts'
 import type { HeadContext } from '../inspect/inspector.ts'
@@ -120,20 +121,31 @@ function drained(stream: ClientHttp2Stream): Promise<void> {
 async function judgeMessage(core: EgressCore, { context, destination, record }: GrpcExchange, message: GrpcMessage): Promise<void> {
   if (!core.audit.usable()) throw new Denial('audit_unavailable', 'the audit log cannot be written')
   const { chain, secrets, maxBodyBytes } = core.ruling()
-  const body = plain(message, headerValue(context.headers, 'grpc-encoding'), maxBodyBytes)
-  accept(record, await chain.inspectMessage({ ...context, priorResults: record.findings, body }))
-  refuseMisuse(secrets, { ...destination, target: '', headers: [], body })
+  const body = await plain(message, headerValue(context.headers, 'grpc-encoding'), maxBodyBytes)
+  core.budget.hold(body.length)
+  try {
+    accept(record, await chain.inspectMessage({ ...context, priorResults: record.findings, body }))
+    refuseMisuse(secrets, { ...destination, target: '', headers: [], body })
+  } finally {
+    core.budget.release(body.length)
+  }
 }
 
-function plain({ compressed, payload }: GrpcMessage, encoding: string | undefined, maxBytes: number): Buffer {
+/** Off the event loop: a message may be small and its text large. */
+async function plain({ compressed, payload }: GrpcMessage, encoding: string | undefined, maxBytes: number): Promise<Buffer> {
   if (!compressed || encoding === 'identity') return payload
   if (encoding !== 'gzip') throw new Denial('encoding_unsupported', 'the gRPC message has a coding that cannot be decoded')
   try {
-    return gunzipSync(payload, maxBytes === 0 ? {} : { maxOutputLength: maxBytes })
+    return await inflate(payload, { maxOutputLength: maxBytes === 0 ? UNBOUNDED_MESSAGE_BYTES : maxBytes })
   } catch (error) {
     throw new Denial('bad_request', 'the gRPC message cannot be decompressed', { cause: error })
   }
 }
+
+const inflate = promisify(gunzip)
+
+/** Where `max_request_body: 0` sets no bound, a decompression bomb still meets one. */
+const UNBOUNDED_MESSAGE_BYTES = 64 * 1024 * 1024
 
 /** `te: trailers` is part of the protocol; answers must come uncompressed where secrets are looked for in them. */
 function grpcHeaders(headers: HeaderList, secrets: SecretSet): HeaderList {
@@ -157,8 +169,8 @@ async function answer(core: EgressCore, response: UpstreamResponse, { reply, rec
     return finish(record, failed, () => reply.whole(response.status, undefined, head.headers, Buffer.alloc(0)))
   }
   reply.start(response.status, '', head.headers)
-  const filter = secrets.isEmpty ? undefined : redactorFor(response.headers, secrets, redacted, core.ruling().maxBodyBytes)
-  await relayBody(response.body, reply, filter, (count) => (record.bytesIn += count))
+  await using filter = secrets.isEmpty ? undefined : redactorFor(core, response.headers, redacted)
+  await relayBody(response.body, reply, { filter, onBytes: (count) => (record.bytesIn += count) })
   const trailers = secrets.redactHeaders(endToEnd(response.trailers()))
   for (const name of trailers.redacted) redacted.add(name)
   finish(record, failed, () => reply.end(trailers.headers))
@@ -178,29 +190,44 @@ function refuseBody(): never {
   throw new Denial('upstream_protocol', 'the upstream sent a gRPC message after the status')
 }
 
+type DisposableFilter = ByteFilter & AsyncDisposable
+
 /** What answers without being gRPC (a load balancer's error page) has no messages. */
-function redactorFor(headers: HeaderList, secrets: SecretSet, redacted: Set<string>, maxBytes: number): ByteFilter {
-  if (isGrpcType(headerValue(headers, 'content-type') ?? '')) return messageRedactor(secrets, redacted, maxBytes)
+function redactorFor(core: EgressCore, headers: HeaderList, redacted: Set<string>): DisposableFilter {
+  const { secrets } = core.ruling()
+  if (isGrpcType(headerValue(headers, 'content-type') ?? '')) return messageRedactor(core, secrets, redacted)
   const codings = headerValue(headers, 'content-encoding')
   if (codings !== undefined) throw new Denial('encoding_unsupported', 'the response has a content coding where gRPC has none')
-  return secrets.bodyRedactor()
+  const redactor = secrets.bodyRedactor()
+  return { push: (chunk) => redactor.push(chunk), end: () => redactor.end(), [Symbol.asyncDispose]: async () => {} }
 }
 
 export function isGrpcType(contentType: string): boolean {
   return /^application\/grpc(?:$|[+;])/i.test(contentType)
 }
 
-/** Redacts whole messages, so that each keeps a true length. What an upstream may make us hold is bounded like a request. */
-function messageRedactor(secrets: SecretSet, redacted: Set<string>, maxBytes: number): ByteFilter {
-  const framer = new GrpcFramer(maxBytes)
+/**
+ * Redacts whole messages, so that each keeps a true length. What an upstream may make us hold is bounded like a request,
+ * each message by itself and all of them by the budget.
+ */
+function messageRedactor(core: EgressCore, secrets: SecretSet, redacted: Set<string>): DisposableFilter {
+  const framer = new GrpcFramer(core.ruling().maxBodyBytes)
+  let held = 0
+  function hold(bytes: number): void {
+    core.budget.hold(bytes - held)
+    held = bytes
+  }
   return {
     push(chunk) {
-      return Buffer.concat(framer.push(chunk).map((message) => redactMessage(message, secrets, redacted)))
+      const messages = framer.push(chunk)
+      hold(framer.pendingBytes)
+      return Buffer.concat(messages.map((message) => redactMessage(message, secrets, redacted)))
     },
     end() {
       if (framer.pendingBytes > 0) throw new Denial('upstream_aborted', 'the upstream ended inside a gRPC message')
       return Buffer.alloc(0)
     },
+    [Symbol.asyncDispose]: async () => hold(0),
   }
 }
 

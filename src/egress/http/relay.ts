@@ -2,25 +2,40 @@ import type { Readable } from 'node:stream'
 import { Denial } from '../denial.ts'
 import type { Reply } from './reply.ts'
 
+const NOTHING = Buffer.alloc(0)
+
 /** Something that bytes pass through on their way, such as a redactor. It may hold some back until `end`. */
 export interface ByteFilter {
   push(chunk: Buffer): Buffer
   end(): Buffer
 }
 
+export interface RelayOptions {
+  readonly filter?: ByteFilter | undefined
+  /** Gets the size of each piece. */
+  readonly onBytes: (count: number) => void
+  /** What the workload was told of the length: the piece that completes it is held back. */
+  readonly length?: number | undefined
+}
+
 /**
- * Moves a response body to the workload with back-pressure both ways. `onBytes` gets the size of each piece that went.
- * Resolves when the source has ended and all of it was written, without ending the reply; rejects with a Denial.
+ * Moves a response body to the workload with back-pressure both ways. Resolves when the source has ended, without
+ * ending the reply, with what the caller has to write last; rejects with a Denial.
  */
-export function relayBody(source: Readable, reply: Reply, filter: ByteFilter | undefined, onBytes: (count: number) => void): Promise<void> {
+export async function relayBody(source: Readable, reply: Reply, { filter, onBytes, length = Infinity }: RelayOptions): Promise<Buffer> {
+  let missing = length
+  let last: Buffer = NOTHING
   function send(piece: Buffer): void {
     if (piece.length === 0) return
     onBytes(piece.length)
-    if (!reply.write(piece)) source.pause()
+    missing -= piece.length
+    if (missing <= 0) last = piece
+    else if (!reply.write(piece)) source.pause()
   }
   reply.onDrain(() => source.resume())
-  if (filter === undefined) return drainBody(source, send)
-  return drainBody(source, (chunk) => send(filter.push(chunk))).then(() => send(filter.end()))
+  await drainBody(source, filter === undefined ? send : (chunk) => send(filter.push(chunk)))
+  if (filter !== undefined) send(filter.end())
+  return last
 }
 
 /** Reads a response body to its end. Rejects with a Denial when it breaks off, or with what `onChunk` throws. */

@@ -1,5 +1,6 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import { constants, type ServerHttp2Stream, type ServerStreamResponseOptions } from 'node:http2'
+import { TLSSocket } from 'node:tls'
 import { withoutHeaders, type HeaderList } from './headers.ts'
 
 /** The workload's side of a response, whatever protocol it speaks. */
@@ -85,7 +86,10 @@ export class Http1Reply implements Reply {
   }
 
   abort(): void {
-    this.#response.destroy()
+    const { socket, req } = this.#response
+    // What HTTP/1.0 gets without a length ends with the connection; only a reset tells it from a whole response.
+    if (req.httpVersionMinor === 0 && socket !== null && !(socket instanceof TLSSocket)) socket.resetAndDestroy()
+    else this.#response.destroy()
   }
 }
 
