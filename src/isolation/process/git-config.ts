@@ -9,6 +9,8 @@ export interface GitPaths {
   readonly includes: readonly string[]
   /** `extensions.worktreeConfig`: `config.worktree` is read too. */
   readonly worktreeConfig: boolean
+  /** `extensions.objectFormat`: the hash of object names. */
+  readonly objectFormat: string | undefined
   /** Keys that make git run a command, with their values. */
   readonly commands: readonly string[]
 }
@@ -42,6 +44,7 @@ export function readGitConfig(text: string, path: string): GitPaths {
       .filter(({ key }) => key === 'include.path' || (key.startsWith('includeif.') && key.endsWith('.path')))
       .map(({ value }) => resolve(dirname(path), expandHome(value))),
     worktreeConfig: /^(?:true|yes|on|1|)$/i.test(last('extensions.worktreeconfig') ?? 'false'),
+    objectFormat: last('extensions.objectformat'),
     commands: entries
       .filter(({ key, value }) => COMMANDS.some((pattern) => pattern.test(key)) && !SWITCH.test(value))
       .map(({ key, value }) => `${key}=${value}`),

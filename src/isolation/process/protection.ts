@@ -5,6 +5,7 @@ import { expandHome } from './git-config.ts'
 import { foldersBetween, isWithin, realPath, statOf } from './paths.ts'
 import { configOf, entriesOf, linkedWorkTree, submodulesOf, type Repository, type Survey } from './repositories.ts'
 import { isFree, type StandIn } from './stand-ins.ts'
+import { PACKAGE_TOOLS, TOOLS, WHERE_PRESENT } from './tool-settings.ts'
 
 /**
  * Keeps the workload from leaving something in the project that runs later, outside the cage: hooks and settings
@@ -20,40 +21,6 @@ export interface Protection {
   readonly standIns: readonly StandIn[]
   readonly warnings: readonly string[]
 }
-
-/** In the project's top folder; where absent, a folder stands in: that is harmless, and git does not show empty ones. */
-const TOOLS = ['.claude', '.codex', '.cursor', '.devcontainer', '.envrc', '.gemini', '.idea', '.mcp.json', '.vscode']
-
-/** The same for settings that are read only beside another file. Yarn fails on a folder where it expects a file. */
-const PACKAGE_TOOLS: readonly {
-  readonly name: string
-  readonly beside: string
-  readonly kind: 'directory' | 'file'
-}[] = [
-  { name: '.npmrc', beside: 'package.json', kind: 'directory' },
-  { name: '.yarnrc', beside: 'yarn.lock', kind: 'directory' },
-  { name: '.yarnrc.yml', beside: 'yarn.lock', kind: 'file' },
-]
-
-/** Read only by programs that were told to, or that ask first: protected where they exist. */
-const WHERE_PRESENT = [
-  '.aider.conf.yml',
-  '.continue',
-  '.devcontainer.json',
-  '.direnv',
-  '.exrc',
-  '.fleet',
-  '.gdbinit',
-  '.husky',
-  '.lldbinit',
-  '.nvim.lua',
-  '.nvimrc',
-  '.opencode',
-  '.pnpmfile.cjs',
-  '.pre-commit-config.yaml',
-  '.windsurf',
-  '.zed',
-]
 
 export function protectProject(
   project: string,

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, type Dirent } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { readGitConfig, type GitPaths } from './git-config.ts'
 import { isWithin, realPath, statOf } from './paths.ts'
+import { isToolSetting } from './tool-settings.ts'
 
 /** A git repository, or what poses as one, within the project. */
 export interface Repository {
@@ -19,7 +20,9 @@ export interface Survey {
   readonly links: readonly string[]
   /** Sockets that some service of the host may listen on. */
   readonly sockets: readonly string[]
-  /** False when the project is larger than the search goes. */
+  /** Settings of editors, agents and shells that act from the folder they lie in. */
+  readonly settings: readonly string[]
+  /** False when the project is larger than the search goes, or has folders that cannot be searched. */
   readonly complete: boolean
 }
 
@@ -47,7 +50,9 @@ export function surveyRepositories(project: string): Survey {
     pointers: [] as string[],
     links: [] as string[],
     sockets: [] as string[],
+    settings: [] as string[],
   }
+  let isSearchable = true
   let level = [project]
   let folders = 0
   for (let depth = 0; level.length > 0 && depth <= MAX_DEPTH; depth++) {
@@ -59,6 +64,9 @@ export function surveyRepositories(project: string): Survey {
         found.repositories.push({ gitFolder: folder, workTree: undefined })
       for (const entry of entries) {
         const path = join(folder, entry.name)
+        // A name that is no text cannot be opened by what is left of it.
+        if (entry.name.includes('\ufffd')) isSearchable = false
+        if (isToolSetting(entry.name)) found.settings.push(path)
         if (entry.isSocket()) found.sockets.push(path)
         else if (entry.name !== '.git') {
           if (entry.isDirectory() && !SKIPPED.has(entry.name)) next.push(path)
@@ -74,7 +82,7 @@ export function surveyRepositories(project: string): Survey {
     }
     level = next
   }
-  return { ...found, complete: level.length === 0 }
+  return { ...found, complete: level.length === 0 && isSearchable }
 }
 
 /** The git folders of submodules: `.git/modules/NAME`, where NAME may hold slashes, and those of their submodules. */
@@ -102,10 +110,10 @@ export function configOf(gitFolder: string): GitPaths | undefined {
   return text === undefined ? undefined : readGitConfig(text, path)
 }
 
-/** Where a `.git` file points to: `gitdir: PATH` (gitrepository-layout(5)). */
+/** Where a `.git` file points to: `gitdir: PATH` (gitrepository-layout(5)), up to a NUL, as in C. */
 export function pointedTo(pointer: string): string | undefined {
-  const target = /^gitdir: (.+?)\n*$/.exec(smallFile(pointer) ?? '')?.[1]
-  return target === undefined ? undefined : resolve(pointer, '..', target)
+  const [target = ''] = /^gitdir: ([^]+?)[\r\n]*$/.exec(smallFile(pointer) ?? '')?.[1]?.split('\0') ?? []
+  return target === '' ? undefined : resolve(pointer, '..', target)
 }
 
 /**

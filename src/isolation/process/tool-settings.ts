@@ -1,0 +1,59 @@
+/** In the project's top folder; where absent, a folder stands in: that is harmless, and git does not show empty ones. */
+export const TOOLS = [
+  '.amazonq',
+  '.claude',
+  '.codex',
+  '.continue',
+  '.cursor',
+  '.devcontainer',
+  '.envrc',
+  '.gemini',
+  '.idea',
+  '.kiro',
+  '.mcp.json',
+  '.opencode',
+  '.qwen',
+  '.roo',
+  '.vscode',
+  '.windsurf',
+  '.zed',
+] as const
+
+/** The same for settings that are read only beside another file. Yarn fails on a folder where it expects a file. */
+export const PACKAGE_TOOLS: readonly {
+  readonly name: string
+  readonly beside: string
+  readonly kind: 'directory' | 'file'
+}[] = [
+  { name: '.npmrc', beside: 'package.json', kind: 'directory' },
+  { name: '.yarnrc', beside: 'yarn.lock', kind: 'directory' },
+  { name: '.yarnrc.yml', beside: 'yarn.lock', kind: 'file' },
+]
+
+/**
+ * Protected where they exist: read only by programs that were told to or that ask first, or by programs that fail on
+ * anything but a real file. New ones are named at the end.
+ */
+export const WHERE_PRESENT = [
+  '.aider.conf.yml',
+  '.devcontainer.json',
+  '.direnv',
+  '.exrc',
+  '.fleet',
+  '.gdbinit',
+  '.husky',
+  '.lldbinit',
+  '.nvim.lua',
+  '.nvimrc',
+  '.pnpmfile.cjs',
+  '.pre-commit-config.yaml',
+  'opencode.json',
+  'opencode.jsonc',
+] as const
+
+const NAMES: ReadonlySet<string> = new Set([...TOOLS, ...PACKAGE_TOOLS.map(({ name }) => name), ...WHERE_PRESENT])
+
+/** Whether something of this name, in any folder, holds settings that a tool of the host may act on. */
+export function isToolSetting(name: string): boolean {
+  return NAMES.has(name) || name.endsWith('.code-workspace')
+}
