@@ -186,7 +186,7 @@ test(
   },
 )
 
-describe('does not start', () => {
+describe('does not start', { concurrency: 4 }, () => {
   interface Start {
     readonly config?: string
     readonly args?: readonly string[]
@@ -291,7 +291,7 @@ describe('does not start', () => {
   })
 })
 
-test('a second start finds the authority and the log of the first', async (t) => {
+test('a later start goes on with the log of an earlier one', async (t) => {
   await using internet = await startInternet({ 'api.test': {} })
   const first = await startEgress(t, configOf(internet))
   await get('https://api.test/', client(first))
