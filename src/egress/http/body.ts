@@ -34,6 +34,9 @@ export interface BodyBounds {
 
 const EMPTY = Buffer.alloc(0)
 
+/** A body of which nothing more arrives holds its exchange no longer than this. */
+const STALL_MS = 60_000
+
 /**
  * Reads a body whole. Throws a Denial when it is over the bound or the budget, or when the client goes away.
  * What it returns is still held in the budget: `release(body.length)` when the exchange has sent it on.
@@ -42,7 +45,9 @@ export function readBody(stream: Readable, { maxBytes, budget }: BodyBounds): Pr
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
+    const stalled = setTimeout(() => fail(new Denial('bad_request', 'the request body stopped arriving')), STALL_MS)
     function finish(outcome: () => void): void {
+      clearTimeout(stalled)
       stream.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken)
       outcome()
     }
@@ -51,6 +56,7 @@ export function readBody(stream: Readable, { maxBytes, budget }: BodyBounds): Pr
       finish(() => reject(denial))
     }
     function onData(chunk: Buffer): void {
+      stalled.refresh()
       try {
         if (maxBytes !== 0 && size + chunk.length > maxBytes) {
           throw new Denial('body_too_large', bodyTooLarge(size + chunk.length, maxBytes))

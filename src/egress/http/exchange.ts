@@ -17,10 +17,11 @@ export async function handleExchange(core: EgressCore, request: InboundRequest, 
   const record = recordFor(core, request)
   let held = 0
   try {
+    held = holdHead(core, request)
     const { destination, context } = await judgeHead(core, request, record)
     if (isGrpc(context)) return await relayGrpc(core, { request, reply, record, destination, context })
     const body = await receiveBody(core, request)
-    held = body.length
+    held += body.length
     const { secrets, chain } = core.ruling()
     refuseMisuse(secrets, { ...destination, target: destination.path, headers: context.headers, body })
     accept(record, await chain.inspectRequest({ ...context, priorResults: record.findings, body }))
@@ -30,6 +31,14 @@ export async function handleExchange(core: EgressCore, request: InboundRequest, 
   } finally {
     core.budget.release(held)
   }
+}
+
+/** Heads count too: a few bytes of compressed fields become many kilobytes (HPACK, RFC 7541 section 7.3). */
+function holdHead(core: EgressCore, { headers, target }: InboundRequest): number {
+  let bytes = target.length
+  for (const text of headers) bytes += text.length
+  core.budget.hold(bytes)
+  return bytes
 }
 
 function isGrpc({ protocol, contentType }: HeadContext): boolean {

@@ -23,6 +23,8 @@ export interface Reply {
   abort(): void
 }
 
+const NOTHING = Buffer.alloc(0)
+
 /** RFC 9110 section 6.4.1: responses that never have content. */
 export function hasNoContent(method: string, status: number): boolean {
   return method === 'HEAD' || status === 204 || status === 304 || status < 200
@@ -61,7 +63,8 @@ export class Http1Reply implements Reply {
     this.#response.writeHead(status, reason, headers as string[])
     // The head travels with the first piece of the body if that is at hand, alone if it is not (server-sent events).
     setImmediate(() => {
-      if (!this.#wrote) this.#response.flushHeaders()
+      // Not `flushHeaders`, which writes Latin-1 fields as UTF-8.
+      if (!this.#wrote) this.#response.write(NOTHING)
     })
   }
 

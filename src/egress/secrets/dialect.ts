@@ -22,10 +22,12 @@ export function spellings(text: string): readonly { readonly dialect: Dialect; r
   return unique([
     { dialect: 'raw', text },
     { dialect: 'json', text: jsonEscape(text) },
+    { dialect: 'json', text: jsonEscape(text).replaceAll('/', '\\/') },
     { dialect: 'percent', text: percent },
     { dialect: 'percent', text: percent.replace(/%../g, (escape) => escape.toLowerCase()) },
     { dialect: 'percent', text: percent.replaceAll('%20', '+') },
     { dialect: 'percent', text: encodeURIComponent(text) },
+    { dialect: 'percent', text: percent.replaceAll('%2F', '/') },
   ])
 }
 

@@ -45,7 +45,7 @@ export class Http1Pool {
       message.once('response', (response) => {
         clearTimeout(timer)
         settled = true
-        resolve(describe(response))
+        settle(response, request.origin, { resolve, reject })
       })
       message.once('upgrade', (_response, socket) => {
         socket.destroy() // Nobody asked to switch protocols (RFC 9110 section 7.8).
@@ -87,7 +87,7 @@ export class Http1Pool {
     })
     message.once('response', (response) => {
       clearTimeout(timer)
-      resolve({ response: describe(response) })
+      settle(response, request.origin, { resolve: (described) => resolve({ response: described }), reject })
     })
     message.once('upgrade', (response, socket, head) => resolve({ response: describe(response), socket, head }))
     message.on('error', (error) => reject(asDenial(error, request.origin)))
@@ -153,6 +153,19 @@ function tooLate(): Denial {
 
 function cancelled(): Denial {
   return new Denial('client_aborted', 'the request was cancelled')
+}
+
+interface Settlement {
+  readonly resolve: (response: UpstreamResponse) => void
+  readonly reject: (denial: Denial) => void
+}
+
+/** A transfer coding other than `chunked` would be passed on undone and unread (RFC 9112 section 6.1). */
+function settle(response: IncomingMessage, origin: Origin, { resolve, reject }: Settlement): void {
+  const coding = response.headers['transfer-encoding']
+  if (coding === undefined || coding.trim().toLowerCase() === 'chunked') return resolve(describe(response))
+  response.destroy()
+  reject(new Denial('upstream_protocol', `${formatAuthority(origin.authority)} answered with an unknown transfer coding`))
 }
 
 function describe(response: IncomingMessage): UpstreamResponse {

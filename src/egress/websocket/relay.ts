@@ -106,11 +106,9 @@ function pump(core: EgressCore, exchange: WebSocketExchange, leg: Leg, { end, is
   }
   leg.receiver
     .on('message', (data: Buffer, isBinary: boolean) => enqueue(() => relayMessage(core, exchange, leg, { data, isBinary })))
-    .on('ping', (data: Buffer) => enqueue(() => relayControl(leg, 'ping', data)))
-    .on('pong', (data: Buffer) => enqueue(() => relayControl(leg, 'pong', data)))
-    .on('conclude', (code: number, reason: Buffer) => {
-      enqueue(() => leg.sender.close(code === NO_STATUS ? undefined : code, reason, leg.mask, () => leg.target.end()))
-    })
+    .on('ping', (data: Buffer) => enqueue(() => relayControl(core, exchange, leg, { kind: 'ping', data })))
+    .on('pong', (data: Buffer) => enqueue(() => relayControl(core, exchange, leg, { kind: 'pong', data })))
+    .on('conclude', (code: number, reason: Buffer) => enqueue(() => relayClose(core, exchange, leg, { code, reason })))
     .on('error', (error: NodeJS.ErrnoException) => end(malformed(leg, error)))
   leg.source.on('data', (chunk: Buffer) => {
     if (isOver()) return // Only read, so that the close frame gets through.
@@ -125,10 +123,31 @@ function pump(core: EgressCore, exchange: WebSocketExchange, leg: Leg, { end, is
   }
 }
 
-async function relayControl({ sender, target, mask }: Leg, kind: 'ping' | 'pong', data: Buffer): Promise<void> {
-  if (target.destroyed) return
-  sender[kind](data, mask, () => {})
-  await drained(target)
+/** What a control frame carries is as good a place for data as a message. */
+async function relayControl(core: EgressCore, exchange: WebSocketExchange, leg: Leg, frame: { readonly kind: 'ping' | 'pong'; readonly data: Buffer }): Promise<void> {
+  const data = await passControl(core, exchange, leg, frame.data, CONTROL_BYTES)
+  if (leg.target.destroyed) return
+  leg.sender[frame.kind](data, leg.mask, () => {})
+  await drained(leg.target)
+}
+
+async function relayClose(core: EgressCore, exchange: WebSocketExchange, leg: Leg, frame: { readonly code: number; readonly reason: Buffer }): Promise<void> {
+  const reason = await passControl(core, exchange, leg, frame.reason, CONTROL_BYTES - CLOSE_CODE_BYTES)
+  leg.sender.close(frame.code === NO_STATUS ? undefined : frame.code, reason, leg.mask, () => leg.target.end())
+}
+
+/** RFC 6455 section 5.5: a control frame has a payload of at most 125 bytes, a close frame's begins with its code. */
+const CONTROL_BYTES = 125
+const CLOSE_CODE_BYTES = 2
+
+/** Judged or redacted like a message. A placeholder may be longer than the value: what has no room is left out. */
+async function passControl(core: EgressCore, exchange: WebSocketExchange, leg: Leg, data: Buffer, room: number): Promise<Buffer> {
+  if (data.length === 0) return data
+  await judgeMessage(core, exchange, leg, data)
+  const passed = leg.direction === 'inbound' ? redacted(core, exchange.record, data) : data
+  if (leg.direction === 'inbound') exchange.record.bytesIn += passed.length
+  else exchange.record.bytesOut += passed.length
+  return passed.length > room ? Buffer.alloc(0) : passed
 }
 
 /** Resolves when the stream takes more, or has ended. */

@@ -136,6 +136,36 @@ describe('secrets', () => {
     assert.deepEqual([record.secrets_redacted, record.decision], [['KEY'], 'allowed'])
   })
 
+  test('a live secret in control frames back is a placeholder, or left out where there is no room', async (t) => {
+    const { client, peer } = await open(t, withSecret)
+    peer.socket.ping(`p ${VALUE}`)
+    peer.socket.pong(`q ${VALUE}`)
+    assert.deepEqual(await client.ear.next(), { kind: 'ping', data: `p ${PLACEHOLDER}` })
+    assert.deepEqual(await client.ear.next(), { kind: 'pong', data: `q ${PLACEHOLDER}` })
+    peer.socket.close(4001, `${'x'.repeat(80)}${VALUE}`)
+    const closed = await client.ear.next()
+    assert.deepEqual([closed.kind, closed.code, closed.data], ['close', 4001, ''])
+  })
+
+  for (const kind of ['ping', 'pong'] as const) {
+    test(`a placeholder in a ${kind} to another host ends the connection before it leaves`, async (t) => {
+      const { bed, client, peer } = await open(t, withSecret, 'other.test')
+      client.socket[kind](PLACEHOLDER)
+      assert.match((await client.ear.next()).data, /^agentcage placeholder_misdirected /)
+      assert.equal((await peer.ear.next()).kind, 'close')
+      assert.equal((await bed.record(() => true)).bytes_out, 0)
+    })
+  }
+
+  test('a byte range is not asked for with a handshake that carries a secret', async (t) => {
+    const bed = await startBed(t, withSecret)
+    const server = playWebSocket(bed.server('ws.test').server)
+    const fields = `Authorization: Bearer ${PLACEHOLDER}\r\nRange: bytes=0-3\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n`
+    const { socket } = await openRaw(bed, 'ws.test', fields)
+    assert.equal((await server.next()).request.headers.range, undefined)
+    socket.destroy()
+  })
+
   test('a placeholder in the handshake becomes the value upstream, and not in the audit', async (t) => {
     const bed = await startBed(t, withSecret)
     const server = playWebSocket(bed.server('ws.test').server, { headers: [`X-Echo: ${VALUE}`] })

@@ -297,7 +297,7 @@ describe('RFC 8441', () => {
     const record = await bed.record(() => true)
     assert.deepEqual(
       [record.protocol, record.method, record.status, record.bytes_out, record.bytes_in],
-      ['websocket', 'GET', 101, 5, 4],
+      ['websocket', 'GET', 101, 8, 7],
     )
     client.session.destroy()
   })
