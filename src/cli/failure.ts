@@ -1,15 +1,21 @@
 import { CageError } from '../errors.ts'
+import { printable } from '../config/problem.ts'
 import type { Io } from './io.ts'
 
 /** Prints a failure as a person should see it and returns the exit code. */
 export function reportFailure(error: unknown, io: Io): number {
   if (error instanceof CageError) {
-    for (const line of error.message.split('\n')) io.stderr.write(`error: ${line}\n`)
-    if (error.hint !== undefined) io.stderr.write(`  ${error.hint}\n`)
+    for (const line of linesOf(error.message)) io.stderr.write(`error: ${line}\n`)
+    for (const line of linesOf(error.hint ?? '').filter(Boolean)) io.stderr.write(`  ${line}\n`)
     return error.exitCode
   }
-  io.stderr.write(`error: internal: ${defectText(error, io.env)}\n`)
+  io.stderr.write(`error: internal: ${linesOf(defectText(error, io.env)).join('\n')}\n`)
   return 1
+}
+
+/** Names of files may stand in a message, and whoever named them may not act on the terminal. */
+function linesOf(text: string): readonly string[] {
+  return text.split('\n').map(printable)
 }
 
 /** A stack names paths of this machine and means nothing to most people: only on request. */

@@ -24,6 +24,14 @@ test('each line of a message is marked', async () => {
   assert.equal(stderr, 'error: a:1:1: x\nerror: a:2:1: y\n')
 })
 
+test('nothing in a message acts on the terminal', async () => {
+  const hostile = 'a\x1b[2K\rb\x9bc\x7f\u202ed'
+  const shown = 'a\\u001b[2K\\u000db\\u009bc\\u007f\\u202ed'
+  const refused = await reported(new CageError('mount_refused', hostile, { hint: hostile }))
+  assert.equal(refused.stderr, `error: ${shown}\n  ${shown}\n`)
+  assert.equal((await reported(new Error(hostile))).stderr, `error: internal: ${shown}\n`)
+})
+
 test('a defect is named as such, without a stack', async () => {
   assert.deepEqual(await reported(new TypeError('x is not a function')), {
     code: 1,

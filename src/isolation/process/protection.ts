@@ -1,4 +1,5 @@
 import { basename, dirname, join, resolve } from 'node:path'
+import { printable } from '../../config/problem.ts'
 import { CageError } from '../../errors.ts'
 import type { Mount } from '../isolation.ts'
 import { expandHome } from './git-config.ts'
@@ -96,7 +97,7 @@ class Plan implements Protection {
   }
 
   warn(text: string): void {
-    this.#warnings.push(text)
+    this.#warnings.push(printable(text))
   }
 
   /** A mount below something read-only already would add nothing. */

@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { CageError } from '../../errors.ts'
 import { isErrno } from '../../system/files.ts'
 import { statOf } from './paths.ts'
 
@@ -31,7 +32,10 @@ export function isFree(standIn: StandIn): boolean {
   return statOf(standIn.path) === undefined || isUntouched(standIn)
 }
 
-/** Puts the stand-ins there; disposing removes those that are still as they were made and that no other cage uses. */
+/**
+ * Puts the stand-ins there; disposing removes those that are still as they were made and that no other cage uses.
+ * Throws `mount_refused` where the project cannot be written.
+ */
 export function placeStandIns(standIns: readonly StandIn[]): Disposable {
   const placed: StandIn[] = []
   const remove = (): void => removeStandIns(placed)
@@ -43,9 +47,19 @@ export function placeStandIns(standIns: readonly StandIn[]): Disposable {
     for (const { path } of placed.toReversed()) utimesSync(path, MARK, MARK)
   } catch (error) {
     remove()
-    throw error
+    throw refusalOf(error) ?? error
   }
   return { [Symbol.dispose]: remove }
+}
+
+function refusalOf(error: unknown): CageError | undefined {
+  const code = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT'].find((candidate) => isErrno(error, candidate))
+  const path = error instanceof Error && 'path' in error && typeof error.path === 'string' ? error.path : undefined
+  if (code === undefined || path === undefined) return undefined
+  return new CageError('mount_refused', `${path} cannot be kept from the workload: it cannot be made (${code})`, {
+    hint: 'The project has to be writable for you: work in a copy of it, or name another with --project DIR.',
+    cause: error,
+  })
 }
 
 /** False when something else came first: then that is what gets protected, and it stays. */

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { CageError } from '../../../src/errors.ts'
 import { placeStandIns } from '../../../src/isolation/process/stand-ins.ts'
 import { bubblewrapArguments, CageBed, withoutBubblewrap, withoutGit } from './cage-bed.ts'
 
@@ -83,6 +84,25 @@ test('a second cage in the same project keeps its protection when the first ends
   await once(child, 'close')
   second[Symbol.dispose]()
   assert.deepEqual(listing(bed.project), before)
+})
+
+test('a project that cannot be written is refused, and what was placed before goes', () => {
+  using bed = new CageBed()
+  const first = join(bed.project, 'first')
+  // For root too: nobody can make anything in /sys.
+  const places = process.getuid?.() === 0 ? '/sys' : join(bed.project, 'sealed')
+  if (process.getuid?.() !== 0) mkdirSync(places, { mode: 0o555 })
+  for (const kind of ['directory', 'file'] as const) {
+    assert.throws(
+      () =>
+        placeStandIns([
+          { kind: 'directory', path: first },
+          { kind, path: join(places, 'x'), content: '' },
+        ]),
+      (error) => error instanceof CageError && error.code === 'mount_refused' && error.hint !== undefined,
+    )
+    assert.ok(!existsSync(first))
+  }
 })
 
 function listing(folder: string): readonly string[] {
