@@ -16,11 +16,11 @@ import { openMoat, RESOLVER, type Moat } from '../isolation/process/moat.ts'
 import { prepareWorkload } from '../isolation/process/prepare.ts'
 import { writeTrust } from '../isolation/trust/trust.ts'
 import type { Secret } from '../secrets/secret.ts'
-import { ensurePrivateFolder } from '../system/files.ts'
 import { cageState, configHome, stateHome } from '../system/paths.ts'
 import { cageNameFor, emptyConfig, requireProcessIsolation, withAdditions, type RunAdditions } from './run-config.ts'
 import { relayFiles } from './run-stdio.ts'
 import { placeholdersOf, secretBindings } from './secrets.ts'
+import { openStateFolder } from './state-folder.ts'
 import { isConfigInProject, settingsFiles } from './settings.ts'
 
 /** One command in a cage of its own, from nothing to nothing. */
@@ -111,8 +111,7 @@ const RUNS_AT_ONCE = 32
 
 async function openState(name: string, environment: RunRequest['environment']): Promise<OpenState> {
   for (let run = 1; ; run++) {
-    const stateFolder = cageState(run === 1 ? name : `${name}-${run}`, environment)
-    await ensurePrivateFolder(stateFolder)
+    const stateFolder = await openStateFolder(cageState(run === 1 ? name : `${name}-${run}`, environment))
     try {
       return { audit: AuditLog.open(join(stateFolder, 'audit.jsonl'), { cage: name }), stateFolder }
     } catch (error) {

@@ -1,52 +1,15 @@
 /**
- * `agentcage egress` as its own process: one line of JSON when it serves, everything else on standard error, a reload by
- * SIGHUP and by change, an end by SIGTERM with 0, and for what cannot be an exit code with the reason.
+ * What `agentcage egress` refuses before it serves, with the reason and what to do; and DNS where it is asked over IPv6.
  */
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
+import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { stringify } from 'yaml'
-import { verifyLog } from '../../src/audit/verify.ts'
+import { run } from '../support/command.ts'
 import { startEgress } from '../support/egress-process.ts'
-import { startInternet } from '../support/internet.ts'
-import { get, tlsOver, connectTcp, rawRequest } from '../support/proxy-client.ts'
-
-test('serves, records, and ends with 0', async (t) => {
-  await using internet = await startInternet({ 'api.test': (_request, response) => void response.end('hello') })
-  const egress = await startEgress(t, { domains: { list: ['api.test'] }, upstream: internet.upstream }, {
-    args: ['--transparent', '127.0.0.1:0=443', '--dns', '127.0.0.1:0'],
-  })
-  assert.match(egress.proxy, /^127\.0\.0\.1:\d+$/)
-  assert.equal(egress.transparent.length, 1)
-  assert.match(egress.ca, /^-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n$/)
-  const response = await get('https://api.test/', { proxy: egress.proxy, ca: egress.ca })
-  assert.deepEqual([response.status, response.body.toString()], [200, 'hello'])
-  const captured = await tlsOver(await connectTcp(egress.transparent[0] ?? ''), { servername: 'api.test', ca: egress.ca })
-  const answer = await rawRequest(captured, 'GET / HTTP/1.1\r\nHost: api.test\r\n\r\n')
-  assert.equal(answer.status, 200)
-  captured.destroy()
-  await egress.stop()
-  assert.equal((await egress.audit()).length, 2)
-  assert.equal((await verifyLog(egress.auditPath)).ok, true)
-})
-
-test('takes up a changed file, and on SIGHUP says what is wrong and keeps the last good one', async (t) => {
-  await using internet = await startInternet({ 'api.test': (_request, response) => void response.end('hello') })
-  const egress = await startEgress(t, { domains: { list: [] }, upstream: internet.upstream })
-  const status = async (): Promise<number> => (await get('https://api.test/', { proxy: egress.proxy, ca: egress.ca })).status
-  assert.equal(await status(), 403)
-  await writeFile(egress.configPath, stringify({ domains: { list: ['api.test'] }, upstream: internet.upstream }))
-  await egress.says(/configuration reloaded/)
-  assert.equal(await status(), 200)
-  await writeFile(egress.configPath, 'domains: {lst: []}\n')
-  await egress.says(/not reloaded, the last good one stays in force: .*cage\.yaml:1:11: /)
-  egress.signal('SIGHUP')
-  assert.equal(await status(), 200)
-  await egress.stop()
-})
+import { withFolder } from '../support/temporary.ts'
 
 test('a question over IPv6 is answered', async (t) => {
   const egress = await startEgress(t, { domains: { list: ['api.test'] } }, { args: ['--dns', '[::1]:0'] })
@@ -61,19 +24,28 @@ test('a question over IPv6 is answered', async (t) => {
   await egress.stop()
 })
 
-test('a port in use is exit 1, a wrong configuration exit 2, each with its reason and nothing served', async (t) => {
-  const taken = createServer().listen(0, '127.0.0.1')
-  t.after(() => taken.close())
-  await once(taken, 'listening')
-  const { port } = taken.address() as AddressInfo
-  await assert.rejects(startEgress(t, {}, { args: ['--transparent', `127.0.0.1:${port}`] }), (error: Error) => {
-    assert.match(error.message, /ended with 1 before it served/)
-    assert.match(error.message, new RegExp(`cannot listen on 127.0.0.1:${port}: the port is in use`))
-    return true
-  })
-  await assert.rejects(startEgress(t, 'domans: {}\n'), (error: Error) => {
-    assert.match(error.message, /ended with 2 before it served/)
-    assert.match(error.message, /cage\.yaml:1:1: .*did you mean "domains"/)
-    return true
-  })
+const COMMAND = join(import.meta.dirname, '../../bin/agentcage.ts')
+
+test('a state folder that others may enter, a link in its place, and nothing to listen on', async (t) => {
+  const folder = await withFolder(t)
+  await writeFile(join(folder, 'cage.yaml'), '')
+  await mkdir(join(folder, 'open'))
+  await chmod(join(folder, 'open'), 0o755)
+  await mkdir(join(folder, 'private'), { mode: 0o700 })
+  await symlink('private', join(folder, 'link'))
+  const start = (...args: readonly string[]) =>
+    run(process.execPath, [COMMAND, 'egress', '-c', 'cage.yaml', ...args], { cwd: folder, env: { PATH: process.env['PATH'], HOME: folder } })
+  const cases = [
+    { args: ['--state', 'open', '--proxy', '127.0.0.1:0'], code: 1, says: /^error: open has mode 0755.*\n  .*chmod 0700/s },
+    { args: ['--state', 'link', '--proxy', '127.0.0.1:0'], code: 1, says: /^error: link is a symbolic link\n/ },
+    { args: ['--state', 'link/', '--proxy', '127.0.0.1:0'], code: 1, says: /^error: link is a symbolic link\n/ },
+    { args: ['--state', 'cage.yaml', '--proxy', '127.0.0.1:0'], code: 1, says: /^error: cage.yaml is not a folder\n/ },
+    { args: ['--state', 'private'], code: 2, says: /^error: nothing to listen on\n/ },
+  ]
+  for (const { args, code, says } of cases) {
+    const result = await start(...args)
+    assert.equal(result.code, code, result.stderr)
+    assert.equal(result.stdout, '')
+    assert.match(result.stderr, says)
+  }
 })

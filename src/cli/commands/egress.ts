@@ -3,11 +3,12 @@ import { isIPv4, isIPv6 } from 'node:net'
 import { join, resolve } from 'node:path'
 import { AuditLog } from '../../audit/log.ts'
 import { loadConfig } from '../../config/load.ts'
+import { CageError } from '../../errors.ts'
 import { watchConfig } from '../../config/watch.ts'
 import { secretBindings } from '../../cage/secrets.ts'
+import { openStateFolder } from '../../cage/state-folder.ts'
 import { Egress } from '../../egress/egress.ts'
 import { CertificateAuthority } from '../../egress/tls/authority.ts'
-import { ensurePrivateFolder } from '../../system/files.ts'
 import type { ListenAddress } from '../arguments.ts'
 import type { Io } from '../io.ts'
 import type { EgressFlags } from '../routes/egress.ts'
@@ -16,6 +17,9 @@ const DEFAULT_NAME = 'egress'
 
 /** `agentcage egress`: serves until SIGTERM or SIGINT. Only the ready line goes to standard output. */
 export async function egress(flags: EgressFlags, _args: readonly [], io: Io): Promise<number> {
+  if (flags.proxy === undefined && flags.transparent === undefined && flags.dns === undefined) {
+    throw new CageError('usage', 'nothing to listen on', { hint: 'Name a listener: --proxy 127.0.0.1:0, --transparent 127.0.0.1:0=443 or --dns 127.0.0.1:0' })
+  }
   const log = (message: string): void => void io.stderr.write(`${message}\n`)
   await using cleanup = new AsyncDisposableStack()
   const serving = Promise.withResolvers<Egress>()
@@ -24,13 +28,13 @@ export async function egress(flags: EgressFlags, _args: readonly [], io: Io): Pr
   await watchUntil(cleanup, flags.config, reload)
   const config = await loadConfig(flags.config)
   const cage = config.name ?? DEFAULT_NAME
-  await ensurePrivateFolder(flags.state)
-  const authority = await CertificateAuthority.open(join(flags.state, 'ca'), { cage })
-  const audit = cleanup.use(AuditLog.open(resolve(flags.audit ?? join(flags.state, 'audit.jsonl')), { cage }))
+  const state = await openStateFolder(flags.state)
+  const authority = await CertificateAuthority.open(join(state, 'ca'), { cage })
+  const audit = cleanup.use(AuditLog.open(resolve(flags.audit ?? join(state, 'audit.jsonl')), { cage }))
   if (audit.tornFile !== undefined) log(`warning: the audit log ended in an unfinished line, now in ${audit.tornFile}`)
   const { egress: running, addresses } = await Egress.start({
     config,
-    bindings: secretBindings({ cage, stateFolder: flags.state, environment: io.env }),
+    bindings: secretBindings({ cage, stateFolder: state, environment: io.env }),
     audit,
     authority,
     proxy: flags.proxy ?? [],
