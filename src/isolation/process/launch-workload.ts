@@ -69,7 +69,7 @@ export class RunningCage implements Workload {
 
   /** bwrap is the first process of its namespace: with it the kernel ends all others, and only then does `sh` go on. */
   destroy(): void {
-    const { pid } = this.#child
+    const pid = this.#keeper()
     if (this.#ended || pid === undefined) return
     const [init] = childrenOf(pid)
     try {
@@ -108,9 +108,15 @@ export class RunningCage implements Workload {
     })
   }
 
+  /** The parent of bwrap. With a terminal, that is the job of a shell. */
+  #keeper(): number | undefined {
+    const { pid } = this.#child
+    return pid === undefined || !this.terminal ? pid : (childrenOf(pid)[0] ?? pid)
+  }
+
   /** sh, bwrap as init of the outer namespace, bwrap as init of the cage, the command. */
   #findCommand(): number | undefined {
-    const inits = childrenOf(this.#child.pid ?? 0).flatMap(childrenOf)
+    const inits = childrenOf(this.#keeper() ?? 0).flatMap(childrenOf)
     return inits.flatMap(childrenOf).find((pid) => namespaceIdsOf(pid)?.at(-1) === COMMAND_PID)
   }
 }

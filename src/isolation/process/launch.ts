@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import { isatty } from 'node:tty'
 import { CageError } from '../../errors.ts'
@@ -30,7 +30,7 @@ export interface LaunchOptions {
  * Starts the workload in the moat; the promise waits for the command's turn. Throws `host_unsupported` when namespaces,
  * seccomp or a program are missing and `workload_failed` when the file system cannot be laid out, with the reason.
  *
- * The chain is nsenter, unshare, setpriv, sh, unshare, setpriv, bwrap, sh, COMMAND. Each becomes the next, but for forks:
+ * The chain is nsenter, [setpriv, sh,] unshare, setpriv, sh, unshare, setpriv, bwrap, sh, COMMAND. Each becomes the next, but for forks:
  * - `sh` stays (KEEPER), and bwrap is the first process of a process namespace around the cage's own. A signal from the
  *   terminal therefore reaches neither: the command alone decides about Ctrl-C. (bwrap by itself ends from SIGINT and,
  *   with --die-with-parent, takes a command with it that handles SIGINT.) bwrap looks its child up in /proc, so that one
@@ -46,12 +46,14 @@ export async function launchWorkload(plan: WorkloadPlan, moat: Moat, options: La
       hint: 'Process isolation runs on x86_64 and aarch64.',
     })
   }
-  const terminal = isTerminal(options.stdio[0])
+  const stdin = isTerminal(options.stdio[0])
+  const terminal = stdin && isForeground()
+  if (stdin && !terminal) return launchWorkload(plan, moat, { ...options, stdio: withoutInput(options.stdio) })
   const bubblewrap = bubblewrapArguments(plan, {
     newSession: !terminal,
     processLimit: options.limits?.processLimit ?? 0,
   })
-  const { child, stderr } = start(chain(bubblewrap, moat, options), bubblewrap, options)
+  const { child, stderr } = start(chain(bubblewrap, moat, { ...options, terminal }), bubblewrap, options)
   const cage = new RunningCage(child, terminal, stderr)
   feed(child, DESCRIPTORS.options, bubblewrap.options)
   feed(child, DESCRIPTORS.seccomp, seccompProgram(architecture))
@@ -61,27 +63,58 @@ export async function launchWorkload(plan: WorkloadPlan, moat: Moat, options: La
 }
 
 /**
- * $1: the process id of who must be the parent, in case it died before the kernel was told to watch it.
- * The variables were for systemd-run, or from it.
+ * $1: the process id of who must be the parent, in case it died before the kernel was told to watch it; empty: that of
+ * JOB_KEEPER. The variables were for systemd-run, or from it.
  */
 const KEEPER = `
-test "$PPID" = "$1" || exit 125
+test "$PPID" = "\${1:-$JOB_KEEPER}" || exit 125
+if test -z "$1"; then
+  read -r _ _ _ _ group _ </proc/$$/stat
+  test "$group" = $$ || { echo 'the shell has no job control' >&2; exit 125; }
+fi
 shift
-unset XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS INVOCATION_ID
+unset JOB_KEEPER XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS INVOCATION_ID
 trap : HUP INT QUIT TERM USR1 USR2
 "$@"
 exit $?
 `
 
-function chain(bubblewrap: BubblewrapArguments, moat: Moat, { limits }: LaunchOptions): Argv {
+/**
+ * With a terminal, another `sh` stands before all that, and the rest is its job: in a process group of its own that has
+ * the terminal. Groups reach across process namespaces: in ours, `kill -9 0` in the cage would end us and whoever
+ * started us. When the job stops, as by Ctrl-Z, the shell gives the terminal back and stops our group, so that who
+ * started us sees a job that stopped.
+ */
+const JOB_KEEPER = `
+test "$PPID" = "$1" || exit 125
+shift
+trap : HUP INT QUIT TERM USR1 USR2
+export JOB_KEEPER=$$
+set -m
+"$@"
+code=$?
+while kill -0 %1 2>/dev/null; do
+  set +m
+  kill -TSTP 0
+  set -m
+  fg %1 >/dev/null
+  code=$?
+done
+exit $code
+`
+
+type ChainOptions = Pick<LaunchOptions, 'limits'> & { readonly terminal: boolean }
+
+function chain(bubblewrap: BubblewrapArguments, moat: Moat, { limits, terminal }: ChainOptions): Argv {
   const unshare = requireProgram('unshare')
   const setpriv = requireProgram('setpriv')
   const namespaces = [`--user=${moat.userNamespace}`, `--net=${moat.networkNamespace}`]
+  const watched = [setpriv, '--pdeathsig', 'KILL', '--', requireProgram('sh'), '-c']
   const rest = [
     [...namespaces, '--preserve-credentials', '--'],
+    terminal ? [...watched, JOB_KEEPER, 'agentcage', String(process.pid)] : [],
     [unshare, '--user', '--map-current-user', '--keep-caps', '--pid', '--'],
-    [setpriv, '--pdeathsig', 'KILL', '--'],
-    [requireProgram('sh'), '-c', KEEPER, 'agentcage', String(process.pid)],
+    [...watched, KEEPER, 'agentcage', terminal ? '' : String(process.pid)],
     [unshare, '--mount-proc', '--'],
     [setpriv, '--ambient-caps', '-all', '--inh-caps', '-all', '--'],
     [requireProgram('bwrap'), ...bubblewrap.command],
@@ -133,4 +166,16 @@ function feed(child: ChildProcess, descriptor: number, bytes: Buffer): void {
 function isTerminal(stdin: StdioEntry): boolean {
   if (stdin === 'inherit') return isatty(0)
   return typeof stdin === 'number' && isatty(stdin)
+}
+
+/** Whether our process group has the terminal: in the background, or without a terminal of our own, nothing can get it. */
+function isForeground(): boolean {
+  // proc(5): what follows the name is state, ppid, pgrp, session, tty_nr, tpgid.
+  const [, , group, , terminal, foreground] = readFileSync('/proc/self/stat', 'latin1').replace(/^.*\) /s, '').split(' ')
+  return terminal !== '0' && group === foreground
+}
+
+/** Whose session has no right to the terminal would still read what its user types. */
+function withoutInput([, stdout, stderr]: LaunchOptions['stdio']): LaunchOptions['stdio'] {
+  return ['ignore', stdout, stderr]
 }

@@ -51,10 +51,15 @@ async function atTerminal(
   t: TestContext,
   command: readonly string[],
   steps: readonly (readonly [string, string])[],
+  { direct = false, environment = {} }: { readonly direct?: boolean; readonly environment?: NodeJS.ProcessEnv } = {},
 ): Promise<string> {
-  const argv = [process.execPath, '--input-type=module', '-e', SUPERVISOR, '--', ...command]
+  const [first = '', ...rest] = command
+  const argv = direct
+    ? ['/usr/bin/env', first, ...rest]
+    : [process.execPath, '--input-type=module', '-e', SUPERVISOR, '--', ...command]
   const child = spawn('/usr/bin/python3', ['-c', TYPIST, JSON.stringify([argv, steps])], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...environment },
   })
   t.after(() => child.kill('SIGKILL')) // Its terminal hangs up then, and with it ends the rest.
   const out = (await text(child.stdout)).replaceAll('\r', '')
@@ -102,6 +107,47 @@ test('the terminal has its size, and a shell has job control', { skip }, async (
   assert.match(out, /^0 left$/m)
   assert.doesNotMatch(out, /no job control/)
   assert.match(out, /ended with 3/)
+})
+
+test('a signal to the process group stays in the cage', { skip }, async (t) => {
+  for (const signal of [9, 15]) {
+    const script = `echo begun; perl -e 'kill ${signal}, 0' 2>/dev/null; kill -${signal} 0; sleep 1000`
+    const out = await atTerminal(t, ['sh', '-c', script], [['ended with', '']])
+    assert.match(out, /begun/)
+    assert.match(out, new RegExp(`ended with ${128 + signal}`), 'the supervisor is of the group that the cage was in')
+  }
+})
+
+test('Ctrl-Z stops the cage as a job of the shell that it was started in, and fg goes on with it', { skip }, async (t) => {
+  const script = 'trap "echo going on" CONT; echo ready; read x; read x; echo "read $x"; exit 7'
+  const supervisor = ['exec', process.execPath, '--input-type=module', '-e', '"$SUPERVISOR"', '--', 'bash', '-c', '"$SCRIPT"']
+  const out = await atTerminal(
+    t,
+    ['bash', '--norc', '--noprofile', '-i'],
+    [
+      ['OUTER> ', `(${supervisor.join(' ')})\n`],
+      ['ready', '\x1a'],
+      ['Stopped', 'fg\n'],
+      ['going on', 'more\nmore\n'],
+      ['ended with 7', 'exit\n'],
+    ],
+    { direct: true, environment: { SUPERVISOR, SCRIPT: script, PS1: 'OUTER> ' } },
+  )
+  assert.match(out, /read more/)
+})
+
+test('in the background the workload has no terminal to read from', { skip }, async (t) => {
+  const supervisor = [process.execPath, '--input-type=module', '-e', '"$SUPERVISOR"', '--', 'sh', '-c', '"$SCRIPT"']
+  const out = await atTerminal(
+    t,
+    ['bash', '--norc', '--noprofile', '-i'],
+    [
+      ['OUTER> ', `${supervisor.join(' ')} &\n`],
+      ['ended with 3', 'exit\n'],
+    ],
+    { direct: true, environment: { SUPERVISOR, SCRIPT: 'cat; tty; exit 3', PS1: 'OUTER> ' } },
+  )
+  assert.match(out, /not a tty/)
 })
 
 test('without a terminal on standard input the workload cannot open one', { skip: withoutCages }, async (t) => {
