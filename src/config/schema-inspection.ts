@@ -19,7 +19,8 @@ export const entropySection = z
     z.literal(false),
     z.strictObject({
       threshold: bits.default(7).meta({
-        description: 'Bodies and messages from here on are reported, in bits a byte. Text has 4 to 6, compressed data nearly 8.',
+        description:
+          'Bodies and messages from here on are reported, in bits a byte. Text has 4 to 6, compressed data nearly 8.',
       }),
       min_body_bytes: z.int().min(0).default(256).meta({ description: 'Smaller bodies are not looked at.' }),
       action,
@@ -39,20 +40,31 @@ export const entropySection = z
           description:
             'Media types, or how they start, that may be random. Where the format has a signature the body must bear it; other types are taken at their word.',
         }),
-      host_exempt_content_types: z.record(hostText, z.array(z.string().min(1))).default({}).meta({
-        description:
-          'The same for a host and its subdomains; `*` is every type, without a look at it. Where packages and images are published archives are exempt already.',
-      }),
+      host_exempt_content_types: z
+        .record(hostText, z.array(z.string().min(1)))
+        .default({})
+        .meta({
+          description:
+            'The same for a host and its subdomains; `*` is every type, without a look at it. Where packages and images are published archives are exempt already.',
+        }),
       check_url_params: z.boolean().default(true).meta({ description: 'Look at the names and values in queries.' }),
       check_url_path: z.boolean().default(true).meta({ description: 'Look at the segments of paths.' }),
       url_threshold: bits.default(5.5).meta({
-        description: 'Values in URLs from here on are reported, in bits a byte. `n` bytes have at most log2(n): 5.5 needs 46.',
-      }),
-      url_min_value_bytes: z.int().min(1).default(64).meta({ description: 'Shorter values are not looked at one by one.' }),
-      host_url_param_allowlist: z.record(hostText, z.array(z.string().min(1))).default({}).meta({
         description:
-          'Parameters that may be random, for a host and its subdomains; `*` switches every check of its URLs off. The signatures of CloudFront, S3, R2, Google and Azure storage, GitHub and Hugging Face are known.',
+          'Values in URLs from here on are reported, in bits a byte. `n` bytes have at most log2(n): 5.5 needs 46.',
       }),
+      url_min_value_bytes: z
+        .int()
+        .min(1)
+        .default(64)
+        .meta({ description: 'Shorter values are not looked at one by one.' }),
+      host_url_param_allowlist: z
+        .record(hostText, z.array(z.string().min(1)))
+        .default({})
+        .meta({
+          description:
+            'Parameters that may be random, for a host and its subdomains; `*` switches every check of its URLs off. The signatures of CloudFront, S3, R2, Google and Azure storage, GitHub and Hugging Face are known.',
+        }),
     }),
   ])
   .prefault({})
@@ -63,7 +75,11 @@ export const contentTypeSection = z
     z.literal(false),
     z.strictObject({
       action,
-      base64_min_len: z.int().min(64).default(256).meta({ description: 'The shortest base64 text that is reported, in characters.' }),
+      base64_min_len: z
+        .int()
+        .min(64)
+        .default(256)
+        .meta({ description: 'The shortest base64 text that is reported, in characters.' }),
       model_hosts: z.array(hostText).default([]).meta({
         description:
           'Hosts, with their subdomains, that take pictures, sound and documents as base64, beside the model APIs that are known.',
@@ -71,7 +87,9 @@ export const contentTypeSection = z
     }),
   ])
   .prefault({})
-  .meta({ description: 'Reports bodies that are not the text they claim to be, and long base64 in text. `false`: off.' })
+  .meta({
+    description: 'Reports bodies that are not the text they claim to be, and long base64 in text. `false`: off.',
+  })
 
 export const hostLabelsSection = z
   .union([

@@ -16,7 +16,7 @@ test('a question over IPv6 is answered', async (t) => {
   const port = Number(egress.dns.slice(egress.dns.lastIndexOf(':') + 1))
   const socket = createSocket('udp6')
   t.after(() => socket.close())
-  const question = Buffer.from('123401000001000000000000036170690474657374000001' + '0001', 'hex')
+  const question = Buffer.from('1234010000010000000000000361706904746573740000010001', 'hex')
   socket.send(question, port, '::1')
   const [reply] = (await once(socket, 'message')) as [Buffer]
   assert.equal(reply.readUInt16BE(0), 0x1234)
