@@ -44,12 +44,18 @@ export function placeStandIns(standIns: readonly StandIn[]): Disposable {
       if (isUntouched(standIn) || place(standIn)) placed.push(standIn)
     }
     // What was made in one of them has changed its time.
-    for (const { path } of placed.toReversed()) utimesSync(path, MARK, MARK)
+    mark(placed)
   } catch (error) {
+    // What is not marked is taken for somebody else's, and would stay.
+    mark(placed.filter(({ path }) => statOf(path) !== undefined))
     remove()
     throw refusalOf(error) ?? error
   }
   return { [Symbol.dispose]: remove }
+}
+
+function mark(placed: readonly StandIn[]): void {
+  for (const { path } of placed.toReversed()) utimesSync(path, MARK, MARK)
 }
 
 function refusalOf(error: unknown): CageError | undefined {

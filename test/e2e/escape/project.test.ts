@@ -51,6 +51,8 @@ const PROTECTED = [
   '.claude',
   '.vscode',
   '.mcp.json',
+  '.opencode',
+  '.zed',
   'conf/cage.yaml',
   'sub/.git/hooks',
   'sub/.git/config',
@@ -124,7 +126,51 @@ describe('the project', { skip: withoutCagesOr('git', 'python3', 'curl') }, () =
     const isProtected = (line: string): boolean =>
       PROTECTED.some((path) => line.startsWith(`${path} `) || line.startsWith(`${path}/`))
     assert.deepEqual(now.filter(isProtected), untouched.filter(isProtected))
-    for (const name of ['.claude', '.envrc', '.mcp.json']) assert.ok(!existsSync(join(host.project, name)), name)
+    for (const name of ['.claude', '.envrc', '.mcp.json', '.opencode', '.zed']) assert.ok(!existsSync(join(host.project, name)), name)
+  })
+})
+
+/** What agentcage runs on the host, and what somebody might think it runs. */
+const HOST_PROGRAMS = [
+  'bash',
+  'bwrap',
+  'getent',
+  'git',
+  'id',
+  'ip',
+  'java',
+  'keytool',
+  'mount',
+  'newgidmap',
+  'newuidmap',
+  'nft',
+  'node',
+  'nsenter',
+  'openssl',
+  'prlimit',
+  'python3',
+  'setpriv',
+  'sh',
+  'systemctl',
+  'systemd-run',
+  'umount',
+  'unshare',
+]
+
+describe("programs in the project's own folder of programs", { skip: withoutCagesOr('git') }, () => {
+  test('run in the cage only, although PATH has them first', async () => {
+    await using host = await CageHost.open()
+    git(host.project, 'init', '-q')
+    const marker = join(host.folder, 'ran')
+    for (const name of HOST_PROGRAMS)
+      await host.write(`node_modules/.bin/${name}`, `#!/bin/sh\necho ${name} >> ${marker}\nexit 1\n`, 0o755)
+    const env = { PATH: `${join(host.project, 'node_modules/.bin')}:${host.env['PATH']}` }
+    for (const _round of [1, 2]) {
+      const { code, stderr } = await host.run(['true'], { env })
+      assert.equal(code, 0, stderr)
+    }
+    await host.agentcage(['doctor'], { env })
+    assert.equal(existsSync(marker) ? readFileSync(marker, 'utf8') : '', '')
   })
 })
 
@@ -137,6 +183,25 @@ describe('what cannot be prevented in a project', { skip: withoutCagesOr('git') 
     assert.equal(code, 0, stderr)
     assert.match(stderr, /warning: .*\/nested\/\.git\/config makes git run/)
     assert.match(stderr, /warning: .*\/other\/\.git\/hooks\/post-checkout is a hook/)
+  })
+
+  test('looking for what a workload left runs nothing of it, with git or without', async () => {
+    await using host = await CageHost.open()
+    const marker = join(host.folder, 'ran')
+    // A partial clone fetches what is missing by running `remote.NAME.uploadpack`, also for `git ls-files`.
+    const script = `
+      export HOME=/tmp GIT_CONFIG_GLOBAL=/dev/null; git init -q .; git config user.email a@b; git config user.name a
+      mkdir -p a d/e; echo 1 > a/f; echo 2 > d/e/g; git add a d; git commit -qm x
+      git sparse-checkout init --cone --sparse-index; git sparse-checkout set a
+      rm -f .git/objects/$(git rev-parse HEAD:d | sed 's,^..,&/,')
+      git config core.repositoryformatversion 1; git config extensions.partialClone origin
+      git config remote.origin.promisor true; git config remote.origin.url "$PWD"
+      git config remote.origin.uploadpack 'touch ${marker}; :'`
+    const { code, stderr } = await host.run(['sh', '-c', script])
+    assert.equal(code, 0, stderr)
+    assert.match(stderr, /warning: .*\/\.git\/config makes git run remote\.origin\.uploadpack/)
+    assert.equal((await host.run(['true'])).code, 0)
+    assert.ok(!existsSync(marker))
   })
 
   test('a configuration that is a link in the project is refused', async () => {
