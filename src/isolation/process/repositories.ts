@@ -26,8 +26,8 @@ export interface Survey {
   readonly complete: boolean
 }
 
-const MAX_DEPTH = 5
-const MAX_FOLDERS = 1500
+const MAX_DEPTH = 16
+const MAX_FOLDERS = 5000
 const MAX_REPOSITORIES = 128
 
 /** Large, generated, and not where repositories are. */
@@ -89,9 +89,11 @@ export function surveyRepositories(project: string): Survey {
 export function submodulesOf(gitFolder: string): readonly Repository[] {
   const found: Repository[] = []
   let level = [join(gitFolder, 'modules')]
+  let folders = 0
   for (let depth = 0; level.length > 0 && depth <= MAX_DEPTH && found.length < MAX_REPOSITORIES; depth++) {
     const next: string[] = []
     for (const folder of level) {
+      if (++folders > MAX_FOLDERS) return found
       const entries = entriesOf(folder)
       if (isGitFolder(entries)) {
         found.push({ gitFolder: folder, workTree: undefined })

@@ -97,7 +97,7 @@ const FINDS: Readonly<Record<string, readonly [script: string, path: string, rea
   'a workspace': ['echo {} > evil.code-workspace', 'evil.code-workspace', READ_BY_TOOLS],
   'settings of an agent that have to be a file': ['echo {} > opencode.json', 'opencode.json', READ_BY_TOOLS],
   'a link as settings': ['mkdir sub; ln -s ../x sub/.vscode', 'sub/.vscode', READ_BY_TOOLS],
-  'more folders than are searched': ['mkdir -p a/b/c/d/e/f/g', '', /has more folders than were searched/],
+  'more folders than are searched': ['mkdir -p a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r', '', /has more folders than were searched/],
 }
 
 test('what git would run on the host is found', { skip }, async (t) => {
@@ -154,7 +154,7 @@ test('settings that were there and did not change are no finds; changed ones are
 
 test('a project that was too large before is named too', { skip }, () => {
   using bed = new CageBed()
-  bed.write('project/a/b/c/d/e/f/g/file', '')
+  bed.write('project/a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r/file', '')
   assert.match(leftovers(bed, 'rm -rf a')[0]?.reason ?? '', /has more folders than were searched/)
 })
 

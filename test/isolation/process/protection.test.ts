@@ -43,6 +43,8 @@ const ATTACKS: Readonly<Record<string, string>> = {
   remount: 'mount -o remount,rw .git/hooks; umount .git/hooks; umount -l .git/config',
   'write agent settings':
     'mkdir -p .claude .cursor .codex .gemini; for d in .claude .cursor .codex .gemini; do echo evil > $d/settings.json; done; echo evil > .mcp.json',
+  'write settings of more agents':
+    'for d in .opencode .zed .windsurf .continue .kiro .roo .qwen .amazonq; do mkdir -p $d; echo evil > $d/settings.json; mv $d x; mkdir $d; echo evil > $d/x; done',
   'write editor settings':
     'mkdir -p .vscode .idea .devcontainer; for d in .vscode .idea .devcontainer; do echo evil > $d/tasks.json; done',
   'replace settings folders':
@@ -212,6 +214,14 @@ function dangerous(project: string, gitFolders: readonly string[] = ['.git']): r
     '.devcontainer',
     '.envrc',
     '.mcp.json',
+    '.opencode',
+    '.zed',
+    '.windsurf',
+    '.continue',
+    '.kiro',
+    '.roo',
+    '.qwen',
+    '.amazonq',
   ].map((name) => join(project, name))
   return [...inGit, ...tools].flatMap((path) => describe(path))
 }
