@@ -1,5 +1,5 @@
 import { CageError } from '../errors.ts'
-import { printable } from '../config/problem.ts'
+import { printable } from '../system/printable.ts'
 import type { Io } from './io.ts'
 
 /** Prints a failure as a person should see it and returns the exit code. */

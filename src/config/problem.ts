@@ -1,3 +1,5 @@
+import { printable } from '../system/printable.ts'
+
 /** Where something stands in a configuration: `['domains', 'list', 0]`. */
 export type KeyPath = readonly (string | number)[]
 
@@ -31,11 +33,4 @@ export function formatPath(path: KeyPath): string {
 /** Text from a file as it may be shown: quoted, cut to a length, and without what could rewrite a terminal line. */
 export function quote(text: string): string {
   return printable(JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text))
-}
-
-/** With control characters and bidirectional overrides (CVE-2021-42574) escaped. */
-export function printable(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-  })
 }

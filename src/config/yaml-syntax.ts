@@ -1,5 +1,6 @@
 import { Lexer, type Document, type LineCounter } from 'yaml'
-import { printable, quote, type Problem } from './problem.ts'
+import { printable } from '../system/printable.ts'
+import { quote, type Problem } from './problem.ts'
 
 /**
  * Words of the text. The parser takes seconds for a megabyte of commas, and the egress reads its configuration anew

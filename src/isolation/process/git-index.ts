@@ -119,7 +119,7 @@ function readExtensions(body: Buffer, entries: Entries, hashLength: number): Rea
   // git looks for this one where it would be if it were the last, not by going through the others.
   // With object names of 32 bytes, it looks where one for 20 would be.
   const unexplained = new Set([body.length - (12 + hashLength), body.length - 32])
-  for (let at = entries.end; at < body.length; ) {
+  for (let at = entries.end; at < body.length;) {
     if (at + 8 > body.length) return undefined
     const signature = body.toString('latin1', at, at + 4)
     const content = body.subarray(at + 8, at + 8 + body.readUInt32BE(at + 4))

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { printable } from '../../config/problem.ts'
+import { printable } from '../../system/printable.ts'
 import { entriesOf, pointedTo, smallFile, surveyRepositories, type Survey } from './repositories.ts'
 import { gitlinks } from './gitlinks.ts'
 import { linkTarget, statOf } from './paths.ts'

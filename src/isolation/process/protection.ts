@@ -1,5 +1,5 @@
 import { basename, dirname, join, resolve } from 'node:path'
-import { printable } from '../../config/problem.ts'
+import { printable } from '../../system/printable.ts'
 import { CageError } from '../../errors.ts'
 import type { Mount } from '../isolation.ts'
 import { expandHome } from './git-config.ts'

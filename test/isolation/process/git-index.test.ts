@@ -85,10 +85,7 @@ const HOSTILE: Readonly<Record<string, Buffer>> = {
   }),
   'an offset table of none': index(ONE, { extensions: extension('IEOT', numbers(1)) }),
   'an offset table twice': index(ONE, {
-    extensions: Buffer.concat([
-      extension('IEOT', numbers(1, 12, 1)),
-      extension('IEOT', numbers(1, 12, 1)),
-    ]),
+    extensions: Buffer.concat([extension('IEOT', numbers(1, 12, 1)), extension('IEOT', numbers(1, 12, 1))]),
   }),
   'a block whose paths go on from the block before': index([{ path: 'a' }, { path: 'b', removed: 0, flags: 2 }], {
     version: 4,
@@ -146,11 +143,16 @@ test('any bytes are answered, also behind a good header', () => {
 test('every list of paths comes back', () => {
   const path = fc.string({ minLength: 1, maxLength: 20, unit: fc.constantFrom('a', 'b', '/', 'ä', '\n') })
   fc.assert(
-    fc.property(fc.array(path, { maxLength: 8 }), fc.constantFrom(2, 3), fc.constantFrom(20, 32), (paths, version, hash) => {
-      const entries = paths.map((name) => ({ path: name, mode: 0o160000 }))
-      const found = parseGitIndex(index(entries, { version, hash }), hash)
-      assert.deepEqual(found?.gitlinks.map(String), paths)
-    }),
+    fc.property(
+      fc.array(path, { maxLength: 8 }),
+      fc.constantFrom(2, 3),
+      fc.constantFrom(20, 32),
+      (paths, version, hash) => {
+        const entries = paths.map((name) => ({ path: name, mode: 0o160000 }))
+        const found = parseGitIndex(index(entries, { version, hash }), hash)
+        assert.deepEqual(found?.gitlinks.map(String), paths)
+      },
+    ),
   )
 })
 

@@ -92,12 +92,20 @@ const FINDS: Readonly<Record<string, readonly [script: string, path: string, rea
     'x/g/config',
     /alias\.st/,
   ],
-  'settings of an editor in a folder': ['mkdir -p sub/.vscode; echo {} > sub/.vscode/tasks.json', 'sub/.vscode', READ_BY_TOOLS],
+  'settings of an editor in a folder': [
+    'mkdir -p sub/.vscode; echo {} > sub/.vscode/tasks.json',
+    'sub/.vscode',
+    READ_BY_TOOLS,
+  ],
   'settings of an agent in a folder': ['mkdir -p a/b/.claude; echo {} > a/b/.claude/x', 'a/b/.claude', READ_BY_TOOLS],
   'a workspace': ['echo {} > evil.code-workspace', 'evil.code-workspace', READ_BY_TOOLS],
   'settings of an agent that have to be a file': ['echo {} > opencode.json', 'opencode.json', READ_BY_TOOLS],
   'a link as settings': ['mkdir sub; ln -s ../x sub/.vscode', 'sub/.vscode', READ_BY_TOOLS],
-  'more folders than are searched': ['mkdir -p a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r', '', /has more folders than were searched/],
+  'more folders than are searched': [
+    'mkdir -p a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r',
+    '',
+    /has more folders than were searched/,
+  ],
 }
 
 test('what git would run on the host is found', { skip }, async (t) => {
@@ -133,7 +141,8 @@ test('text of the workload is shown without control characters', { skip }, () =>
 test('so is a path, with marks that turn the direction of text', { skip }, () => {
   using bed = new CageBed()
   bed.makeRepository()
-  const script = 'd=$(printf "a\\033[2K\\r\\nb\\342\\200\\256"); git init -q "$d"; git -C "$d" config core.fsmonitor evil'
+  const script =
+    'd=$(printf "a\\033[2K\\r\\nb\\342\\200\\256"); git init -q "$d"; git -C "$d" config core.fsmonitor evil'
   assert.deepEqual(
     leftovers(bed, script).map(({ path }) => path),
     ['a\\u001b[2K\\u000d\\u000ab\\u202e/.git/config'],
