@@ -7,7 +7,7 @@ export const DESCRIPTORS = {
   options: 3,
   seccomp: 4,
   workloadErrors: 5,
-  /** Gets a byte when the cage is ready and the command is next. */
+  /** A socket. Gets a line when the cage is ready and the command is next, and gives one when it may run. */
   started: 6,
   /** The first of the empty files that lie over masked files, one for each. */
   empty: 7,
@@ -42,8 +42,8 @@ export function bubblewrapArguments(plan: WorkloadPlan, context: BubblewrapConte
 }
 
 /**
- * The first program in the cage. It gives the workload its standard error, sets the limit, says that the cage is ready
- * and becomes the command; so all that failed before is the launcher's, all after is the command's own. A command that
+ * The first program in the cage. It gives the workload its standard error, sets the limit, says that the cage is ready,
+ * waits until that has been looked at, and becomes the command; so all that failed before is the launcher's, all after is the command's own. A command that
  * is not there ends as in a shell: 127, or 126 when it cannot be executed.
  */
 const ENTRY = `
@@ -52,6 +52,7 @@ limit=$1
 shift
 test "$limit" = 0 || ulimit -u "$limit" 2>/dev/null || ulimit -p "$limit"
 echo >&${DESCRIPTORS.started}
+read -r _ <&${DESCRIPTORS.started} || exit 125
 exec ${DESCRIPTORS.started}>&-
 found=$1
 case $1 in
@@ -82,11 +83,16 @@ const NAMESPACES = ['user', 'pid', 'ipc', 'uts', 'cgroup-try']
   .concat('--disable-userns')
 const IDENTITY = ['--hostname', 'agentcage', '--cap-drop', 'ALL'] as const
 
-/** Where no mount lies over `/`, it is bubblewrap's own empty folder: nothing is to be put there later. */
+/**
+ * Where no mount lies over `/`, it is bubblewrap's own empty folder: nothing is to be put there later. Nor in /dev, which
+ * is the host's memory and has no bound.
+ */
 function mountOptions(mounts: readonly Mount[]): readonly string[] {
   let empty: number = DESCRIPTORS.empty
   const options = mounts.flatMap((mount) => mountOption(mount, () => String(empty++)))
-  return mounts.some(({ target }) => target === '/') ? options : [...options, '--remount-ro', '/']
+  const root = mounts.some(({ target }) => target === '/') ? [] : ['/']
+  const devices = mounts.filter(({ kind }) => kind === 'dev').map(({ target }) => target)
+  return [...options, ...[...devices, ...root].flatMap((target) => ['--remount-ro', target])]
 }
 
 function mountOption(mount: Mount, nextEmpty: () => string): readonly string[] {

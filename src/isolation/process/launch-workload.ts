@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { constants } from 'node:os'
-import type { Readable, Writable } from 'node:stream'
+import type { Duplex, Readable, Writable } from 'node:stream'
 import { childrenOf, namespaceIdsOf } from '../../system/process.ts'
 import { boundedText } from '../../system/spawn.ts'
 import type { WorkloadExit } from '../isolation.ts'
@@ -39,7 +39,11 @@ export class RunningCage implements Workload {
   #ended = false
   #command: number | undefined
 
-  constructor(child: ChildProcess, terminal: boolean, stderr: Readable | undefined) {
+  /** `inspect` looks at the cage by its first process, before the command runs; what it throws ends the cage. */
+  constructor(
+    child: ChildProcess,
+    { terminal, stderr, inspect }: Pick<Workload, 'terminal' | 'stderr'> & { readonly inspect: (pid: number) => void },
+  ) {
     this.#child = child
     this.terminal = terminal
     this.stdin = child.stdin ?? undefined
@@ -47,7 +51,7 @@ export class RunningCage implements Workload {
     this.stderr = stderr
     const complaints = boundedText(readable(child, 2), 16_384)
     this.exited = this.#whenEnded()
-    this.begun = this.#whenBegun(complaints)
+    this.begun = this.#whenBegun(complaints, inspect)
     this.exited.catch(() => undefined) // `begun` says it too.
   }
 
@@ -94,18 +98,31 @@ export class RunningCage implements Workload {
     })
   }
 
-  #whenBegun(complaints: () => string): Promise<void> {
+  #whenBegun(complaints: () => string, inspect: (pid: number) => void): Promise<void> {
+    const started = (this.#child.stdio as readonly unknown[])[DESCRIPTORS.started] as Duplex
     const signalled = new Promise<boolean>((resolve) => {
-      const started = readable(this.#child, DESCRIPTORS.started)
       started.once('data', () => resolve(true))
       started.once('close', () => resolve(false))
-      started.once('error', () => resolve(false))
+      started.on('error', () => resolve(false))
     })
-    return signalled.then(async (begun) => {
-      if (begun) return
+    return signalled.then(async (ready) => {
+      if (ready) return this.#goAhead(started, inspect)
       await this.exited.catch((error: Error) => Promise.reject(launchFailure(error.message)))
       throw launchFailure(complaints())
     })
+  }
+
+  async #goAhead(started: Duplex, inspect: (pid: number) => void): Promise<void> {
+    try {
+      const { pid } = this
+      if (pid === undefined) throw launchFailure('the cage ended while it was made')
+      inspect(pid)
+      started.write('\n')
+    } catch (error) {
+      this.destroy()
+      await this.exited.catch(() => undefined)
+      throw error
+    }
   }
 
   /** The parent of bwrap. With a terminal, that is the job of a shell. */

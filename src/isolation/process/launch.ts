@@ -6,6 +6,7 @@ import { CageError } from '../../errors.ts'
 import { inheritableDescriptors } from '../../system/process.ts'
 import type { WorkloadPlan } from '../isolation.ts'
 import { bubblewrapArguments, DESCRIPTORS, type BubblewrapArguments } from './bubblewrap.ts'
+import { expectMounts, verifyMounts } from './launch-mounts.ts'
 import { requireProgram } from './launch-programs.ts'
 import { readable, RunningCage, type Workload } from './launch-workload.ts'
 import type { AppliedLimits } from './limits.ts'
@@ -28,7 +29,8 @@ export interface LaunchOptions {
 
 /**
  * Starts the workload in the moat; the promise waits for the command's turn. Throws `host_unsupported` when namespaces,
- * seccomp or a program are missing and `workload_failed` when the file system cannot be laid out, with the reason.
+ * seccomp or a program are missing, `workload_failed` when the file system cannot be laid out, with the reason; `mount_refused` when
+ * it is not what was planned.
  *
  * The chain is nsenter, [setpriv, sh,] unshare, setpriv, sh, unshare, setpriv, bwrap, sh, COMMAND. Each becomes the next, but for forks:
  * - `sh` stays (KEEPER), and bwrap is the first process of a process namespace around the cage's own. A signal from the
@@ -49,12 +51,13 @@ export async function launchWorkload(plan: WorkloadPlan, moat: Moat, options: La
   const stdin = isTerminal(options.stdio[0])
   const terminal = stdin && isForeground()
   if (stdin && !terminal) return launchWorkload(plan, moat, { ...options, stdio: withoutInput(options.stdio) })
+  const expected = expectMounts(plan.mounts)
   const bubblewrap = bubblewrapArguments(plan, {
     newSession: !terminal,
     processLimit: options.limits?.processLimit ?? 0,
   })
   const { child, stderr } = start(chain(bubblewrap, moat, { ...options, terminal }), bubblewrap, options)
-  const cage = new RunningCage(child, terminal, stderr)
+  const cage = new RunningCage(child, { terminal, stderr, inspect: (pid) => verifyMounts(expected, pid) })
   feed(child, DESCRIPTORS.options, bubblewrap.options)
   feed(child, DESCRIPTORS.seccomp, seccompProgram(architecture))
   options.signal?.addEventListener('abort', () => cage.destroy(), { once: true })
