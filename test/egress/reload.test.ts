@@ -202,21 +202,21 @@ describe('closing', () => {
     const secure = await tlsOver(socket, { ca: bed.ca, servername: 'other.test' })
     secure.write('POST / HTTP/1.1\r\nHost: other.test\r\nContent-Length: 10\r\n\r\n01234')
     await new Promise((resolve) => setTimeout(resolve, 50))
-    const closed = bed.egress.close({ drainMs: 5000 })
+    const closed = bed.egress.close({ drainMs: 60_000 })
     const response = await rawRequest(secure, '56789')
     assert.equal(response.status, 200)
     await closed
   })
 
   test('lets a client read to the end what it was slow to read', async (t) => {
-    const size = 30_000_000
+    const size = 10_000_000
     const bed = await startBed(t, {
       hosts: { 'plain.test': { kind: 'http', handler: (_request, response) => void response.end(Buffer.alloc(size)) } },
     })
     const socket = await connectTunnel(bed.proxy, 'plain.test:80')
     socket.write('GET / HTTP/1.1\r\nHost: plain.test\r\n\r\n')
     await once(socket, 'readable')
-    const closed = bed.egress.close({ drainMs: 10_000 })
+    const closed = bed.egress.close({ drainMs: 60_000 })
     await new Promise((resolve) => setTimeout(resolve, 100))
     assert.equal((await rawRequest(socket, '')).body.length, size)
     await closed

@@ -73,7 +73,7 @@ function findPrivate({ root, depth, entries, hideRest }: (typeof SEARCHED)[numbe
       }
       seen += inside.length
       for (const entry of inside) {
-        if (entry.isSymbolicLink()) continue
+        if (entry.isSymbolicLink() || isPasswordLock(path)) continue
         const path = join(folder, entry.name)
         const stats = lstatSync(path, { throwIfNoEntry: false })
         if (stats === undefined) continue
@@ -92,6 +92,14 @@ function entriesOf(folder: string): readonly Dirent[] | undefined {
   } catch {
     return undefined
   }
+}
+
+/**
+ * What tools that edit accounts keep for a moment: it holds a process id. It would be gone when the mask is laid over it,
+ * and the cage could not be made.
+ */
+function isPasswordLock(path: string): boolean {
+  return /^\/etc\/(?:passwd|group|shadow|gshadow|subuid|subgid)\.(?:lock|\d+)$/.test(path)
 }
 
 function isPrivate(stats: Stats): boolean {
