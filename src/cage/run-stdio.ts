@@ -3,7 +3,9 @@ import { once } from 'node:events'
 import { closeSync, constants, createReadStream, fstatSync, openSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
+import { isatty } from 'node:tty'
 import type { LaunchOptions } from '../isolation/process/launch.ts'
+import { hasTerminal } from '../isolation/process/launch-terminal.ts'
 import { requireProgram } from '../isolation/process/launch-programs.ts'
 
 type Stdio = LaunchOptions['stdio']
@@ -21,10 +23,14 @@ export interface RelayedStdio extends Disposable {
  * Puts a pipe in front of each standard stream that is a file or a folder. Whoever holds an open file can open it again
  * by `/proc/self/fd/N` with other rights than it was given with, because permissions are checked and mounts are not:
  * input from a file could be overwritten, what stands in a log could be read and cut off, and from a folder `..` leads
- * to the whole host.
+ * to the whole host. The same for terminals that output goes to when the workload has none.
  */
 export async function relayFiles(stdio: Stdio): Promise<RelayedStdio> {
-  const [input, output, errors] = stdio.map((entry, index) => (isFile(entry, index) ? fileOf(entry, index) : undefined))
+  const keepsTerminal = hasTerminal(stdio[0])
+  const [input, output, errors] = stdio.map((entry, index) => {
+    const isRelayed = isFile(entry, index) || (!keepsTerminal && isOutputTerminal(entry, index))
+    return isRelayed ? fileOf(entry, index) : undefined
+  })
   const wanted = [input, output, errors].filter((descriptor) => descriptor !== undefined)
   if (wanted.length === 0) return { stdio, release: () => {}, drained: Promise.resolve(), [Symbol.dispose]: () => {} }
   const pipes = new Pipes()
@@ -50,7 +56,12 @@ function fileOf(entry: Stdio[number], index: number): number {
   return typeof entry === 'number' ? entry : index
 }
 
-/** Terminals, pipes, sockets and devices give no more when they are opened again. */
+/** From a terminal that output goes to, a workload that has no terminal could read what its user types to others. */
+function isOutputTerminal(entry: Stdio[number], index: number): boolean {
+  return index > 0 && (entry === 'inherit' || typeof entry === 'number') && isatty(fileOf(entry, index))
+}
+
+/** A terminal that the workload has, pipes, sockets and devices give no more when they are opened again. */
 function isFile(entry: Stdio[number], index: number): boolean {
   if (entry !== 'inherit' && typeof entry !== 'number') return false
   const stats = fstatSync(fileOf(entry, index))

@@ -1,13 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
-import { isatty } from 'node:tty'
 import { CageError } from '../../errors.ts'
 import { inheritableDescriptors } from '../../system/process.ts'
 import type { WorkloadPlan } from '../isolation.ts'
 import { bubblewrapArguments, DESCRIPTORS, type BubblewrapArguments } from './bubblewrap.ts'
 import { expectMounts, verifyMounts } from './launch-mounts.ts'
 import { requireProgram } from './launch-programs.ts'
+import { hasTerminal, isTerminal } from './launch-terminal.ts'
 import { readable, RunningCage, type Workload } from './launch-workload.ts'
 import type { AppliedLimits } from './limits.ts'
 import type { Argv } from './limits-holder.ts'
@@ -48,9 +48,8 @@ export async function launchWorkload(plan: WorkloadPlan, moat: Moat, options: La
       hint: 'Process isolation runs on x86_64 and aarch64.',
     })
   }
-  const stdin = isTerminal(options.stdio[0])
-  const terminal = stdin && isForeground()
-  if (stdin && !terminal) return launchWorkload(plan, moat, { ...options, stdio: withoutInput(options.stdio) })
+  const terminal = hasTerminal(options.stdio[0])
+  if (!terminal && isTerminal(options.stdio[0])) return launchWorkload(plan, moat, { ...options, stdio: withoutInput(options.stdio) })
   const expected = expectMounts(plan.mounts)
   const bubblewrap = bubblewrapArguments(plan, {
     newSession: !terminal,
@@ -164,18 +163,6 @@ function feed(child: ChildProcess, descriptor: number, bytes: Buffer): void {
   const stream = (child.stdio as readonly unknown[])[descriptor] as Writable
   stream.on('error', () => undefined) // The launcher ended before it read this; why is on its standard error.
   stream.end(bytes)
-}
-
-function isTerminal(stdin: StdioEntry): boolean {
-  if (stdin === 'inherit') return isatty(0)
-  return typeof stdin === 'number' && isatty(stdin)
-}
-
-/** Whether our process group has the terminal: in the background, or without a terminal of our own, nothing can get it. */
-function isForeground(): boolean {
-  // proc(5): what follows the name is state, ppid, pgrp, session, tty_nr, tpgid.
-  const [, , group, , terminal, foreground] = readFileSync('/proc/self/stat', 'latin1').replace(/^.*\) /s, '').split(' ')
-  return terminal !== '0' && group === foreground
 }
 
 /** Whose session has no right to the terminal would still read what its user types. */
