@@ -73,8 +73,8 @@ function findPrivate({ root, depth, entries, hideRest }: (typeof SEARCHED)[numbe
       }
       seen += inside.length
       for (const entry of inside) {
-        if (entry.isSymbolicLink() || isPasswordLock(path)) continue
         const path = join(folder, entry.name)
+        if (entry.isSymbolicLink() || isPasswordLock(path)) continue
         const stats = lstatSync(path, { throwIfNoEntry: false })
         if (stats === undefined) continue
         if (isPrivate(stats)) masks.push(mask(path, stats))
