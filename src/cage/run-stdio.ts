@@ -144,7 +144,10 @@ const PIPE_MAKER = "{ sh -c 'echo $PPID >&3'; read _; } | :"
  * named one waits for its other end when it is. A shell makes one; `open` gets the path of it, to open both ends.
  */
 async function makePipe(open: (path: string) => readonly [number, number]): Promise<readonly [number, number]> {
-  const shell = spawn(requireProgram('sh'), ['-c', PIPE_MAKER], { stdio: ['pipe', 'ignore', 'ignore', 'pipe'], env: {} })
+  const shell = spawn(requireProgram('sh'), ['-c', PIPE_MAKER], {
+    stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
+    env: {},
+  })
   try {
     const line = await Promise.race([once(shell.stdio[3] as Readable, 'data'), once(shell, 'exit')])
     return open(`/proc/${Number(String(line[0]))}/fd/1`)
@@ -155,5 +158,5 @@ async function makePipe(open: (path: string) => readonly [number, number]): Prom
 }
 
 function writeAll(file: number, chunk: Buffer): void {
-  for (let written = 0; written < chunk.length; ) written += writeSync(file, chunk, written)
+  for (let written = 0; written < chunk.length;) written += writeSync(file, chunk, written)
 }

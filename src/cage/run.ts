@@ -80,12 +80,20 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
   const name = cageNameFor(config, resolve(request.workingDirectory, request.project))
   const { audit, stateFolder } = await openState(name, request.environment)
   cleanup.use(audit)
-  if (audit.tornFile !== undefined) request.log(`warning: the audit log ended in an unfinished line, now in ${audit.tornFile}`)
+  if (audit.tornFile !== undefined)
+    request.log(`warning: the audit log ended in an unfinished line, now in ${audit.tornFile}`)
   const authority = await CertificateAuthority.open(join(stateFolder, 'ca'), { cage: name })
   const sources = { cage: name, stateFolder, environment: request.environment, given: request.secrets }
   const placeholders = Object.fromEntries(await placeholdersOf(config, stateFolder))
   const moat = await moatOpening
-  const egress = await startEgress({ config, moat, audit, authority, bindings: secretBindings(sources), log: request.log })
+  const egress = await startEgress({
+    config,
+    moat,
+    audit,
+    authority,
+    bindings: secretBindings(sources),
+    log: request.log,
+  })
   cleanup.defer(() => egress.close({ drainMs: 0 }))
   serving.resolve(egress)
   const exit = await runWorkload({ request, config, name, moat, authority, placeholders, failure, starting })
@@ -154,7 +162,9 @@ async function watch(request: RunRequest, serving: Promise<Egress>, cleanup: Asy
     if (inProject) return request.log(`warning: ${request.configPath} has changed. ${WITHIN_REACH}`)
     try {
       await egress.reload(await readConfig(request))
-      request.log('configuration reloaded: what it says of the network is in force; mounts, environment and captured ports are those of the start')
+      request.log(
+        'configuration reloaded: what it says of the network is in force; mounts, environment and captured ports are those of the start',
+      )
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error)
       request.log(`configuration not reloaded, the last good one stays in force: ${problem}`)
@@ -219,13 +229,26 @@ interface WorkloadParts {
   readonly starting: Disposable
 }
 
-async function runWorkload({ request, config, name, moat, authority, placeholders, failure, starting }: WorkloadParts): Promise<WorkloadExit> {
+async function runWorkload({
+  request,
+  config,
+  name,
+  moat,
+  authority,
+  placeholders,
+  failure,
+  starting,
+}: WorkloadParts): Promise<WorkloadExit> {
   const { environment, workingDirectory, log } = request
   failure.signal.throwIfAborted()
   await using cleanup = new AsyncDisposableStack()
   const scratch = await mkdtemp(join(await realpath(tmpdir()), 'agentcage-'))
   cleanup.defer(() => rm(scratch, { recursive: true, force: true }))
-  const host = gatherHost({ environment, workingDirectory, ownFolders: [stateHome(environment), configHome(environment)] })
+  const host = gatherHost({
+    environment,
+    workingDirectory,
+    ownFolders: [stateHome(environment), configHome(environment)],
+  })
   const prepared = prepareWorkload({
     config: { ...config, name },
     command: request.command,
@@ -252,7 +275,8 @@ async function runWorkload({ request, config, name, moat, authority, placeholder
   const exit = await workload.exited
   await drained
   failure.signal.throwIfAborted()
-  for (const { path, reason } of prepared.leftovers()) log(`warning: ${path} ${reason}; look at it before you use it outside the cage`)
+  for (const { path, reason } of prepared.leftovers())
+    log(`warning: ${path} ${reason}; look at it before you use it outside the cage`)
   return exit
 }
 

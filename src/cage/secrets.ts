@@ -24,7 +24,11 @@ export function secretBindings(sources: SecretSources): (config: Config) => Prom
     const store = await openSecretStore(secretsFolder(cage, environment))
     const open = rules.filter(({ env }) => !given.some(({ name }) => name === env))
     const resolved = await resolveSecrets(open, { cage, store, environment })
-    return bindSecrets(rules, [...given, ...resolved], await placeholdersOf({ secret_injection: rules }, sources.stateFolder))
+    return bindSecrets(
+      rules,
+      [...given, ...resolved],
+      await placeholdersOf({ secret_injection: rules }, sources.stateFolder),
+    )
   }
 }
 

@@ -9,7 +9,8 @@ export async function openStateFolder(path: string): Promise<string> {
     await ensurePrivateFolder(folder)
     return folder
   } catch (error) {
-    if (error instanceof UnsafePathError) throw new CageError('state_unusable', error.message, { hint: error.mend, cause: error })
+    if (error instanceof UnsafePathError)
+      throw new CageError('state_unusable', error.message, { hint: error.mend, cause: error })
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
     const hint = 'Name a folder below one that you may write to: --state DIR, HOME or XDG_STATE_HOME.'
     throw new CageError('state_unusable', `state folder ${folder} cannot be made: ${code}`, { hint, cause: error })

@@ -23,6 +23,9 @@ function workingDirectory(): string {
   try {
     return process.cwd()
   } catch (error) {
-    throw new CageError('usage', 'the working directory does not exist any more', { hint: 'Go to one that does: cd /', cause: error })
+    throw new CageError('usage', 'the working directory does not exist any more', {
+      hint: 'Go to one that does: cd /',
+      cause: error,
+    })
   }
 }

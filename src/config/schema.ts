@@ -94,13 +94,9 @@ const extraPattern = z
     pattern: patternText
       .optional()
       .meta({ description: "Regular expression in RE2's syntax: without backreferences and lookaround." }),
-    env: z
-      .string()
-      .regex(ENV_NAME, 'must be a name such as INTERNAL_TOKEN')
-      .optional()
-      .meta({
-        description: 'Variable of the egress whose value is looked for literally; wins over `pattern`. It must be set.',
-      }),
+    env: z.string().regex(ENV_NAME, 'must be a name such as INTERNAL_TOKEN').optional().meta({
+      description: 'Variable of the egress whose value is looked for literally; wins over `pattern`. It must be set.',
+    }),
   })
   .refine(({ pattern, env }) => pattern !== undefined || env !== undefined, 'must have pattern or env')
 
@@ -115,13 +111,9 @@ const secretsSection = z
       .enum(['block', 'flag'])
       .default('block')
       .meta({ description: 'What happens to a body with a `Content-Encoding` that is unknown or does not hold.' }),
-    builtin_allow_to_domains: z
-      .boolean()
-      .default(true)
-      .meta({
-        description:
-          "Whether a provider's credentials may go to the provider; the hosts are on the page about patterns.",
-      }),
+    builtin_allow_to_domains: z.boolean().default(true).meta({
+      description: "Whether a provider's credentials may go to the provider; the hosts are on the page about patterns.",
+    }),
     allow_to_domains: z
       .record(z.string().regex(PATTERN_NAME, 'must be the name of a pattern'), z.array(hostname))
       .default({})

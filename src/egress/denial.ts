@@ -5,28 +5,68 @@
 export const DENIALS = {
   domain_denied: { status: 403, blocked: true, summary: 'The policy does not allow this destination' },
   domain_expired: { status: 403, blocked: true, summary: 'The permission for this destination has ended' },
-  no_policy: { status: 403, blocked: true, summary: 'The configuration has no `domains` section, so nothing is reachable' },
+  no_policy: {
+    status: 403,
+    blocked: true,
+    summary: 'The configuration has no `domains` section, so nothing is reachable',
+  },
   rate_limited: { status: 429, blocked: true, summary: 'Too many requests to this host' },
-  budget_exceeded: { status: 429, blocked: true, summary: 'More would leave within an hour than `budget` or `host_labels` allows' },
-  body_too_large: { status: 413, blocked: true, summary: 'The request body or message is larger than `max_request_body`' },
+  budget_exceeded: {
+    status: 429,
+    blocked: true,
+    summary: 'More would leave within an hour than `budget` or `host_labels` allows',
+  },
+  body_too_large: {
+    status: 413,
+    blocked: true,
+    summary: 'The request body or message is larger than `max_request_body`',
+  },
   authority_mismatch: { status: 403, blocked: true, summary: 'CONNECT, SNI and Host do not name the same destination' },
   misdirected_request: { status: 421, blocked: true, summary: 'The connection was opened for another authority' },
   bad_request: { status: 400, blocked: true, summary: 'The request is malformed or its destination cannot be read' },
-  placeholder_misdirected: { status: 403, blocked: true, summary: 'A placeholder was on its way to a host that does not get the secret' },
-  secret_literal: { status: 403, blocked: true, summary: 'A live secret was on its way to a host that does not get it' },
+  placeholder_misdirected: {
+    status: 403,
+    blocked: true,
+    summary: 'A placeholder was on its way to a host that does not get the secret',
+  },
+  secret_literal: {
+    status: 403,
+    blocked: true,
+    summary: 'A live secret was on its way to a host that does not get it',
+  },
   secret_unusable: { status: 403, blocked: true, summary: 'A secret cannot be put where its placeholder stands' },
   inspector_blocked: { status: 403, blocked: true, summary: 'An inspector blocked the request' },
   inspector_failed: { status: 403, blocked: true, summary: 'An inspector failed, so the request was blocked' },
-  address_forbidden: { status: 403, blocked: true, summary: 'The name leads to a special address that is not in `upstream.allow_addresses`' },
+  address_forbidden: {
+    status: 403,
+    blocked: true,
+    summary: 'The name leads to a special address that is not in `upstream.allow_addresses`',
+  },
   audit_unavailable: { status: 403, blocked: true, summary: 'The audit log cannot be written' },
-  encoding_unsupported: { status: 403, blocked: true, summary: 'The content coding cannot be decoded, so secrets could not be redacted' },
+  encoding_unsupported: {
+    status: 403,
+    blocked: true,
+    summary: 'The content coding cannot be decoded, so secrets could not be redacted',
+  },
   overloaded: { status: 503, blocked: true, summary: 'Too many request bytes are in flight' },
-  protocol_unsupported: { status: 403, blocked: true, summary: 'The bytes are neither TLS with a server name nor HTTP' },
-  tls_handshake_failed: { status: 403, blocked: true, summary: 'The workload did not complete TLS with the egress; it may not trust the cage certificate' },
+  protocol_unsupported: {
+    status: 403,
+    blocked: true,
+    summary: 'The bytes are neither TLS with a server name nor HTTP',
+  },
+  tls_handshake_failed: {
+    status: 403,
+    blocked: true,
+    summary: 'The workload did not complete TLS with the egress; it may not trust the cage certificate',
+  },
   client_aborted: { status: 499, blocked: false, summary: 'The workload went away before the response ended' },
   upstream_unresolved: { status: 502, blocked: false, summary: 'The name could not be resolved' },
   upstream_unreachable: { status: 502, blocked: false, summary: 'No connection to the upstream' },
-  upstream_tls: { status: 502, blocked: false, summary: 'The upstream failed the TLS handshake or its certificate check' },
+  upstream_tls: {
+    status: 502,
+    blocked: false,
+    summary: 'The upstream failed the TLS handshake or its certificate check',
+  },
   upstream_protocol: { status: 502, blocked: false, summary: 'The upstream answered with something that is not HTTP' },
   upstream_aborted: { status: 502, blocked: false, summary: 'The upstream ended the response early' },
   upstream_timeout: { status: 502, blocked: false, summary: 'The upstream did not answer in time' },
@@ -43,7 +83,11 @@ export class Denial extends Error {
   readonly retryAfter: number | undefined
 
   /** `reason` is shown to the workload and recorded; `cause` is for the operator's log only. */
-  constructor(code: DenialCode, reason: string, options: { readonly retryAfter?: number; readonly cause?: unknown } = {}) {
+  constructor(
+    code: DenialCode,
+    reason: string,
+    options: { readonly retryAfter?: number; readonly cause?: unknown } = {},
+  ) {
     super(reason, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retryAfter = options.retryAfter
@@ -59,6 +103,8 @@ export class Denial extends Error {
 
   /** The body shown to the workload; the first four keys in the original's order. */
   body(host: string, id: string): Buffer {
-    return Buffer.from(JSON.stringify({ blocked: this.blocked, reason: this.message, host, by: 'agentcage', code: this.code, id }))
+    return Buffer.from(
+      JSON.stringify({ blocked: this.blocked, reason: this.message, host, by: 'agentcage', code: this.code, id }),
+    )
   }
 }

@@ -70,7 +70,11 @@ export class Egress {
   /** Opens every listener, or none: throws a CageError and leaves nothing behind. */
   static async start(options: EgressOptions): Promise<{ egress: Egress; addresses: EgressAddresses }> {
     const clock = options.clock ?? (() => new Date())
-    const egress = new Egress(options, clock, await makeRuling(options.config, await options.bindings(options.config), clock))
+    const egress = new Egress(
+      options,
+      clock,
+      await makeRuling(options.config, await options.bindings(options.config), clock),
+    )
     try {
       return { egress, addresses: await egress.#listen() }
     } catch (error) {
@@ -121,13 +125,21 @@ export class Egress {
 
   async #listen(): Promise<EgressAddresses> {
     const { proxy = [], transparent = [], dns } = this.#options
-    for (const source of proxy) this.#servers.push(await listen(source, (socket) => void this.#front.acceptProxy(socket)))
+    for (const source of proxy)
+      this.#servers.push(await listen(source, (socket) => void this.#front.acceptProxy(socket)))
     for (const { source, meant } of transparent) {
-      const server = await listen(source, (socket) => void this.#front.acceptTransparent(socket, meant === 0 ? boundPort(server) : meant))
+      const server = await listen(
+        source,
+        (socket) => void this.#front.acceptTransparent(socket, meant === 0 ? boundPort(server) : meant),
+      )
       this.#servers.push(server)
     }
     const texts = this.#servers.map((server) => boundText(server.address() as { address: string; port: number }))
-    return { proxy: texts.slice(0, proxy.length), transparent: texts.slice(proxy.length), dns: await this.#listenDns(dns) }
+    return {
+      proxy: texts.slice(0, proxy.length),
+      transparent: texts.slice(proxy.length),
+      dns: await this.#listenDns(dns),
+    }
   }
 
   async #listenDns(sources: DnsSources | undefined): Promise<readonly string[]> {

@@ -36,8 +36,15 @@ export interface NewRuling {
  * Makes a ruling of a configuration. `before` is kept where its part of the configuration is the same.
  * Throws a CageError when the configuration names something that cannot be used; nothing has changed then.
  */
-export async function makeRuling(config: Config, bindings: readonly SecretBinding[], clock: () => Date, before?: Lasting): Promise<NewRuling> {
-  const sameUpstream = before !== undefined && same([before.config.upstream, before.config.dns_servers], [config.upstream, config.dns_servers])
+export async function makeRuling(
+  config: Config,
+  bindings: readonly SecretBinding[],
+  clock: () => Date,
+  before?: Lasting,
+): Promise<NewRuling> {
+  const sameUpstream =
+    before !== undefined &&
+    same([before.config.upstream, before.config.dns_servers], [config.upstream, config.dns_servers])
   const sameLimit = before !== undefined && same(before.config.rate_limit, config.rate_limit)
   const secrets = new SecretSet(bindings)
   const policy = new DomainPolicy(config.domains)
@@ -58,7 +65,10 @@ export async function makeRuling(config: Config, bindings: readonly SecretBindin
 }
 
 /** What was counted so far; a change of other sections does not give it back. */
-function lastingCounts({ host_labels: labels, budget }: Config, before: Lasting | undefined): Pick<Lasting, 'hostLabels' | 'budget'> {
+function lastingCounts(
+  { host_labels: labels, budget }: Config,
+  before: Lasting | undefined,
+): Pick<Lasting, 'hostLabels' | 'budget'> {
   const hostLabels = labels === false ? undefined : new HostLabelBudget(labels)
   const data = budget === false ? undefined : new DataBudget(budget)
   if (before === undefined) return { hostLabels, budget: data }
@@ -69,13 +79,19 @@ function lastingCounts({ host_labels: labels, budget }: Config, before: Lasting 
 }
 
 /** The budget comes last: only what all others let pass is taken from it. */
-function disguiseInspectors(config: Config, { hostLabels, budget }: Pick<Lasting, 'hostLabels' | 'budget'>, clock: () => Date): Inspector[] {
+function disguiseInspectors(
+  config: Config,
+  { hostLabels, budget }: Pick<Lasting, 'hostLabels' | 'budget'>,
+  clock: () => Date,
+): Inspector[] {
   const { entropy, content_type: contentType, host_labels: labels, domains } = config
   const bodies = new BodyReader()
   return [
     ...(entropy === false ? [] : [entropyInspector(entropy, bodies)]),
     ...(contentType === false ? [] : [contentTypeInspector(contentType, bodies)]),
-    ...(labels === false || hostLabels === undefined ? [] : [hostLabelsInspector({ settings: labels, budget: hostLabels, zoneOf: zoneFinder(domains) }, clock)]),
+    ...(labels === false || hostLabels === undefined
+      ? []
+      : [hostLabelsInspector({ settings: labels, budget: hostLabels, zoneOf: zoneFinder(domains) }, clock)]),
     ...(budget === undefined ? [] : [budgetInspector(budget, clock)]),
   ]
 }

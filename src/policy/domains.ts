@@ -21,10 +21,10 @@ const ALLOW: DomainDecision = { kind: 'allow' }
  * by it as commands. A rule reaches one of them only by naming it in `ports`.
  */
 const BAD_PORTS: ReadonlySet<number> = new Set([
-  1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110, 111, 113,
-  115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556,
-  563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667,
-  6668, 6669, 6679, 6697, 10080,
+  1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110,
+  111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532,
+  540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061,
+  6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
 ])
 
 /** Where the workload may go. Built once from the configuration; a decision costs one map look-up a label. */
@@ -40,7 +40,11 @@ export class DomainPolicy {
   decide(query: DomainQuery, now: Date): DomainDecision {
     switch (this.#mode) {
       case 'none':
-        return { kind: 'deny', code: 'no_policy', reason: `no domain allowlist configured (default-deny): ${query.host}` }
+        return {
+          kind: 'deny',
+          code: 'no_policy',
+          reason: `no domain allowlist configured (default-deny): ${query.host}`,
+        }
       case 'allowlist':
         return this.#decideAllowlist(query, now)
       case 'blocklist':
@@ -57,7 +61,9 @@ export class DomainPolicy {
 
   /** When the next rule ends, if any does: live connections must be judged again then. */
   nextExpiry(now: Date): Date | undefined {
-    const ends = [...this.#rules.values()].flat().flatMap(({ expires }) => (expires !== undefined && expires > now ? [expires] : []))
+    const ends = [...this.#rules.values()]
+      .flat()
+      .flatMap(({ expires }) => (expires !== undefined && expires > now ? [expires] : []))
     return ends.length === 0 ? undefined : new Date(Math.min(...ends.map(Number)))
   }
 
@@ -121,7 +127,9 @@ function unmetCondition(rule: DomainRule, query: DomainQuery): string | undefine
 function blocks(rule: DomainRule, query: DomainQuery): boolean {
   if (rule.ports !== undefined && !rule.ports.includes(query.port)) return false
   if (rule.methods !== undefined && !rule.methods.includes(query.method)) return false
-  return rule.paths === undefined || isAmbiguous(query.path) || rule.paths.some((prefix) => isPathWithin(query.path, prefix))
+  return (
+    rule.paths === undefined || isAmbiguous(query.path) || rule.paths.some((prefix) => isPathWithin(query.path, prefix))
+  )
 }
 
 function portReason({ port, host }: DomainQuery): string {

@@ -57,9 +57,13 @@ test('what does not fit is refused whole and leaves nothing behind', { skip: mis
     const outcomes = await Promise.allSettled(many)
     process.stdout.write(JSON.stringify({ refused: outcomes.filter(({ status }) => status === 'rejected').length, counts: log.counts }))
     await log.close()`
-  const output = execFileSync('bash', ['-c', 'ulimit -f 8; exec "$@"', 'bash', process.execPath, '--input-type=module', '-e', script, path], {
-    encoding: 'utf8',
-  })
+  const output = execFileSync(
+    'bash',
+    ['-c', 'ulimit -f 8; exec "$@"', 'bash', process.execPath, '--input-type=module', '-e', script, path],
+    {
+      encoding: 'utf8',
+    },
+  )
   assert.deepEqual(JSON.parse(output), { refused: 40, counts: { allowed: 1, flagged: 0, blocked: 0 } })
   assert.match(readFileSync(path, 'utf8'), /^\{[^\n]*"id":"first"[^\n]*\}\n$/)
 })

@@ -36,11 +36,23 @@ while True:
     sys.stdout.buffer.write(data)
 os.waitpid(pid, 0)`
 
-test('output to a terminal that is not the workload’s goes through a pipe', { skip: withoutPython('pty') }, async (t) => {
-  const script = 'for fd in 0 1 2; do test -t $fd && echo "terminal $fd"; done; readlink /proc/self/fd/2; echo out; echo errors >&2'
-  const argv = [process.execPath, '--input-type=module', '-e', SUPERVISOR, '--', JSON.stringify(plainPlan(['sh', '-c', script]))]
-  const child = spawn('/usr/bin/python3', ['-c', PTY, ...argv], { stdio: ['ignore', 'pipe', 'inherit'] })
-  t.after(() => child.kill('SIGKILL'))
-  const out = (await text(child.stdout)).replaceAll('\r', '')
-  assert.match(out, /^pipe:\[\d+\]\nout\nerrors\n$/)
-})
+test(
+  'output to a terminal that is not the workload’s goes through a pipe',
+  { skip: withoutPython('pty') },
+  async (t) => {
+    const script =
+      'for fd in 0 1 2; do test -t $fd && echo "terminal $fd"; done; readlink /proc/self/fd/2; echo out; echo errors >&2'
+    const argv = [
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      SUPERVISOR,
+      '--',
+      JSON.stringify(plainPlan(['sh', '-c', script])),
+    ]
+    const child = spawn('/usr/bin/python3', ['-c', PTY, ...argv], { stdio: ['ignore', 'pipe', 'inherit'] })
+    t.after(() => child.kill('SIGKILL'))
+    const out = (await text(child.stdout)).replaceAll('\r', '')
+    assert.match(out, /^pipe:\[\d+\]\nout\nerrors\n$/)
+  },
+)

@@ -34,9 +34,16 @@ test('a state folder that others may enter, a link in its place, and nothing to 
   await mkdir(join(folder, 'private'), { mode: 0o700 })
   await symlink('private', join(folder, 'link'))
   const start = (...args: readonly string[]) =>
-    run(process.execPath, [COMMAND, 'egress', '-c', 'cage.yaml', ...args], { cwd: folder, env: { PATH: process.env['PATH'], HOME: folder } })
+    run(process.execPath, [COMMAND, 'egress', '-c', 'cage.yaml', ...args], {
+      cwd: folder,
+      env: { PATH: process.env['PATH'], HOME: folder },
+    })
   const cases = [
-    { args: ['--state', 'open', '--proxy', '127.0.0.1:0'], code: 1, says: /^error: open has mode 0755.*\n  .*chmod 0700/s },
+    {
+      args: ['--state', 'open', '--proxy', '127.0.0.1:0'],
+      code: 1,
+      says: /^error: open has mode 0755.*\n  .*chmod 0700/s,
+    },
     { args: ['--state', 'link', '--proxy', '127.0.0.1:0'], code: 1, says: /^error: link is a symbolic link\n/ },
     { args: ['--state', 'link/', '--proxy', '127.0.0.1:0'], code: 1, says: /^error: link is a symbolic link\n/ },
     { args: ['--state', 'cage.yaml', '--proxy', '127.0.0.1:0'], code: 1, says: /^error: cage.yaml is not a folder\n/ },

@@ -162,7 +162,10 @@ describe('rates', () => {
     const bed = await startBed(t, { hosts, config })
     const session = await http2Session('https://api.test', bed)
     const answers = await Promise.all([1, 2, 3].map((path) => http2Request(session, { ':path': `/${path}` })))
-    assert.deepEqual(answers.map(({ status }) => status).toSorted((one, other) => one - other), [200, 200, 429])
+    assert.deepEqual(
+      answers.map(({ status }) => status).toSorted((one, other) => one - other),
+      [200, 200, 429],
+    )
     session.close()
   })
 })

@@ -123,7 +123,12 @@ function withThisNode(): string {
 }
 
 function isUnreachable({ code, stderr }: CommandResult): boolean {
-  return code !== 0 && /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ENOTCACHED|SELF_SIGNED_CERT_IN_CHAIN)\b/.test(stderr)
+  return (
+    code !== 0 &&
+    /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ENOTCACHED|SELF_SIGNED_CERT_IN_CHAIN)\b/.test(
+      stderr,
+    )
+  )
 }
 
 /** A Node before 24 where systems keep theirs. */

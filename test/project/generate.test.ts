@@ -17,7 +17,13 @@ test('pages are written, checked, and found out of date', async (t) => {
 
   assert.equal((await generate(folder)).code, 0)
   const reference = join(folder, 'docs/reference')
-  assert.deepEqual(await readdir(reference), ['cage.schema.json', 'cli.md', 'configuration.md', 'errors.md', 'patterns.md'])
+  assert.deepEqual(await readdir(reference), [
+    'cage.schema.json',
+    'cli.md',
+    'configuration.md',
+    'errors.md',
+    'patterns.md',
+  ])
   assert.deepEqual(await generate('--check', folder), { code: 0, stdout: '', stderr: '' })
 
   await appendFile(join(reference, 'errors.md'), 'by hand\n')

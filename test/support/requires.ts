@@ -47,7 +47,10 @@ export function findTool(name: string): string | undefined {
  * to stay outside. A checkout elsewhere has no such trouble.
  */
 export function hiddenRuntime(): string | false {
-  return /^\/(?:tmp|var\/tmp)\//.test(process.execPath) && `${process.execPath} is not shown in a cage: run the tests in a checkout elsewhere`
+  return (
+    /^\/(?:tmp|var\/tmp)\//.test(process.execPath) &&
+    `${process.execPath} is not shown in a cage: run the tests in a checkout elsewhere`
+  )
 }
 
 function isExecutable(path: string): boolean {

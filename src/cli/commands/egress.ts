@@ -18,7 +18,9 @@ const DEFAULT_NAME = 'egress'
 /** `agentcage egress`: serves until SIGTERM or SIGINT. Only the ready line goes to standard output. */
 export async function egress(flags: EgressFlags, _args: readonly [], io: Io): Promise<number> {
   if (flags.proxy === undefined && flags.transparent === undefined && flags.dns === undefined) {
-    throw new CageError('usage', 'nothing to listen on', { hint: 'Name a listener: --proxy 127.0.0.1:0, --transparent 127.0.0.1:0=443 or --dns 127.0.0.1:0' })
+    throw new CageError('usage', 'nothing to listen on', {
+      hint: 'Name a listener: --proxy 127.0.0.1:0, --transparent 127.0.0.1:0=443 or --dns 127.0.0.1:0',
+    })
   }
   const log = (message: string): void => void io.stderr.write(`${message}\n`)
   await using cleanup = new AsyncDisposableStack()
@@ -39,7 +41,9 @@ export async function egress(flags: EgressFlags, _args: readonly [], io: Io): Pr
     authority,
     proxy: flags.proxy ?? [],
     transparent: (flags.transparent ?? []).map((source) => ({ source, meant: source.meant ?? 0 })),
-    ...(flags.dns === undefined ? {} : { dns: { addresses: flags.dns.map(({ host, port }) => ({ address: host, port })) } }),
+    ...(flags.dns === undefined
+      ? {}
+      : { dns: { addresses: flags.dns.map(({ host, port }) => ({ address: host, port })) } }),
     address: answerAddress(flags.dns ?? []),
     log,
   })
@@ -65,7 +69,9 @@ async function reloadFrom(path: string, running: Egress, log: (message: string) 
     await running.reload(await loadConfig(path))
     log('configuration reloaded')
   } catch (error) {
-    log(`configuration not reloaded, the last good one stays in force: ${error instanceof Error ? error.message : String(error)}`)
+    log(
+      `configuration not reloaded, the last good one stays in force: ${error instanceof Error ? error.message : String(error)}`,
+    )
   }
 }
 
@@ -76,7 +82,11 @@ function answerAddress(dns: readonly ListenAddress[]): { readonly ipv4: string; 
   return { ipv4: named.find((host) => isIPv4(host)) ?? '127.0.0.1', ...(ipv6 === undefined ? {} : { ipv6 }) }
 }
 
-function readyLine(addresses: { proxy: readonly string[]; transparent: readonly string[]; dns: readonly string[] }, certificate: string, audit: string): object {
+function readyLine(
+  addresses: { proxy: readonly string[]; transparent: readonly string[]; dns: readonly string[] },
+  certificate: string,
+  audit: string,
+): object {
   const [proxy] = addresses.proxy
   const [dns] = addresses.dns
   return {

@@ -10,11 +10,30 @@ export function auditedDns(core: EgressCore, egressAddress: DnsListenerOptions['
     decide: (host) => (core.ruling().policy.knows(host, core.clock()) ? 'egress' : 'sinkhole'),
     onQuery({ name, type, decision, reason }) {
       if (!core.ruling().logging.dns_queries) return
-      core.audit.append({ ...EMPTY, id: randomUUID(), method: type, host: name, decision, reason, code: decision === 'blocked' ? 'domain_denied' : '' })
+      core.audit.append({
+        ...EMPTY,
+        id: randomUUID(),
+        method: type,
+        host: name,
+        decision,
+        reason,
+        code: decision === 'blocked' ? 'domain_denied' : '',
+      })
     },
     onMalformed(report) {
-      const reason = report.kind === 'summary' ? `${report.count} more malformed DNS messages` : `malformed DNS message: ${report.reason}`
-      core.audit.append({ ...EMPTY, id: randomUUID(), method: '', host: '', decision: 'blocked', reason, code: 'bad_request' })
+      const reason =
+        report.kind === 'summary'
+          ? `${report.count} more malformed DNS messages`
+          : `malformed DNS message: ${report.reason}`
+      core.audit.append({
+        ...EMPTY,
+        id: randomUUID(),
+        method: '',
+        host: '',
+        decision: 'blocked',
+        reason,
+        code: 'bad_request',
+      })
     },
   })
 }

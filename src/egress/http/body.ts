@@ -13,7 +13,8 @@ export class BodyBudget {
 
   /** Takes `bytes` of the budget, or throws a Denial (`overloaded`) and takes nothing. */
   hold(bytes: number): void {
-    if (this.#held + bytes > this.#limit) throw new Denial('overloaded', 'too many request bytes in flight', { retryAfter: 1 })
+    if (this.#held + bytes > this.#limit)
+      throw new Denial('overloaded', 'too many request bytes in flight', { retryAfter: 1 })
     this.#held += bytes
   }
 
@@ -70,7 +71,11 @@ export function readBody(stream: Readable, { maxBytes, budget }: BodyBounds): Pr
       chunks.push(chunk)
     }
     function onEnd(): void {
-      finish(() => resolve(chunks.length === 0 ? EMPTY : chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size)))
+      finish(() =>
+        resolve(
+          chunks.length === 0 ? EMPTY : chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size),
+        ),
+      )
     }
     function onBroken(): void {
       fail(new Denial('client_aborted', 'the request ended before its body did'))

@@ -30,7 +30,12 @@ export class ExchangeRecord {
   upstreamAddress = ''
 
   /** `named` is the destination as the client named it, for when it cannot be read as one. */
-  constructor(core: EgressCore, protocol: Protocol, method: string, named: { host: string; port: number; path: string }) {
+  constructor(
+    core: EgressCore,
+    protocol: Protocol,
+    method: string,
+    named: { host: string; port: number; path: string },
+  ) {
     this.#core = core
     this.protocol = protocol
     this.method = method

@@ -25,7 +25,11 @@ export async function handleExchange(core: EgressCore, request: InboundRequest, 
     const { secrets, chain } = core.ruling()
     refuseMisuse(secrets, { ...destination, target: destination.path, headers: context.headers, body })
     accept(record, await chain.inspectRequest({ ...context, priorResults: record.findings, body }))
-    await forward(core, { method: request.method, destination, headers: context.headers, body }, { request, reply, record })
+    await forward(
+      core,
+      { method: request.method, destination, headers: context.headers, body },
+      { request, reply, record },
+    )
   } catch (error) {
     deny(core, record, reply, denialFor(core, error, request))
   } finally {

@@ -92,7 +92,9 @@ function isRangeField(name: string): boolean {
 /** Asks only for codings that the redactor can look into. */
 function decodableOnly(headers: HeaderList): HeaderList {
   const accepted = headerValues(headers, 'accept-encoding')
-  return accepted.length === 0 ? headers : withHeader(headers, 'Accept-Encoding', acceptableCodings(accepted.join(', ')))
+  return accepted.length === 0
+    ? headers
+    : withHeader(headers, 'Accept-Encoding', acceptableCodings(accepted.join(', ')))
 }
 
 async function send(ruling: Ruling, judged: JudgedRequest, protocol: 'http/1.1' | 'h2'): Promise<UpstreamCall> {
@@ -111,7 +113,10 @@ export function http1Headers({ origin, headers, body, method }: UpstreamRequest,
   const { scheme, authority } = origin
   const text = formatAuthority(authority)
   const host = authority.port === (scheme === 'https' ? 443 : 80) ? text.slice(0, text.lastIndexOf(':')) : text
-  const kept = withoutHeaders(headers, (name) => name === 'expect' || name === 'trailer' || (from === 'h2' && (name === 'host' || name === 'cookie')))
+  const kept = withoutHeaders(
+    headers,
+    (name) => name === 'expect' || name === 'trailer' || (from === 'h2' && (name === 'host' || name === 'cookie')),
+  )
   const cookies = from === 'h2' ? headerValues(headers, 'cookie') : []
   if (cookies.length > 0) kept.push('cookie', cookies.join('; ')) // RFC 9113 section 8.2.3
   const named = from === 'h2' ? ['Host', host, ...kept] : withHeader(kept, 'Host', host)
@@ -121,15 +126,26 @@ export function http1Headers({ origin, headers, body, method }: UpstreamRequest,
 }
 
 function http2Headers({ headers, body }: UpstreamRequest): HeaderList {
-  const kept = withoutHeaders(headers, (name) => name === 'host' || name === 'expect' || name === 'content-length' || name === 'trailer')
+  const kept = withoutHeaders(
+    headers,
+    (name) => name === 'host' || name === 'expect' || name === 'content-length' || name === 'trailer',
+  )
   return body.length > 0 ? [...kept, 'content-length', String(body.length)] : kept
 }
 
 /** Sends the response to the workload, redacted, and writes the record before it ends. */
-export async function respond(core: EgressCore, { secrets }: Ruling, response: UpstreamResponse, ends: ExchangeEnds): Promise<void> {
+export async function respond(
+  core: EgressCore,
+  { secrets }: Ruling,
+  response: UpstreamResponse,
+  ends: ExchangeEnds,
+): Promise<void> {
   ends.record.upstreamAddress = response.address
   ends.record.status = response.status
-  if (hasNoContent(ends.request.method, response.status) || Number(headerValue(response.headers, 'content-length') ?? -1) === 0) {
+  if (
+    hasNoContent(ends.request.method, response.status) ||
+    Number(headerValue(response.headers, 'content-length') ?? -1) === 0
+  ) {
     await passHead(core, secrets, response, ends)
   } else if (secrets.isEmpty) await passOn(core, response, ends)
   else if (isShort(response.headers)) await redactWhole(core, secrets, response, ends)
@@ -137,7 +153,12 @@ export async function respond(core: EgressCore, { secrets }: Ruling, response: U
 }
 
 /** No body follows: the head is the whole response, and waits for the record. */
-async function passHead(core: EgressCore, secrets: SecretSet, response: UpstreamResponse, { reply, record }: ExchangeEnds): Promise<void> {
+async function passHead(
+  core: EgressCore,
+  secrets: SecretSet,
+  response: UpstreamResponse,
+  { reply, record }: ExchangeEnds,
+): Promise<void> {
   const fields = responseFields(response)
   const { headers, redacted } = secrets.redactHeaders(secrets.isEmpty ? fields : withoutHeaders(fields, isFramingField))
   record.redacted = new Set(redacted)
@@ -164,7 +185,12 @@ async function passOn(core: EgressCore, response: UpstreamResponse, { reply, rec
 }
 
 /** A body whose small size is known is read whole: then its new length is known too, and it leaves in one piece. */
-async function redactWhole(core: EgressCore, secrets: SecretSet, response: UpstreamResponse, { reply, record }: ExchangeEnds): Promise<void> {
+async function redactWhole(
+  core: EgressCore,
+  secrets: SecretSet,
+  response: UpstreamResponse,
+  { reply, record }: ExchangeEnds,
+): Promise<void> {
   const redactor = secrets.bodyRedactor()
   const { headers, redacted } = secrets.redactHeaders(withoutHeaders(responseFields(response), isFramingField))
   const pieces: Buffer[] = []
@@ -174,10 +200,20 @@ async function redactWhole(core: EgressCore, secrets: SecretSet, response: Upstr
   record.redacted = new Set([...redacted, ...redactor.redacted])
   record.bytesIn = body.length
   await finish(core, record)
-  reply.whole(response.status, secrets.redactText(response.reason), [...headers, 'Content-Length', String(body.length)], body)
+  reply.whole(
+    response.status,
+    secrets.redactText(response.reason),
+    [...headers, 'Content-Length', String(body.length)],
+    body,
+  )
 }
 
-async function redactStream(core: EgressCore, secrets: SecretSet, response: UpstreamResponse, { reply, record }: ExchangeEnds): Promise<void> {
+async function redactStream(
+  core: EgressCore,
+  secrets: SecretSet,
+  response: UpstreamResponse,
+  { reply, record }: ExchangeEnds,
+): Promise<void> {
   const fields = responseFields(response)
   const { headers, redacted } = secrets.redactHeaders(withoutHeaders(fields, isFramingField))
   const names = new Set(redacted)
@@ -216,13 +252,20 @@ async function finish(core: EgressCore, record: ExchangeRecord): Promise<void> {
 
 /** A redacted body is sent in the clear and has another length; a digest of it would be wrong. */
 function isFramingField(name: string): boolean {
-  return name === 'content-length' || name === 'content-encoding' || name === 'content-md5' || name === 'content-digest' || name === 'digest'
+  return (
+    name === 'content-length' ||
+    name === 'content-encoding' ||
+    name === 'content-md5' ||
+    name === 'content-digest' ||
+    name === 'digest'
+  )
 }
 
 function decoded(body: Readable, headers: HeaderList): Readable {
   const codings = headerValues(headers, 'content-encoding').join(', ')
   const decoders = decodersFor(codings)
-  if (decoders === undefined) throw new Denial('encoding_unsupported', 'the response has a content coding that cannot be decoded')
+  if (decoders === undefined)
+    throw new Denial('encoding_unsupported', 'the response has a content coding that cannot be decoded')
   const last = decoders.at(-1)
   if (last === undefined) return body
   pipeline([body, ...decoders], () => {}) // Errors surface on the last stream, which the relay listens to.

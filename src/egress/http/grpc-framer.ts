@@ -35,7 +35,8 @@ export class GrpcFramer {
       const flag = prefix[0] as number
       const length = prefix.readUInt32BE(1)
       if (flag > 1) throw new Denial('bad_request', 'malformed gRPC message')
-      if (this.#maxBytes !== 0 && length > this.#maxBytes) throw new Denial('body_too_large', bodyTooLarge(length, this.#maxBytes))
+      if (this.#maxBytes !== 0 && length > this.#maxBytes)
+        throw new Denial('body_too_large', bodyTooLarge(length, this.#maxBytes))
       if (this.#size < PREFIX_BYTES + length) break
       messages.push({ compressed: flag === 1, payload: this.#take(PREFIX_BYTES + length).subarray(PREFIX_BYTES) })
     }

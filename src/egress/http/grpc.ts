@@ -43,10 +43,16 @@ export async function relayGrpc(core: EgressCore, exchange: GrpcExchange): Promi
   record.injected = injected.injected
   const origin = { scheme: destination.scheme, authority: destination.authority }
   const session = await upstream.http2.session(origin)
-  if (session === undefined) throw new Denial('upstream_protocol', `${destination.authority.host} does not speak HTTP/2, which gRPC needs`)
+  if (session === undefined)
+    throw new Denial('upstream_protocol', `${destination.authority.host} does not speak HTTP/2, which gRPC needs`)
   refuseForbidden(core, { ...destination.authority, method: request.method, path: destination.path })
   const headers = grpcHeaders(injected.headers, secrets)
-  const { stream, response } = upstream.http2.open(session, { origin, method: request.method, path: injected.target, headers })
+  const { stream, response } = upstream.http2.open(session, {
+    origin,
+    method: request.method,
+    path: injected.target,
+    headers,
+  })
   await withLife(core, exchange, stream, async (fail) => {
     pumpRequest(core, { ...exchange, context }, stream).catch(fail)
     await answer(core, await response, { ...exchange, context })
@@ -65,7 +71,10 @@ async function withLife(
     failure ??= error
     stream.close(constants.NGHTTP2_CANCEL)
   }
-  const live: LiveExchange = { query: { ...destination.authority, method: request.method, path: destination.path }, end: fail }
+  const live: LiveExchange = {
+    query: { ...destination.authority, method: request.method, path: destination.path },
+    end: fail,
+  }
   const place = core.live.add(live)
   let finished = false
   reply.onClose(() => {
@@ -118,7 +127,11 @@ function drained(stream: ClientHttp2Stream): Promise<void> {
 }
 
 /** By the policy of now: a grant that ended or a rule that changed stops the next message. */
-async function judgeMessage(core: EgressCore, { context, destination, record }: GrpcExchange, message: GrpcMessage): Promise<void> {
+async function judgeMessage(
+  core: EgressCore,
+  { context, destination, record }: GrpcExchange,
+  message: GrpcMessage,
+): Promise<void> {
   if (!core.audit.usable()) throw new Denial('audit_unavailable', 'the audit log cannot be written')
   const { chain, secrets, maxBodyBytes } = core.ruling()
   const body = await plain(message, headerValue(context.headers, 'grpc-encoding'), maxBodyBytes)
@@ -132,9 +145,14 @@ async function judgeMessage(core: EgressCore, { context, destination, record }: 
 }
 
 /** Off the event loop: a message may be small and its text large. */
-async function plain({ compressed, payload }: GrpcMessage, encoding: string | undefined, maxBytes: number): Promise<Buffer> {
+async function plain(
+  { compressed, payload }: GrpcMessage,
+  encoding: string | undefined,
+  maxBytes: number,
+): Promise<Buffer> {
   if (!compressed || encoding === 'identity') return payload
-  if (encoding !== 'gzip') throw new Denial('encoding_unsupported', 'the gRPC message has a coding that cannot be decoded')
+  if (encoding !== 'gzip')
+    throw new Denial('encoding_unsupported', 'the gRPC message has a coding that cannot be decoded')
   try {
     return await inflate(payload, { maxOutputLength: maxBytes === 0 ? UNBOUNDED_MESSAGE_BYTES : maxBytes })
   } catch (error) {
@@ -149,7 +167,10 @@ const UNBOUNDED_MESSAGE_BYTES = 64 * 1024 * 1024
 
 /** `te: trailers` is part of the protocol; answers must come uncompressed where secrets are looked for in them. */
 function grpcHeaders(headers: HeaderList, secrets: SecretSet): HeaderList {
-  const kept = withoutHeaders(headers, (name) => name === 'host' || name === 'content-length' || (!secrets.isEmpty && name === 'grpc-accept-encoding'))
+  const kept = withoutHeaders(
+    headers,
+    (name) => name === 'host' || name === 'content-length' || (!secrets.isEmpty && name === 'grpc-accept-encoding'),
+  )
   return [...kept, 'te', 'trailers']
 }
 
@@ -197,7 +218,8 @@ function redactorFor(core: EgressCore, headers: HeaderList, redacted: Set<string
   const { secrets } = core.ruling()
   if (isGrpcType(headerValue(headers, 'content-type') ?? '')) return messageRedactor(core, secrets, redacted)
   const codings = headerValue(headers, 'content-encoding')
-  if (codings !== undefined) throw new Denial('encoding_unsupported', 'the response has a content coding where gRPC has none')
+  if (codings !== undefined)
+    throw new Denial('encoding_unsupported', 'the response has a content coding where gRPC has none')
   const redactor = secrets.bodyRedactor()
   return { push: (chunk) => redactor.push(chunk), end: () => redactor.end(), [Symbol.asyncDispose]: async () => {} }
 }

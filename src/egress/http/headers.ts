@@ -5,7 +5,14 @@
 export type HeaderList = readonly string[]
 
 /** Fields that concern one connection only (RFC 9110 section 7.6.1, RFC 9112 appendix C.2.2); `Proxy-*` is added below. */
-const HOP_BY_HOP: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'te', 'transfer-encoding', 'upgrade', 'http2-settings'])
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'te',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+])
 
 /** The values of a field, in order. `name` in lower case. */
 export function headerValues(headers: HeaderList, name: string): readonly string[] {
@@ -34,7 +41,8 @@ function isNamed(field: string, name: string): boolean {
 export function withoutHeaders(headers: HeaderList, drop: (name: string) => boolean): string[] {
   const kept: string[] = []
   for (let index = 0; index < headers.length; index += 2) {
-    if (!drop((headers[index] as string).toLowerCase())) kept.push(headers[index] as string, headers[index + 1] as string)
+    if (!drop((headers[index] as string).toLowerCase()))
+      kept.push(headers[index] as string, headers[index + 1] as string)
   }
   return kept
 }
@@ -52,7 +60,14 @@ function namedByConnection(headers: HeaderList): ReadonlySet<string> {
   if (values.length === 0) return NONE
   const [only = ''] = values
   if (values.length === 1 && /^(?:keep-alive|close)$/i.test(only)) return NONE
-  return new Set(values.flatMap((value) => value.toLowerCase().split(',').map((part) => part.trim())))
+  return new Set(
+    values.flatMap((value) =>
+      value
+        .toLowerCase()
+        .split(',')
+        .map((part) => part.trim()),
+    ),
+  )
 }
 
 /** The list with the field set to one value: in the first one's place, or at the end. */

@@ -10,7 +10,11 @@ import type { InboundRequest } from './inbound.ts'
 import { resolveDestination, type Destination } from './route.ts'
 
 /** Where a request goes and whether it may, by its head alone. Throws a Denial. */
-export async function judgeHead(core: EgressCore, request: InboundRequest, record: ExchangeRecord): Promise<{ destination: Destination; context: HeadContext }> {
+export async function judgeHead(
+  core: EgressCore,
+  request: InboundRequest,
+  record: ExchangeRecord,
+): Promise<{ destination: Destination; context: HeadContext }> {
   if (!core.audit.usable()) throw new Denial('audit_unavailable', 'the audit log cannot be written', { retryAfter: 5 })
   const destination = resolveDestination(request.route, request.target, request.hosts)
   record.setDestination(destination)
@@ -34,7 +38,8 @@ export function refuseForbidden(core: EgressCore, query: DomainQuery): void {
 /** Throws a Denial when a placeholder or a live secret is on its way to where it must not go. */
 export function refuseMisuse(secrets: SecretSet, request: OutboundRequest): void {
   const misuse = secrets.misuse(request)
-  if (misuse !== undefined) throw new Denial(misuse.kind === 'placeholder' ? 'placeholder_misdirected' : 'secret_literal', misuse.reason)
+  if (misuse !== undefined)
+    throw new Denial(misuse.kind === 'placeholder' ? 'placeholder_misdirected' : 'secret_literal', misuse.reason)
 }
 
 function headContext(request: InboundRequest, { authority, path, scheme }: Destination): HeadContext {

@@ -5,8 +5,15 @@ import type { InboundRequest } from './inbound.ts'
 import type { Reply } from './reply.ts'
 
 /** A record that names the destination as the client did, until it is known. */
-export function recordFor(core: EgressCore, { protocol, method, hosts, route, target }: InboundRequest): ExchangeRecord {
-  return new ExchangeRecord(core, protocol, method, { host: hosts[0] ?? '', port: route.authority?.port ?? route.port ?? 0, path: target })
+export function recordFor(
+  core: EgressCore,
+  { protocol, method, hosts, route, target }: InboundRequest,
+): ExchangeRecord {
+  return new ExchangeRecord(core, protocol, method, {
+    host: hosts[0] ?? '',
+    port: route.authority?.port ?? route.port ?? 0,
+    path: target,
+  })
 }
 
 /**
@@ -33,7 +40,9 @@ function recorded(core: EgressCore, record: ExchangeRecord, denial: Denial): Den
     return denial
   } catch (error) {
     core.log(`audit: ${error instanceof Error ? error.message : String(error)}`)
-    return denial.code === 'audit_unavailable' ? denial : new Denial('audit_unavailable', 'the audit log cannot be written', { retryAfter: 5 })
+    return denial.code === 'audit_unavailable'
+      ? denial
+      : new Denial('audit_unavailable', 'the audit log cannot be written', { retryAfter: 5 })
   }
 }
 
@@ -42,7 +51,8 @@ export function denialFor(core: EgressCore, error: unknown, request: InboundRequ
   if (error instanceof Denial) {
     if (error.cause !== undefined) core.log(`${error.message}: ${describe(error.cause)}`)
     if (error.code === 'authority_mismatch' && request.reused) return new Denial('misdirected_request', error.message)
-    if (error.code === 'client_aborted' && request.isBroken?.() === true) return new Denial('bad_request', 'malformed HTTP request')
+    if (error.code === 'client_aborted' && request.isBroken?.() === true)
+      return new Denial('bad_request', 'malformed HTTP request')
     return error
   }
   core.log(`internal error: ${error instanceof Error ? (error.stack ?? error.message) : describe(error)}`)

@@ -22,7 +22,11 @@ export interface RelayOptions {
  * Moves a response body to the workload with back-pressure both ways. Resolves when the source has ended, without
  * ending the reply, with what the caller has to write last; rejects with a Denial.
  */
-export async function relayBody(source: Readable, reply: Reply, { filter, onBytes, length = Infinity }: RelayOptions): Promise<Buffer> {
+export async function relayBody(
+  source: Readable,
+  reply: Reply,
+  { filter, onBytes, length = Infinity }: RelayOptions,
+): Promise<Buffer> {
   let missing = length
   let last: Buffer = NOTHING
   function send(piece: Buffer): void {
@@ -54,7 +58,9 @@ export function drainBody(source: Readable, onChunk: (chunk: Buffer) => void): P
       ended = true
       resolve()
     })
-    source.on('error', (error) => reject(new Denial('upstream_aborted', 'the upstream ended the response early', { cause: error })))
+    source.on('error', (error) =>
+      reject(new Denial('upstream_aborted', 'the upstream ended the response early', { cause: error })),
+    )
     source.once('close', () => {
       if (!ended) reject(new Denial('upstream_aborted', 'the upstream ended the response early'))
     })

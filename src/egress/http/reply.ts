@@ -177,6 +177,7 @@ function responseFields(status: number, headers: HeaderList): string[] {
 
 function pairs(fields: HeaderList): [string, string][] {
   const result: [string, string][] = []
-  for (let index = 0; index < fields.length; index += 2) result.push([fields[index] as string, fields[index + 1] as string])
+  for (let index = 0; index < fields.length; index += 2)
+    result.push([fields[index] as string, fields[index + 1] as string])
   return result
 }

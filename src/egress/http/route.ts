@@ -35,7 +35,10 @@ export function resolveDestination(route: Route, target: string, hosts: readonly
   if (route.conflict !== undefined) throw mismatch(route.conflict.serverName, formatAuthority(route.conflict.tunnel))
   const absolute = ABSOLUTE.exec(target)
   if (absolute === null && route.via === 'proxy') {
-    throw new Denial('bad_request', 'this is a proxy: the request target must be an absolute http:// URL, or use CONNECT')
+    throw new Denial(
+      'bad_request',
+      'this is a proxy: the request target must be an absolute http:// URL, or use CONNECT',
+    )
   }
   const scheme = absolute === null ? route.scheme : (absolute[1] as string).toLowerCase() === 'https' ? 'https' : 'http'
   if (absolute !== null && route.via !== 'proxy' && scheme !== route.scheme) {
@@ -53,10 +56,12 @@ export function resolveDestination(route: Route, target: string, hosts: readonly
 /** The one authority that the target and the Host fields name. */
 function namedAuthority(inTarget: string | undefined, hosts: readonly string[], defaultPort: number): Authority {
   const texts = inTarget === undefined ? hosts : [inTarget, ...hosts]
-  if (hosts.length !== 1) throw new Denial('bad_request', `a request must have exactly one Host, this one has ${hosts.length}`)
+  if (hosts.length !== 1)
+    throw new Denial('bad_request', `a request must have exactly one Host, this one has ${hosts.length}`)
   const [first, ...others] = texts.map((text) => {
     const authority = parseAuthority(text, defaultPort)
-    if (authority === undefined) throw new Denial('bad_request', 'the Host is not a host name or address with an optional port')
+    if (authority === undefined)
+      throw new Denial('bad_request', 'the Host is not a host name or address with an optional port')
     return authority
   })
   if (first === undefined) throw new Denial('bad_request', 'the request names no host')
@@ -71,7 +76,8 @@ function namedAuthority(inTarget: string | undefined, hosts: readonly string[], 
 function requestPath(text: string): string {
   if (text === '*') return text
   const path = text === '' || text.startsWith('?') ? `/${text}` : text
-  if (!/^\/[\x21-\x22\x24-\x7e\x80-\xff]*$/.test(path)) throw new Denial('bad_request', 'the request target is malformed')
+  if (!/^\/[\x21-\x22\x24-\x7e\x80-\xff]*$/.test(path))
+    throw new Denial('bad_request', 'the request target is malformed')
   return path
 }
 

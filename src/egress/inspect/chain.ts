@@ -29,11 +29,15 @@ export class InspectorChain {
   }
 
   inspectRequest(context: InspectionContext): Promise<ChainResult> {
-    return this.#run({ ...context, views: viewsOfRequest(context) }, (inspector) => inspector.inspectRequest?.bind(inspector))
+    return this.#run({ ...context, views: viewsOfRequest(context) }, (inspector) =>
+      inspector.inspectRequest?.bind(inspector),
+    )
   }
 
   inspectMessage(context: InspectionContext): Promise<ChainResult> {
-    return this.#run({ ...context, views: viewsOfMessage(context) }, (inspector) => inspector.inspectMessage?.bind(inspector))
+    return this.#run({ ...context, views: viewsOfMessage(context) }, (inspector) =>
+      inspector.inspectMessage?.bind(inspector),
+    )
   }
 
   async #run<Context extends HeadContext>(

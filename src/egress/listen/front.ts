@@ -177,10 +177,21 @@ export class Front {
     socket.destroy()
     if (opening.kind === 'closed' && opening.silent) return // A probe of the port says nothing.
     const protocol = opening.kind === 'tls' ? 'tls' : 'raw'
-    this.#record(protocol, route.authority?.host ?? '', route.authority?.port ?? route.port ?? 0, openingProblem(opening))
+    this.#record(
+      protocol,
+      route.authority?.host ?? '',
+      route.authority?.port ?? route.port ?? 0,
+      openingProblem(opening),
+    )
   }
 
-  #record(protocol: AuditEvent['protocol'], host: string, port: number, reason: string, code: 'protocol_unsupported' | 'tls_handshake_failed' = 'protocol_unsupported'): void {
+  #record(
+    protocol: AuditEvent['protocol'],
+    host: string,
+    port: number,
+    reason: string,
+    code: 'protocol_unsupported' | 'tls_handshake_failed' = 'protocol_unsupported',
+  ): void {
     try {
       new ExchangeRecord(this.#core, protocol, '', { host, port, path: '' }).write(new Denial(code, reason))
     } catch (error) {
@@ -199,7 +210,9 @@ function openingProblem(opening: Opening): string {
   switch (opening.kind) {
     case 'tls':
       if (opening.serverName === undefined) return 'TLS without a server name'
-      return serverHost(opening.serverName) === undefined ? 'TLS with a server name that is not a host' : 'TLS where it is not expected'
+      return serverHost(opening.serverName) === undefined
+        ? 'TLS with a server name that is not a host'
+        : 'TLS where it is not expected'
     case 'http':
       return 'HTTP where it is not expected'
     case 'socks5':
@@ -213,7 +226,7 @@ function openingProblem(opening: Opening): string {
 
 function handshakeProblem(error: Error): string {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-  if (code.includes('UNKNOWN_CA')) return "TLS handshake failed: the client does not trust the cage's certificate authority"
+  if (code.includes('UNKNOWN_CA'))
+    return "TLS handshake failed: the client does not trust the cage's certificate authority"
   return code === '' ? 'TLS handshake failed' : `TLS handshake failed: ${code}`
 }
-

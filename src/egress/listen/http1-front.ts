@@ -89,7 +89,8 @@ export class Http1Front {
     if (connection.isBroken) return // What was parsed behind the end.
     const problem = framingProblem(request)
     if (problem !== undefined) return this.#refuseUnread(request.socket, connection, new Denial('bad_request', problem))
-    if (connection.open >= PIPELINED) return this.#breakOff(request.socket, new Denial('bad_request', 'too many pipelined requests'))
+    if (connection.open >= PIPELINED)
+      return this.#breakOff(request.socket, new Denial('bad_request', 'too many pipelined requests'))
     const inbound = this.#inbound(request, connection, proceed)
     connection.open += 1
     response.once('close', () => this.#answered(request.socket, connection))
@@ -129,14 +130,21 @@ export class Http1Front {
   #connect(request: IncomingMessage, socket: Socket, head: Buffer): void {
     const { route, open, isBroken } = this.#connectionOf(request)
     if (isBroken) return
-    if (open > 0) return this.#breakOff(socket, new Denial('bad_request', 'CONNECT behind a request that is not answered'))
+    if (open > 0)
+      return this.#breakOff(socket, new Denial('bad_request', 'CONNECT behind a request that is not answered'))
     const target = parseAuthority(request.url ?? '')
     const host = headerValues(request.rawHeaders, 'host')
-    if (route.via !== 'proxy') return this.#refuse(request, socket, new Denial('bad_request', 'CONNECT inside a tunnel'))
-    if (target === undefined) return this.#refuse(request, socket, new Denial('bad_request', 'the CONNECT target must be host:port'))
+    if (route.via !== 'proxy')
+      return this.#refuse(request, socket, new Denial('bad_request', 'CONNECT inside a tunnel'))
+    if (target === undefined)
+      return this.#refuse(request, socket, new Denial('bad_request', 'the CONNECT target must be host:port'))
     const named = parseAuthority(host[0] ?? request.url ?? '', target.port)
     if (host.length > 1 || named?.host !== target.host || named.port !== target.port) {
-      return this.#refuse(request, socket, new Denial('authority_mismatch', `SNI/Host header mismatch: CONNECT ${request.url}, Host ${host.join(', ')}`))
+      return this.#refuse(
+        request,
+        socket,
+        new Denial('authority_mismatch', `SNI/Host header mismatch: CONNECT ${request.url}, Host ${host.join(', ')}`),
+      )
     }
     this.#connections.delete(socket)
     socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
@@ -147,7 +155,8 @@ export class Http1Front {
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     const connection = this.#connectionOf(request)
     if (connection.isBroken) return
-    if (connection.open > 0) return this.#breakOff(socket, new Denial('bad_request', 'an upgrade behind a request that is not answered'))
+    if (connection.open > 0)
+      return this.#breakOff(socket, new Denial('bad_request', 'an upgrade behind a request that is not answered'))
     this.#connections.delete(socket)
     if (head.length > 0) socket.unshift(head)
     const response = new ServerResponse(request)
@@ -158,14 +167,19 @@ export class Http1Front {
   }
 
   #refuse(request: IncomingMessage, socket: Socket, denial: Denial): void {
-    const record = new ExchangeRecord(this.#core, 'connect', request.method ?? '', { host: request.url ?? '', port: 0, path: '' })
+    const record = new ExchangeRecord(this.#core, 'connect', request.method ?? '', {
+      host: request.url ?? '',
+      port: 0,
+      path: '',
+    })
     refuseRaw(this.#core, record, socket, denial)
   }
 
   #malformed(error: NodeJS.ErrnoException, socket: Socket): void {
     const connection = this.#connections.get(socket)
     if (error.code === 'ECONNRESET' || socket.destroyed || connection === undefined) return void socket.destroy()
-    const reason = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'the request head took too long' : 'malformed HTTP request'
+    const reason =
+      error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'the request head took too long' : 'malformed HTTP request'
     const denial = new Denial('bad_request', reason)
     if (connection.isBroken) return // It was refused already.
     // In the middle of a body: the exchange that was receiving it records it.
@@ -214,19 +228,28 @@ function framingProblem({ httpVersionMajor, httpVersion, headers }: IncomingMess
 
 /** Answers on a bare socket, where there is no `ServerResponse`, and closes it. */
 export function refuseRaw(core: EgressCore, record: ExchangeRecord, socket: Duplex, denial: Denial): void {
-  deny(core, record, {
-    started: false,
-    whole(status, _reason, headers, body) {
-      const fields = []
-      for (let index = 0; index < headers.length; index += 2) fields.push(`${headers[index]}: ${headers[index + 1]}\r\n`)
-      socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fields.join('')}Connection: close\r\n\r\n`, 'latin1')
-      socket.end(body, () => socket.destroy())
+  deny(
+    core,
+    record,
+    {
+      started: false,
+      whole(status, _reason, headers, body) {
+        const fields = []
+        for (let index = 0; index < headers.length; index += 2)
+          fields.push(`${headers[index]}: ${headers[index + 1]}\r\n`)
+        socket.write(
+          `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fields.join('')}Connection: close\r\n\r\n`,
+          'latin1',
+        )
+        socket.end(body, () => socket.destroy())
+      },
+      start: () => {},
+      write: () => true,
+      onDrain: () => {},
+      onClose: () => {},
+      end: () => {},
+      abort: () => void socket.destroy(),
     },
-    start: () => {},
-    write: () => true,
-    onDrain: () => {},
-    onClose: () => {},
-    end: () => {},
-    abort: () => void socket.destroy(),
-  }, denial)
+    denial,
+  )
 }

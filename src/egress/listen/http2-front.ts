@@ -1,4 +1,10 @@
-import { constants, performServerHandshake, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
+import {
+  constants,
+  performServerHandshake,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import type { EgressCore } from '../core.ts'
 import { Denial } from '../denial.ts'
@@ -26,7 +32,11 @@ export class Http2Front {
 
   accept(socket: TLSSocket, route: Route): void {
     const session = performServerHandshake(socket, {
-      settings: { enableConnectProtocol: true, maxConcurrentStreams: CONCURRENT_STREAMS, maxHeaderListSize: MAX_HEADER_BYTES },
+      settings: {
+        enableConnectProtocol: true,
+        maxConcurrentStreams: CONCURRENT_STREAMS,
+        maxHeaderListSize: MAX_HEADER_BYTES,
+      },
       maxHeaderListPairs: 1000,
       maxSessionMemory: 32,
       // What is malformed resets its stream before we hear of it; the second time it ends the connection, with a record.
@@ -42,11 +52,14 @@ export class Http2Front {
     })
     session.on('sessionError', () => {})
     session.setTimeout(IDLE_MS, () => session.close())
-    session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, rawHeaders: readonly string[]) => {
-      stream.on('error', () => {}) // 'close' follows, and ends the exchange.
-      const hasBody = (flags & constants.NGHTTP2_FLAG_END_STREAM) === 0
-      this.#handle({ stream, headers, rawHeaders, hasBody, route, reused: requests++ > 0 })
-    })
+    session.on(
+      'stream',
+      (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, rawHeaders: readonly string[]) => {
+        stream.on('error', () => {}) // 'close' follows, and ends the exchange.
+        const hasBody = (flags & constants.NGHTTP2_FLAG_END_STREAM) === 0
+        this.#handle({ stream, headers, rawHeaders, hasBody, route, reused: requests++ > 0 })
+      },
+    )
   }
 
   close(): void {
@@ -71,7 +84,11 @@ export class Http2Front {
   }
 
   #recordMalformed({ authority, port }: Route): void {
-    const record = new ExchangeRecord(this.#core, 'h2', '', { host: authority?.host ?? '', port: authority?.port ?? port ?? 0, path: '' })
+    const record = new ExchangeRecord(this.#core, 'h2', '', {
+      host: authority?.host ?? '',
+      port: authority?.port ?? port ?? 0,
+      path: '',
+    })
     try {
       record.write(new Denial('bad_request', 'malformed HTTP/2'))
     } catch (error) {

@@ -32,10 +32,18 @@ function listenError(error: NodeJS.ErrnoException, { host, port }: { host: strin
   const where = boundText({ address: host, port })
   switch (error.code) {
     case 'EADDRINUSE':
-      return new CageError('listen_failed', `cannot listen on ${where}: the port is in use`, { hint: 'Choose another port, or 0 for a free one.', cause: error })
+      return new CageError('listen_failed', `cannot listen on ${where}: the port is in use`, {
+        hint: 'Choose another port, or 0 for a free one.',
+        cause: error,
+      })
     case 'EACCES':
-      return new CageError('listen_failed', `cannot listen on ${where}: not permitted`, { hint: 'Ports below 1024 need a capability; choose a higher one.', cause: error })
+      return new CageError('listen_failed', `cannot listen on ${where}: not permitted`, {
+        hint: 'Ports below 1024 need a capability; choose a higher one.',
+        cause: error,
+      })
     default:
-      return new CageError('listen_failed', `cannot listen on ${where}: ${error.code ?? error.message}`, { cause: error })
+      return new CageError('listen_failed', `cannot listen on ${where}: ${error.code ?? error.message}`, {
+        cause: error,
+      })
   }
 }

@@ -52,7 +52,8 @@ async function dialTransport(origin: Origin, options: DialOptions): Promise<Sock
 /** Through a proxy the name is resolved there, out of sight: the operator who names a proxy trusts it with that. */
 async function dialThroughProxy(origin: Origin, proxy: UpstreamProxy, options: DialOptions): Promise<Socket> {
   const transport = await dialFirst(await options.resolve(proxy.authority.host), proxy.authority.port, origin)
-  const socket = proxy.scheme === 'https' ? await secure(transport, proxy.authority, ['http/1.1'], options.trust) : transport
+  const socket =
+    proxy.scheme === 'https' ? await secure(transport, proxy.authority, ['http/1.1'], options.trust) : transport
   return origin.scheme === 'https' ? openTunnel(socket, origin.authority, proxy) : socket
 }
 
@@ -74,10 +75,17 @@ async function dialFirst(addresses: readonly string[], port: number, origin: Ori
       failure = error
     }
   }
-  throw new Denial('upstream_unreachable', `could not connect to ${formatAuthority(origin.authority)}`, { cause: failure })
+  throw new Denial('upstream_unreachable', `could not connect to ${formatAuthority(origin.authority)}`, {
+    cause: failure,
+  })
 }
 
-async function secure(socket: Socket, { host, port }: Authority, alpn: readonly string[], trust: SecureContext): Promise<Socket> {
+async function secure(
+  socket: Socket,
+  { host, port }: Authority,
+  alpn: readonly string[],
+  trust: SecureContext,
+): Promise<Socket> {
   const tlsSocket = connectTls({
     socket,
     secureContext: trust,
@@ -92,7 +100,9 @@ async function secure(socket: Socket, { host, port }: Authority, alpn: readonly 
   } catch (error) {
     tlsSocket.destroy()
     socket.destroy()
-    throw new Denial('upstream_tls', `TLS with ${formatAuthority({ host, port })} failed${certificateProblem(error)}`, { cause: error })
+    throw new Denial('upstream_tls', `TLS with ${formatAuthority({ host, port })} failed${certificateProblem(error)}`, {
+      cause: error,
+    })
   }
 }
 

@@ -1,4 +1,11 @@
-import { Agent, request as httpRequest, type AgentOptions, type ClientRequest, type ClientRequestArgs, type IncomingMessage } from 'node:http'
+import {
+  Agent,
+  request as httpRequest,
+  type AgentOptions,
+  type ClientRequest,
+  type ClientRequestArgs,
+  type IncomingMessage,
+} from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
 import { formatAuthority } from '../../policy/host.ts'
@@ -49,7 +56,12 @@ export class Http1Pool {
       })
       message.once('upgrade', (_response, socket) => {
         socket.destroy() // Nobody asked to switch protocols (RFC 9110 section 7.8).
-        reject(new Denial('upstream_protocol', `${formatAuthority(request.origin.authority)} did not answer with valid HTTP`))
+        reject(
+          new Denial(
+            'upstream_protocol',
+            `${formatAuthority(request.origin.authority)} did not answer with valid HTTP`,
+          ),
+        )
       })
       message.once('close', () => {
         clearTimeout(timer)
@@ -107,8 +119,10 @@ export class Http1Pool {
 
   #open({ origin, method, path, headers }: UpstreamRequest): ClientRequest {
     const { proxy } = this.#options
-    const forwarded = proxy !== undefined && origin.scheme === 'http' && !this.#options.connectTo.has(formatAuthority(origin.authority))
-    const credentials = forwarded && proxy.authorization !== undefined ? ['Proxy-Authorization', proxy.authorization] : []
+    const forwarded =
+      proxy !== undefined && origin.scheme === 'http' && !this.#options.connectTo.has(formatAuthority(origin.authority))
+    const credentials =
+      forwarded && proxy.authorization !== undefined ? ['Proxy-Authorization', proxy.authorization] : []
     const options: AgentRequest = {
       agent: this.#agent,
       origin,
@@ -127,7 +141,13 @@ class OriginAgent extends Agent {
   readonly #dialOptions: DialOptions
 
   constructor(dialOptions: DialOptions) {
-    super({ keepAlive: true, maxSockets: 256, maxFreeSockets: 64, scheduling: 'lifo', timeout: IDLE_CONNECTION_MS } satisfies AgentOptions)
+    super({
+      keepAlive: true,
+      maxSockets: 256,
+      maxFreeSockets: 64,
+      scheduling: 'lifo',
+      timeout: IDLE_CONNECTION_MS,
+    } satisfies AgentOptions)
     this.#dialOptions = dialOptions
   }
 
@@ -136,7 +156,10 @@ class OriginAgent extends Agent {
     return origin === undefined ? '' : `${origin.scheme}://${formatAuthority(origin.authority)}`
   }
 
-  override createConnection(options: AgentRequest, callback?: (error: Error | null, socket: Duplex) => void): undefined {
+  override createConnection(
+    options: AgentRequest,
+    callback?: (error: Error | null, socket: Duplex) => void,
+  ): undefined {
     const { origin } = options
     if (origin === undefined || callback === undefined) throw new TypeError('a request without an origin')
     dial(origin, ['http/1.1'], this.#dialOptions).then(
@@ -165,7 +188,9 @@ function settle(response: IncomingMessage, origin: Origin, { resolve, reject }: 
   const coding = response.headers['transfer-encoding']
   if (coding === undefined || coding.trim().toLowerCase() === 'chunked') return resolve(describe(response))
   response.destroy()
-  reject(new Denial('upstream_protocol', `${formatAuthority(origin.authority)} answered with an unknown transfer coding`))
+  reject(
+    new Denial('upstream_protocol', `${formatAuthority(origin.authority)} answered with an unknown transfer coding`),
+  )
 }
 
 function describe(response: IncomingMessage): UpstreamResponse {

@@ -1,4 +1,11 @@
-import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from 'node:http2'
+import {
+  connect,
+  constants,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+} from 'node:http2'
 import { TLSSocket } from 'node:tls'
 import { LRUCache } from 'lru-cache'
 import { formatAuthority } from '../../policy/host.ts'
@@ -109,7 +116,9 @@ function openStream(session: ClientHttp2Session, headers: HeaderList, origin: Or
     return session.request(headers, { endStream: false })
   } catch (error) {
     if (isOpen(session)) throw error
-    throw new Denial('upstream_unreachable', `the connection to ${formatAuthority(origin.authority)} has ended`, { cause: error })
+    throw new Denial('upstream_unreachable', `the connection to ${formatAuthority(origin.authority)} has ended`, {
+      cause: error,
+    })
   }
 }
 
@@ -131,22 +140,28 @@ function responseOf(stream: ClientHttp2Stream, session: ClientHttp2Session, orig
       stream.close(constants.NGHTTP2_CANCEL)
       reject(new Denial(code, reason, { cause }))
     }
-    stream.once('response', (headers: IncomingHttpHeaders & IncomingHttpStatusHeader, _flags: number, raw: readonly string[]) => {
-      clearTimeout(timer)
-      resolve({
-        status: headers[':status'] ?? 0,
-        reason: '',
-        headers: withoutHeaders(raw, (field) => field.startsWith(':')),
-        body: stream,
-        trailers() {
-          // Node ends the body of a stream that was reset in the same way as one that is whole.
-          if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) throw new Denial('upstream_aborted', 'the upstream ended the response early')
-          return trailers
-        },
-        address: session.destroyed ? '' : (session.socket.remoteAddress ?? ''),
-      })
-    })
-    stream.on('error', (error: Error) => fail('upstream_unreachable', `the stream to ${name} broke before a response`, error))
+    stream.once(
+      'response',
+      (headers: IncomingHttpHeaders & IncomingHttpStatusHeader, _flags: number, raw: readonly string[]) => {
+        clearTimeout(timer)
+        resolve({
+          status: headers[':status'] ?? 0,
+          reason: '',
+          headers: withoutHeaders(raw, (field) => field.startsWith(':')),
+          body: stream,
+          trailers() {
+            // Node ends the body of a stream that was reset in the same way as one that is whole.
+            if (stream.rstCode !== constants.NGHTTP2_NO_ERROR)
+              throw new Denial('upstream_aborted', 'the upstream ended the response early')
+            return trailers
+          },
+          address: session.destroyed ? '' : (session.socket.remoteAddress ?? ''),
+        })
+      },
+    )
+    stream.on('error', (error: Error) =>
+      fail('upstream_unreachable', `the stream to ${name} broke before a response`, error),
+    )
     stream.once('close', () => fail('upstream_unreachable', `the stream to ${name} closed before a response`))
   })
 }

@@ -15,14 +15,22 @@ export interface MessageReceiver extends Writable {
 }
 
 export interface MessageSender {
-  send(data: Buffer, options: { readonly binary: boolean; readonly fin: true; readonly mask: boolean; readonly compress: false }, sent: () => void): void
+  send(
+    data: Buffer,
+    options: { readonly binary: boolean; readonly fin: true; readonly mask: boolean; readonly compress: false },
+    sent: () => void,
+  ): void
   ping(data: Buffer, mask: boolean, sent: () => void): void
   pong(data: Buffer, mask: boolean, sent: () => void): void
   close(code: number | undefined, reason: Buffer, mask: boolean, sent: () => void): void
 }
 
 interface WsParts {
-  readonly Receiver: new (options: { readonly isServer: boolean; readonly maxPayload: number; readonly maxFragments: number }) => MessageReceiver
+  readonly Receiver: new (options: {
+    readonly isServer: boolean
+    readonly maxPayload: number
+    readonly maxFragments: number
+  }) => MessageReceiver
   readonly Sender: new (socket: Duplex, extensions: object) => MessageSender
 }
 

@@ -7,7 +7,15 @@ import type { ExchangeRecord } from '../http/exchange-record.ts'
 import type { Destination } from '../http/route.ts'
 import type { HeadContext } from '../inspect/inspector.ts'
 import type { LiveExchange } from '../live.ts'
-import { CLOSE, createReceiver, createSender, NO_STATUS, pendingBytes, type MessageReceiver, type MessageSender } from './codec.ts'
+import {
+  CLOSE,
+  createReceiver,
+  createSender,
+  NO_STATUS,
+  pendingBytes,
+  type MessageReceiver,
+  type MessageSender,
+} from './codec.ts'
 
 /** A WebSocket whose handshake was judged. */
 export interface WebSocketExchange {
@@ -31,13 +39,31 @@ interface Leg {
  * Relays a WebSocket message by message: each is whole, judged by the policy of now and, on its way in, redacted.
  * Writes the record when the connection is over. Never rejects.
  */
-export async function relayMessages(core: EgressCore, exchange: WebSocketExchange, ends: { readonly client: Duplex; readonly upstream: Duplex }): Promise<void> {
+export async function relayMessages(
+  core: EgressCore,
+  exchange: WebSocketExchange,
+  ends: { readonly client: Duplex; readonly upstream: Duplex },
+): Promise<void> {
   const { client, upstream } = ends
   const toClient = createSender(client)
   const toUpstream = createSender(upstream)
   const maxBytes = core.ruling().maxBodyBytes
-  const outbound: Leg = { direction: 'outbound', source: client, receiver: createReceiver('client', maxBytes), target: upstream, sender: toUpstream, mask: true }
-  const inbound: Leg = { direction: 'inbound', source: upstream, receiver: createReceiver('server', maxBytes), target: client, sender: toClient, mask: false }
+  const outbound: Leg = {
+    direction: 'outbound',
+    source: client,
+    receiver: createReceiver('client', maxBytes),
+    target: upstream,
+    sender: toUpstream,
+    mask: true,
+  }
+  const inbound: Leg = {
+    direction: 'inbound',
+    source: upstream,
+    receiver: createReceiver('server', maxBytes),
+    target: client,
+    sender: toClient,
+    mask: false,
+  }
   const { authority, path } = exchange.destination
   let denial: Denial | undefined
   const over = new Promise<void>((resolve) => {
@@ -50,7 +76,9 @@ export async function relayMessages(core: EgressCore, exchange: WebSocketExchang
     record(core, exchange.record, reason)
     const code = closeCode(reason)
     toClient.close(code, Buffer.from(closeText(reason, exchange.record.id)), false, () => client.end())
-    toUpstream.close(reason.code === 'upstream_aborted' ? code : CLOSE.goingAway, Buffer.alloc(0), true, () => upstream.end())
+    toUpstream.close(reason.code === 'upstream_aborted' ? code : CLOSE.goingAway, Buffer.alloc(0), true, () =>
+      upstream.end(),
+    )
     setTimeout(() => destroyBoth(ends), CLOSE_PATIENCE_MS).unref()
   }
   const live: LiveExchange = { query: { ...authority, method: 'GET', path }, end }
@@ -105,7 +133,9 @@ function pump(core: EgressCore, exchange: WebSocketExchange, leg: Leg, { end, is
     }
   }
   leg.receiver
-    .on('message', (data: Buffer, isBinary: boolean) => enqueue(() => relayMessage(core, exchange, leg, { data, isBinary })))
+    .on('message', (data: Buffer, isBinary: boolean) =>
+      enqueue(() => relayMessage(core, exchange, leg, { data, isBinary })),
+    )
     .on('ping', (data: Buffer) => enqueue(() => relayControl(core, exchange, leg, { kind: 'ping', data })))
     .on('pong', (data: Buffer) => enqueue(() => relayControl(core, exchange, leg, { kind: 'pong', data })))
     .on('conclude', (code: number, reason: Buffer) => enqueue(() => relayClose(core, exchange, leg, { code, reason })))
@@ -124,14 +154,24 @@ function pump(core: EgressCore, exchange: WebSocketExchange, leg: Leg, { end, is
 }
 
 /** What a control frame carries is as good a place for data as a message. */
-async function relayControl(core: EgressCore, exchange: WebSocketExchange, leg: Leg, frame: { readonly kind: 'ping' | 'pong'; readonly data: Buffer }): Promise<void> {
+async function relayControl(
+  core: EgressCore,
+  exchange: WebSocketExchange,
+  leg: Leg,
+  frame: { readonly kind: 'ping' | 'pong'; readonly data: Buffer },
+): Promise<void> {
   const data = await passControl(core, exchange, leg, frame.data, CONTROL_BYTES)
   if (leg.target.destroyed) return
   leg.sender[frame.kind](data, leg.mask, () => {})
   await drained(leg.target)
 }
 
-async function relayClose(core: EgressCore, exchange: WebSocketExchange, leg: Leg, frame: { readonly code: number; readonly reason: Buffer }): Promise<void> {
+async function relayClose(
+  core: EgressCore,
+  exchange: WebSocketExchange,
+  leg: Leg,
+  frame: { readonly code: number; readonly reason: Buffer },
+): Promise<void> {
   const reason = await passControl(core, exchange, leg, frame.reason, CONTROL_BYTES - CLOSE_CODE_BYTES)
   leg.sender.close(frame.code === NO_STATUS ? undefined : frame.code, reason, leg.mask, () => leg.target.end())
 }
@@ -141,7 +181,13 @@ const CONTROL_BYTES = 125
 const CLOSE_CODE_BYTES = 2
 
 /** Judged or redacted like a message. A placeholder may be longer than the value: what has no room is left out. */
-async function passControl(core: EgressCore, exchange: WebSocketExchange, leg: Leg, data: Buffer, room: number): Promise<Buffer> {
+async function passControl(
+  core: EgressCore,
+  exchange: WebSocketExchange,
+  leg: Leg,
+  data: Buffer,
+  room: number,
+): Promise<Buffer> {
   if (data.length === 0) return data
   await judgeMessage(core, exchange, leg, data)
   const passed = leg.direction === 'inbound' ? redacted(core, exchange.record, data) : data
@@ -155,7 +201,12 @@ async function drained(target: Duplex): Promise<void> {
   if (target.writableNeedDrain) await Promise.race([once(target, 'drain'), once(target, 'close')])
 }
 
-async function relayMessage(core: EgressCore, exchange: WebSocketExchange, leg: Leg, message: { readonly data: Buffer; readonly isBinary: boolean }): Promise<void> {
+async function relayMessage(
+  core: EgressCore,
+  exchange: WebSocketExchange,
+  leg: Leg,
+  message: { readonly data: Buffer; readonly isBinary: boolean },
+): Promise<void> {
   core.budget.hold(message.data.length)
   try {
     await judgeMessage(core, exchange, leg, message.data)
@@ -171,12 +222,23 @@ async function relayMessage(core: EgressCore, exchange: WebSocketExchange, leg: 
 }
 
 /** By the ruling of now: a grant that ended or a rule that changed stops the next message. */
-async function judgeMessage(core: EgressCore, exchange: WebSocketExchange, { direction }: Leg, body: Buffer): Promise<void> {
+async function judgeMessage(
+  core: EgressCore,
+  exchange: WebSocketExchange,
+  { direction }: Leg,
+  body: Buffer,
+): Promise<void> {
   const { destination, context } = exchange
   const { chain, secrets } = core.ruling()
   if (!core.audit.usable()) throw new Denial('audit_unavailable', 'the audit log cannot be written')
   if (direction === 'outbound') refuseMisuse(secrets, { ...destination, target: '', headers: [], body })
-  const { findings, denial } = await chain.inspectMessage({ ...context, direction, method: 'WEBSOCKET', priorResults: exchange.record.findings, body })
+  const { findings, denial } = await chain.inspectMessage({
+    ...context,
+    direction,
+    method: 'WEBSOCKET',
+    priorResults: exchange.record.findings,
+    body,
+  })
   exchange.record.findings = findings
   if (denial !== undefined) throw new Denial(denial.code, `websocket: ${denial.message}`)
 }
@@ -191,7 +253,8 @@ function redacted(core: EgressCore, exchangeRecord: ExchangeRecord, data: Buffer
 }
 
 function malformed({ direction }: Leg, error: NodeJS.ErrnoException): Denial {
-  if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') return new Denial('body_too_large', 'websocket: message too large')
+  if (error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH')
+    return new Denial('body_too_large', 'websocket: message too large')
   return direction === 'outbound'
     ? new Denial('bad_request', 'websocket: malformed frame')
     : new Denial('upstream_protocol', 'websocket: malformed frame from upstream')
@@ -204,7 +267,9 @@ function failed(core: EgressCore, error: unknown): Denial {
 
 function closeCode(denial: Denial): number {
   if (denial.code === 'body_too_large') return CLOSE.tooBig
-  return denial.code === 'bad_request' || denial.code === 'upstream_protocol' ? CLOSE.protocolError : CLOSE.policyViolation
+  return denial.code === 'bad_request' || denial.code === 'upstream_protocol'
+    ? CLOSE.protocolError
+    : CLOSE.policyViolation
 }
 
 /** At most 123 bytes (RFC 6455 section 5.5). */

@@ -18,7 +18,11 @@ import type { UpstreamRequest } from '../upstream/upstream.ts'
 type Open = (headers: HeaderList) => Duplex
 
 /** A WebSocket over HTTP/1.1 (RFC 6455 section 4). `response` is still attached to the socket, for refusals. */
-export async function relayHttp1WebSocket(core: EgressCore, request: InboundRequest, response: ServerResponse): Promise<void> {
+export async function relayHttp1WebSocket(
+  core: EgressCore,
+  request: InboundRequest,
+  response: ServerResponse,
+): Promise<void> {
   const key = headerValue(request.headers, 'sec-websocket-key') ?? ''
   const open: Open = (headers) => {
     const socket = response.socket as Socket
@@ -32,7 +36,11 @@ export async function relayHttp1WebSocket(core: EgressCore, request: InboundRequ
 }
 
 /** A WebSocket over one HTTP/2 stream (RFC 8441); upstream it is RFC 6455. */
-export async function relayHttp2WebSocket(core: EgressCore, request: InboundRequest, stream: ServerHttp2Stream): Promise<void> {
+export async function relayHttp2WebSocket(
+  core: EgressCore,
+  request: InboundRequest,
+  stream: ServerHttp2Stream,
+): Promise<void> {
   const open: Open = (headers) => {
     const fields = headers.map((text, index) => (index % 2 === 0 ? text.toLowerCase() : text))
     stream.respond([':status', '200', ...fields])
@@ -41,7 +49,11 @@ export async function relayHttp2WebSocket(core: EgressCore, request: InboundRequ
   await relayWebSocket(core, { ...request, method: 'GET' }, { reply: new Http2Reply(stream), open })
 }
 
-async function relayWebSocket(core: EgressCore, request: InboundRequest, client: { readonly reply: Reply; readonly open: Open }): Promise<void> {
+async function relayWebSocket(
+  core: EgressCore,
+  request: InboundRequest,
+  client: { readonly reply: Reply; readonly open: Open },
+): Promise<void> {
   const record = recordFor(core, request)
   record.protocol = 'websocket'
   try {
@@ -51,14 +63,28 @@ async function relayWebSocket(core: EgressCore, request: InboundRequest, client:
     const { destination, context: head } = await judgeHead(core, request, record)
     const context = { ...head, protocol: 'websocket' as const }
     const ruling = core.ruling()
-    const outbound = { ...destination, target: destination.path, headers: handshakeHeaders(context.headers), body: Buffer.alloc(0) }
+    const outbound = {
+      ...destination,
+      target: destination.path,
+      headers: handshakeHeaders(context.headers),
+      body: Buffer.alloc(0),
+    }
     refuseMisuse(ruling.secrets, outbound)
-    accept(record, await ruling.chain.inspectRequest({ ...context, priorResults: record.findings, body: outbound.body }))
+    accept(
+      record,
+      await ruling.chain.inspectRequest({ ...context, priorResults: record.findings, body: outbound.body }),
+    )
     const injected = injectInto(ruling.secrets, outbound)
     record.injected = injected.injected
     const key = randomBytes(16).toString('base64')
     const origin = { scheme: destination.scheme, authority: destination.authority }
-    const bare: UpstreamRequest = { origin, method: 'GET', path: injected.target, headers: injected.headers, body: outbound.body }
+    const bare: UpstreamRequest = {
+      origin,
+      method: 'GET',
+      path: injected.target,
+      headers: injected.headers,
+      body: outbound.body,
+    }
     const headers = [...http1Headers(bare, request.protocol), ...upgradeFields(key)]
     const { response, socket } = await whileThere(client.reply, ruling.upstream.http1.upgrade({ ...bare, headers }))
     if (socket === undefined) return await respond(core, ruling, response, { request, reply: client.reply, record })
@@ -70,7 +96,11 @@ async function relayWebSocket(core: EgressCore, request: InboundRequest, client:
     record.status = 101
     const answer = ruling.secrets.redactHeaders(handshakeHeaders(endToEnd(response.headers)))
     record.redacted = new Set(answer.redacted)
-    await relayMessages(core, { record, destination, context }, { client: client.open(answer.headers), upstream: socket })
+    await relayMessages(
+      core,
+      { record, destination, context },
+      { client: client.open(answer.headers), upstream: socket },
+    )
   } catch (error) {
     deny(core, record, client.reply, denialFor(core, error, request))
   }
@@ -98,8 +128,10 @@ function checkHandshake(request: InboundRequest): void {
   const version = headerValues(request.headers, 'sec-websocket-version')
   const key = headerValue(request.headers, 'sec-websocket-key') ?? ''
   const keyed = request.protocol === 'h2' || Buffer.from(key, 'base64').length === 16
-  if (request.method !== 'GET' && request.protocol === 'http/1.1') throw new Denial('bad_request', 'a WebSocket handshake must be a GET')
-  if (version.length !== 1 || version[0] !== '13' || !keyed) throw new Denial('bad_request', 'malformed WebSocket handshake')
+  if (request.method !== 'GET' && request.protocol === 'http/1.1')
+    throw new Denial('bad_request', 'a WebSocket handshake must be a GET')
+  if (version.length !== 1 || version[0] !== '13' || !keyed)
+    throw new Denial('bad_request', 'malformed WebSocket handshake')
 }
 
 /** Each side has a handshake of its own, and no extensions: messages are read, so they travel uncompressed. */

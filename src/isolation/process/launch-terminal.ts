@@ -15,6 +15,8 @@ export function isTerminal(stdin: StdioEntry): boolean {
 /** Whether our process group has the terminal: in the background, or without a terminal of our own, nothing can get it. */
 function isForeground(): boolean {
   // proc(5): what follows the name is state, ppid, pgrp, session, tty_nr, tpgid.
-  const [, , group, , terminal, foreground] = readFileSync('/proc/self/stat', 'latin1').replace(/^.*\) /s, '').split(' ')
+  const [, , group, , terminal, foreground] = readFileSync('/proc/self/stat', 'latin1')
+    .replace(/^.*\) /s, '')
+    .split(' ')
   return terminal !== '0' && group === foreground
 }

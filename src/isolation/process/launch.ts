@@ -49,7 +49,8 @@ export async function launchWorkload(plan: WorkloadPlan, moat: Moat, options: La
     })
   }
   const terminal = hasTerminal(options.stdio[0])
-  if (!terminal && isTerminal(options.stdio[0])) return launchWorkload(plan, moat, { ...options, stdio: withoutInput(options.stdio) })
+  if (!terminal && isTerminal(options.stdio[0]))
+    return launchWorkload(plan, moat, { ...options, stdio: withoutInput(options.stdio) })
   const expected = expectMounts(plan.mounts)
   const bubblewrap = bubblewrapArguments(plan, {
     newSession: !terminal,

@@ -45,8 +45,18 @@ describe('run', { skip: withoutCages }, () => {
 
 describe('run starts nothing', () => {
   const cases = [
-    { what: 'for a secret whose host is not known', args: ['-s', 'MY_TOKEN=abcdefgh12345678'], code: 2, says: /which host is it for/ },
-    { what: 'for a secret without a value', args: ['-s', 'ANTHROPIC_API_KEY'], code: 1, says: /missing secrets for cage 'project'/ },
+    {
+      what: 'for a secret whose host is not known',
+      args: ['-s', 'MY_TOKEN=abcdefgh12345678'],
+      code: 2,
+      says: /which host is it for/,
+    },
+    {
+      what: 'for a secret without a value',
+      args: ['-s', 'ANTHROPIC_API_KEY'],
+      code: 1,
+      says: /missing secrets for cage 'project'/,
+    },
     { what: 'for a project that is the home', args: ['--project', '..'], code: 2, says: /home/ },
   ]
   for (const { what, args, code, says } of cases) {

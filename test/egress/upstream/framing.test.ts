@@ -12,11 +12,16 @@ import { startBed } from '../bed.ts'
 
 /** Answers whatever comes with these bytes. */
 function answering(bytes: string | Buffer) {
-  return { kind: 'tcp', onConnection: (socket: Socket) => void socket.on('error', () => {}).once('data', () => socket.write(bytes)) } as const
+  return {
+    kind: 'tcp',
+    onConnection: (socket: Socket) => void socket.on('error', () => {}).once('data', () => socket.write(bytes)),
+  } as const
 }
 
 test('a switch of protocols that nobody asked for', async (t) => {
-  const bed = await startBed(t, { hosts: { 'odd.test': answering('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n') } })
+  const bed = await startBed(t, {
+    hosts: { 'odd.test': answering('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n') },
+  })
   const socket = await connectTunnel(bed.proxy, 'odd.test:80')
   const response = await rawRequest(socket, 'POST / HTTP/1.1\r\nHost: odd.test\r\nContent-Length: 4\r\n\r\nbody')
   bed.denied(response, { status: 502, code: 'upstream_protocol', host: 'odd.test', blocked: false })
@@ -27,7 +32,11 @@ test('a switch of protocols that nobody asked for', async (t) => {
 test('a body with another transfer coding, which would pass with the secret in it', async (t) => {
   const packed = gzipSync('the key is live-value-0123456789')
   const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n'
-  const chunked = Buffer.concat([Buffer.from(`${head}${packed.length.toString(16)}\r\n`), packed, Buffer.from('\r\n0\r\n\r\n')])
+  const chunked = Buffer.concat([
+    Buffer.from(`${head}${packed.length.toString(16)}\r\n`),
+    packed,
+    Buffer.from('\r\n0\r\n\r\n'),
+  ])
   const bed = await startBed(t, { hosts: { 'odd.test': answering(chunked) } })
   const socket = await connectTunnel(bed.proxy, 'odd.test:80')
   const response = await rawRequest(socket, 'GET / HTTP/1.1\r\nHost: odd.test\r\n\r\n')
@@ -45,7 +54,10 @@ test('a stream that is reset while its first connection is being made does not e
     config: { domains: { list: ['slow.test', 'fine.test'] } },
     change: (config) => ({
       ...config,
-      upstream: { ...config.upstream, connect_to: { ...config.upstream.connect_to, 'slow.test:443': `127.0.0.1:${port}` } },
+      upstream: {
+        ...config.upstream,
+        connect_to: { ...config.upstream.connect_to, 'slow.test:443': `127.0.0.1:${port}` },
+      },
     }),
   })
   for (const host of ['slow.test', 'fine.test']) {

@@ -3,7 +3,16 @@
  * what lies there while this one is made: a cage that got something else is ended before its command runs.
  */
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readdirSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -39,11 +48,9 @@ test('a folder that has become a symbolic link since the plan is refused', { ski
   swap()
   await assert.rejects(launchWorkload(plan, await withMoat(t), { stdio: ['ignore', 'pipe', 'pipe'] }), refused)
   await assert.rejects(
-    launchWorkload(
-      { ...plan, mounts: [...PLAIN_MOUNTS, bind(join(work, 'sub'), '/tmp/work')] },
-      await withMoat(t),
-      { stdio: ['ignore', 'pipe', 'pipe'] },
-    ),
+    launchWorkload({ ...plan, mounts: [...PLAIN_MOUNTS, bind(join(work, 'sub'), '/tmp/work')] }, await withMoat(t), {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
     CageError,
   )
   assert.deepEqual(readdirSync(home), [])
@@ -85,13 +92,21 @@ test('what is mounted is compared by what it is, where it is and how', { skip },
     { kind: 'mask', target: '/etc/group', over: 'file' },
     { kind: 'mask', target: '/tmp/real/home', over: 'directory' },
   ] as const satisfies readonly Mount[]) {
-    assert.throws(check([...mounts.filter(({ target }) => target !== wrong.target), wrong]), refused, JSON.stringify(wrong))
+    assert.throws(
+      check([...mounts.filter(({ target }) => target !== wrong.target), wrong]),
+      refused,
+      JSON.stringify(wrong),
+    )
   }
 })
 
 test('/dev takes no files, and what is below it works', { skip }, async (t) => {
-  const mounts: readonly Mount[] = [...PLAIN_MOUNTS, { kind: 'tmpfs', target: '/dev/shm', mode: 0o1777, sizeBytes: 1 << 20 }]
-  const script = ': >/dev/file || echo no file; mkdir /dev/folder || echo no folder; echo x >/dev/null; echo x >/dev/shm/x; ls /dev/pts /dev/shm'
+  const mounts: readonly Mount[] = [
+    ...PLAIN_MOUNTS,
+    { kind: 'tmpfs', target: '/dev/shm', mode: 0o1777, sizeBytes: 1 << 20 },
+  ]
+  const script =
+    ': >/dev/file || echo no file; mkdir /dev/folder || echo no folder; echo x >/dev/null; echo x >/dev/shm/x; ls /dev/pts /dev/shm'
   const { stdout } = await runInCage(plainPlan(['bash', '-c', script], { mounts }), await withMoat(t))
   assert.deepEqual(stdout.split('\n').filter(Boolean), ['no file', 'no folder', '/dev/pts:', 'ptmx', '/dev/shm:', 'x'])
 })

@@ -118,23 +118,37 @@ test('a signal to the process group stays in the cage', { skip }, async (t) => {
   }
 })
 
-test('Ctrl-Z stops the cage as a job of the shell that it was started in, and fg goes on with it', { skip }, async (t) => {
-  const script = 'trap "echo going on" CONT; echo ready; read x; read x; echo "read $x"; exit 7'
-  const supervisor = ['exec', process.execPath, '--input-type=module', '-e', '"$SUPERVISOR"', '--', 'bash', '-c', '"$SCRIPT"']
-  const out = await atTerminal(
-    t,
-    ['bash', '--norc', '--noprofile', '-i'],
-    [
-      ['OUTER> ', `(${supervisor.join(' ')})\n`],
-      ['ready', '\x1a'],
-      ['Stopped', 'fg\n'],
-      ['going on', 'more\nmore\n'],
-      ['ended with 7', 'exit\n'],
-    ],
-    { direct: true, environment: { SUPERVISOR, SCRIPT: script, PS1: 'OUTER> ' } },
-  )
-  assert.match(out, /read more/)
-})
+test(
+  'Ctrl-Z stops the cage as a job of the shell that it was started in, and fg goes on with it',
+  { skip },
+  async (t) => {
+    const script = 'trap "echo going on" CONT; echo ready; read x; read x; echo "read $x"; exit 7'
+    const supervisor = [
+      'exec',
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      '"$SUPERVISOR"',
+      '--',
+      'bash',
+      '-c',
+      '"$SCRIPT"',
+    ]
+    const out = await atTerminal(
+      t,
+      ['bash', '--norc', '--noprofile', '-i'],
+      [
+        ['OUTER> ', `(${supervisor.join(' ')})\n`],
+        ['ready', '\x1a'],
+        ['Stopped', 'fg\n'],
+        ['going on', 'more\nmore\n'],
+        ['ended with 7', 'exit\n'],
+      ],
+      { direct: true, environment: { SUPERVISOR, SCRIPT: script, PS1: 'OUTER> ' } },
+    )
+    assert.match(out, /read more/)
+  },
+)
 
 test('in the background the workload has no terminal to read from', { skip }, async (t) => {
   const supervisor = [process.execPath, '--input-type=module', '-e', '"$SUPERVISOR"', '--', 'sh', '-c', '"$SCRIPT"']
