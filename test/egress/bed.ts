@@ -31,6 +31,8 @@ export interface BedOptions {
   readonly secrets?: Readonly<Record<string, string>>
   /** Ports that transparent listeners stand for. */
   readonly transparent?: readonly number[]
+  /** Whether it answers DNS. */
+  readonly dns?: true
   /** Past the schema: what a configuration file cannot say, such as a resolver on another port. */
   readonly change?: (config: Config) => Config
 }
@@ -44,7 +46,10 @@ export interface ExpectedDenial {
   readonly blocked?: boolean
 }
 
-interface BedParts extends Pick<Bed, 'internet' | 'egress' | 'proxy' | 'transparent' | 'ca' | 'audit' | 'messages'> {
+interface BedParts extends Pick<
+  Bed,
+  'internet' | 'egress' | 'proxy' | 'transparent' | 'dns' | 'ca' | 'audit' | 'messages'
+> {
   readonly servers: ReadonlyMap<string, InternetServer>
   readonly options: BedOptions
 }
@@ -55,6 +60,8 @@ export class Bed {
   readonly egress: Egress
   readonly proxy: string
   readonly transparent: readonly string[]
+  /** `127.0.0.1:PORT`; '' without DNS. */
+  readonly dns: string
   /** The cage's certificate, PEM. */
   readonly ca: string
   readonly audit: RecordedAudit
@@ -68,6 +75,7 @@ export class Bed {
     this.egress = parts.egress
     this.proxy = parts.proxy
     this.transparent = parts.transparent
+    this.dns = parts.dns
     this.ca = parts.ca
     this.audit = parts.audit
     this.messages = parts.messages
@@ -150,6 +158,7 @@ export async function startBed(t: Pick<TestContext, 'after'>, options: BedOption
     authority,
     proxy: [LOOPBACK],
     transparent: (options.transparent ?? []).map((meant) => ({ source: LOOPBACK, meant })),
+    ...(options.dns === undefined ? {} : { dns: { addresses: [{ address: '127.0.0.1', port: 0 }] } }),
     address: { ipv4: '127.0.0.1' },
     log: (message) => messages.push(message),
   })
@@ -159,12 +168,13 @@ export async function startBed(t: Pick<TestContext, 'after'>, options: BedOption
     await audit.close()
     await rm(folder, { recursive: true, force: true })
   })
-  const { proxy, transparent } = addresses
+  const { proxy, transparent, dns } = addresses
   return new Bed({
     internet,
     egress,
     proxy: proxy[0] ?? '',
     transparent,
+    dns: dns[0] ?? '',
     ca: authority.certificatePem,
     audit,
     messages,
