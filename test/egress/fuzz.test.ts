@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
-import { after, before, test, type TestContext } from 'node:test'
+import { after, before, test } from 'node:test'
 import { verifyLog } from '../../src/audit/verify.ts'
 import { startEgress, type EgressProcess } from '../support/egress-process.ts'
 import { fuzz, mutate, type Random } from '../support/fuzz.ts'
@@ -31,14 +31,10 @@ before(async () => {
     upstream: internet.upstream,
   }
   const args = ['--transparent', '127.0.0.1:0=443']
-  egress = await startEgress(
-    { after: (end: () => unknown) => void ended.push(end) } as Pick<TestContext, 'after'>,
-    config,
-    {
-      args,
-      env: { KEY: 'the-real-value' },
-    },
-  )
+  egress = await startEgress({ after: (end: () => unknown) => void ended.push(end) }, config, {
+    args,
+    env: { KEY: 'the-real-value' },
+  })
 })
 
 after(async () => {
