@@ -60,8 +60,8 @@ describe('the policy of now', () => {
   })
 
   test('an entry that ends closes the connection by itself', async (t) => {
-    const expires = new Date(Date.now() + 400).toISOString()
-    const { bed, client } = await open(t, { hosts, config: { domains: { list: [{ host: 'ws.test', expires }] } } })
+    const { bed, client } = await open(t, { hosts })
+    await bed.reload({ domains: { list: [{ host: 'ws.test', expires: new Date(Date.now() + 100).toISOString() }] } })
     assert.equal((await client.ear.next()).code, 1008)
     const record = await bed.record(() => true)
     assert.deepEqual([record.code, record.decision], ['domain_expired', 'blocked'])
