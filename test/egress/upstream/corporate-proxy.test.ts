@@ -84,6 +84,23 @@ describe('a proxy that works', () => {
     client.socket.terminate()
   })
 
+  test('over TLS itself: its certificate is checked before it gets the credentials', async (t) => {
+    const { bed } = await bedBehindProxy(t, hosts)
+    for (const [name, status] of [
+      ['127.0.0.1', 200],
+      ['127.0.0.2', 502],
+    ] as const) {
+      const proxy = await startProxy(t, bed.internet.connectTo, bed.internet.authority.issue(name))
+      await bed.reload({ upstream: { connect_to: {}, proxy: `https://user:pass@${proxy.address}` } })
+      assert.equal((await get('https://api.test/', bed)).status, status)
+      assert.equal((await get('http://plain.test/', bed)).status, status)
+      assert.deepEqual(
+        proxy.requests.map(({ line }) => line),
+        status === 200 ? ['CONNECT api.test:443', 'GET http://plain.test:80/'] : [],
+      )
+    }
+  })
+
   test('a wrong certificate is refused through it as well', async (t) => {
     const { bed } = await bedBehindProxy(t, { 'api.test': { certificate: 'wrong-name' } })
     bed.denied(await get('https://api.test/', bed), {

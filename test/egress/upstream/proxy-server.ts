@@ -1,7 +1,9 @@
 import { once } from 'node:events'
-import http, { type IncomingMessage } from 'node:http'
+import http, { type IncomingMessage, type RequestListener } from 'node:http'
+import https from 'node:https'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
+import type { Identity } from '../../support/test-authority.ts'
 
 export interface ProxyServer {
   readonly address: string
@@ -11,14 +13,18 @@ export interface ProxyServer {
 
 /**
  * A forward proxy as companies run them: CONNECT and absolute-form, with what it is asked for led to `targets`.
- * Ended with the test.
+ * With an `identity` it is spoken to over TLS. Ended with the test.
  */
-export async function startProxy(t: TestContext, targets: Readonly<Record<string, string>>): Promise<ProxyServer> {
+export async function startProxy(
+  t: TestContext,
+  targets: Readonly<Record<string, string>>,
+  identity?: Identity,
+): Promise<ProxyServer> {
   const requests: { line: string; fields: readonly string[] }[] = []
   const sockets = new Set<Socket>()
   const note = ({ method, url, rawHeaders }: IncomingMessage) =>
     requests.push({ line: `${method} ${url}`, fields: rawHeaders })
-  const server = http.createServer((request, response) => {
+  const forward: RequestListener = (request, response) => {
     note(request)
     const { host, pathname, search } = new URL(request.url ?? '')
     const [address, port] = (targets[`${host}:80`] ?? '').split(':')
@@ -35,7 +41,8 @@ export async function startProxy(t: TestContext, targets: Readonly<Record<string
       answer.pipe(response)
     })
     request.pipe(onward)
-  })
+  }
+  const server = identity === undefined ? http.createServer(forward) : https.createServer({ ...identity }, forward)
   server.on('connect', (request: IncomingMessage, socket: Socket) => {
     note(request)
     const target = targets[request.url ?? '']
@@ -46,7 +53,7 @@ export async function startProxy(t: TestContext, targets: Readonly<Record<string
     socket.write('HTTP/1.1 200 Connection established\r\nX-Proxy: yes\r\n\r\n')
     socket.pipe(onward).pipe(socket)
   })
-  server.on('connection', (socket) => sockets.add(socket))
+  server.on('connection', (socket: Socket) => sockets.add(socket))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => {
