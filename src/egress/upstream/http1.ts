@@ -65,7 +65,7 @@ export class Http1Pool {
       })
       message.once('close', () => {
         clearTimeout(timer)
-        if (message === current) reject(brokenOff(request.origin))
+        if (!settled && message === current) reject(brokenOff(request.origin))
       })
       message.on('error', (error) => {
         clearTimeout(timer)
