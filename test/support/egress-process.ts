@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { watch } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -9,6 +8,7 @@ import type { TestContext } from 'node:test'
 import { stringify } from 'yaml'
 import type { AuditRecord } from '../../src/audit/record.ts'
 import { makeFolder } from './temporary.ts'
+import { until } from './until.ts'
 
 export interface EgressOptions {
   /** Beside `-c`, `--state` and `--proxy 127.0.0.1:0`. */
@@ -171,20 +171,4 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   const exited = once(child, 'exit')
   child.kill(signal)
   await exited
-}
-
-/** What `look` finds, tried again whenever the file changes. */
-async function until<T>(path: string, look: () => Promise<T | undefined>): Promise<T> {
-  const watcher = watch(path)
-  try {
-    for (;;) {
-      const changed = once(watcher, 'change')
-      const found = await look()
-      changed.catch(() => {})
-      if (found !== undefined) return found
-      await changed
-    }
-  } finally {
-    watcher.close()
-  }
 }

@@ -71,8 +71,9 @@ describe('WebSocket', { skip: withoutCages }, () => {
       assert.ok(!stdout.includes(SECRET))
       assert.equal(upgrades.length, 1)
       assert.ok(upgrades[0]?.includes(SECRET))
-      const record = (await world.recordsOf(host)).find(({ protocol }) => protocol === 'websocket')
-      assert.deepEqual([record?.decision, record?.status, record?.secrets_injected], ['allowed', 101, [SECRET_NAME]])
+      // On record once both sides have closed, which the client does not wait for.
+      const record = await world.host.record(({ host: to, protocol }) => to === host && protocol === 'websocket')
+      assert.deepEqual([record.decision, record.status, record.secrets_injected], ['allowed', 101, [SECRET_NAME]])
     })
   }
 })

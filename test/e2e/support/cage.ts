@@ -6,6 +6,7 @@ import type { AuditRecord } from '../../../src/audit/record.ts'
 import { run, type CommandResult } from '../../support/command.ts'
 import { findTool, missingOnThisMachine, missingTools } from '../../support/requires.ts'
 import { makeFolder } from '../../support/temporary.ts'
+import { until } from '../../support/until.ts'
 import { CageSession } from './session.ts'
 
 /** Why no cage can be started here, or false. */
@@ -99,6 +100,11 @@ export class CageHost {
       .split('\n')
       .slice(0, -1)
       .map((line) => JSON.parse(line) as AuditRecord)
+  }
+
+  /** The first record that fits, as soon as it is written; for what is recorded after the workload saw its end. */
+  record(fits: (record: AuditRecord) => boolean): Promise<AuditRecord> {
+    return until(this.auditPath, async () => (await this.audit()).find(fits))
   }
 
   /** `agentcage run -c CONFIG -- COMMAND…` in the project, to its end. */
