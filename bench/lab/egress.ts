@@ -1,6 +1,6 @@
 import { execFile, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdir, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
@@ -17,16 +17,14 @@ export interface RunningEgress {
 /** The program as it stands in the checkout. */
 export const SOURCE_PROGRAM = join(import.meta.dirname, '../../bin/agentcage.ts')
 
-/** Compiles what is published into the lab and returns the path of the program. */
+/** Builds what is published into the lab and returns the path of the program. */
 export async function buildProgram(lab: Lab): Promise<string> {
   const root = join(import.meta.dirname, '../..')
   const folder = join(lab.folder, 'program')
   await mkdir(folder)
   await cp(join(root, 'package.json'), join(folder, 'package.json'))
-  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
-  const tsc = join(root, 'node_modules/.bin/tsc')
-  await promisify(execFile)(tsc, ['-p', join(root, 'tsconfig.build.json'), '--outDir', join(folder, 'dist')])
-  return join(folder, 'dist/bin/agentcage.js')
+  await promisify(execFile)(process.execPath, [join(root, 'scripts/build.ts'), join(folder, 'dist')])
+  return join(folder, 'dist/agentcage.js')
 }
 
 /** `agentcage egress` with everything on that it has: policy, a secret to inject and redact, the audit log. */

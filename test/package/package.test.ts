@@ -1,6 +1,6 @@
 /**
  * What is published runs by itself: the tarball that `npm pack` makes, installed in an empty folder, starts under plain
- * Node without TypeScript, brings only what running needs, and an older Node is told which one is needed.
+ * Node without TypeScript, brings no other package, and an older Node is told which one is needed.
  */
 import assert from 'node:assert/strict'
 import { cp, mkdir, readdir, readFile, rm, symlink } from 'node:fs/promises'
@@ -14,8 +14,8 @@ import { makeFolder } from '../support/temporary.ts'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
 /** What packing reads. Other tests run in the checkout meanwhile, so that packing happens in a copy. */
-const SOURCES = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'README.md', 'LICENSE', 'CHANGELOG.md']
-const SOURCE_FOLDERS = ['bin', 'src', 'examples']
+const SOURCES = ['package.json', 'tsconfig.json', 'README.md', 'LICENSE', 'CHANGELOG.md']
+const SOURCE_FOLDERS = ['bin', 'src', 'scripts', 'examples']
 
 /** From the cache where it can be; where no registry answers that is known within seconds. */
 const INSTALL_OPTIONS = [
@@ -43,11 +43,12 @@ describe('the published package', { skip: missingTools('npm') }, () => {
 
   after(() => rm(folder, { recursive: true, force: true }))
 
-  test('holds the compiled program, examples and what to read, nothing else', () => {
-    assert.ok(files.includes('dist/bin/agentcage.js'))
+  test('holds the built program, the licences of its libraries, examples and what to read, nothing else', () => {
+    assert.ok(files.includes('dist/agentcage.js'))
     for (const name of ['README.md', 'LICENSE', 'CHANGELOG.md']) assert.ok(files.includes(name), name)
     const unexpected = files.filter(
-      (name) => !/^(dist\/(bin|src)\/.*\.js|examples\/.*|[^/]+\.md|LICENSE|package\.json)$/.test(name),
+      (name) =>
+        !/^(dist\/[^/]+\.js|dist\/THIRD-PARTY-LICENSES\.txt|examples\/.*|[^/]+\.md|LICENSE|package\.json)$/.test(name),
     )
     assert.deepEqual(unexpected, [])
   })
@@ -59,11 +60,14 @@ describe('the published package', { skip: missingTools('npm') }, () => {
     }
   })
 
-  test('installs without development tools and prints its version', async (t) => {
+  test('installs nothing but itself and prints its version', async (t) => {
     if (!requireThat(t, !isUnreachable(installed), 'a package registry')) return
     assert.equal(installed.code, 0, installed.stderr)
     const modules = await readdir(join(project, 'node_modules'))
-    for (const tool of ['typescript', 'node', 'oxlint', '@types']) assert.ok(!modules.includes(tool), tool)
+    assert.deepEqual(
+      modules.filter((name) => !name.startsWith('.')),
+      ['agentcage'],
+    )
 
     const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
     const result = await agentcage(project, '--version')
@@ -81,7 +85,7 @@ describe('the published package', { skip: missingTools('npm') }, () => {
     const older = await olderNode()
     if (older === undefined) return t.skip('no Node before 24 on this machine')
     const { code, stdout, stderr } = await run(older.path, [
-      join(folder, 'source/dist/bin/agentcage.js'),
+      join(folder, 'source/dist/agentcage.js'),
       'run',
       '--',
       'true',

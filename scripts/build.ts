@@ -1,0 +1,86 @@
+/**
+ * Makes `dist/` (or the folder given), what is published: the program with its libraries in a few files, so that installing it brings nothing
+ * else and starting it reads little. All lie in one folder, as a module finds the programs it starts beside itself.
+ */
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { build, type Metafile, type Plugin } from 'esbuild'
+
+const ROOT = join(import.meta.dirname, '..')
+const OUTPUT = resolve(process.argv[2] ?? join(ROOT, 'dist'))
+
+/** What is started by its path, each a file of its own name. */
+const PROGRAMS = ['bin/agentcage.ts', 'src/isolation/process/moat-helper.ts']
+
+/** Libraries in CommonJS ask for Node's modules by `require`, which an ES module does not have. */
+const REQUIRE = `import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);`
+
+await rm(OUTPUT, { recursive: true, force: true })
+const { metafile } = await build({
+  absWorkingDir: ROOT,
+  entryPoints: PROGRAMS,
+  outdir: OUTPUT,
+  entryNames: '[name]',
+  chunkNames: 'chunk-[hash]',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  banner: { js: REQUIRE },
+  plugins: [bundleRequired(), withoutTranslations()],
+  metafile: true,
+  logLevel: 'warning',
+})
+await chmod(join(OUTPUT, 'agentcage.js'), 0o755)
+await writeFile(join(OUTPUT, 'THIRD-PARTY-LICENSES.txt'), await licences(metafile))
+
+/** A library that a module loads late, by a `require` of its own making, is bundled too. */
+function bundleRequired(): Plugin {
+  return {
+    name: 'bundle-required',
+    setup(bundler) {
+      bundler.onLoad({ filter: /\/src\/.*\.ts$/ }, async ({ path }) => {
+        const text = await readFile(path, 'utf8')
+        return { contents: text.replace('const require = createRequire(import.meta.url)', ''), loader: 'ts' }
+      })
+    },
+  }
+}
+
+/** Of zod's messages those in English are used; the other languages would be a third of the program. */
+function withoutTranslations(): Plugin {
+  return {
+    name: 'without-translations',
+    setup(bundler) {
+      bundler.onLoad({ filter: /\/zod\/v4\/locales\/index\.js$/ }, () => ({
+        contents: "export { default as en } from './en.js'",
+      }))
+    },
+  }
+}
+
+/** Each library's licence asks that its text comes along. */
+async function licences({ inputs }: Metafile): Promise<string> {
+  const folders = new Set(Object.keys(inputs).flatMap((path) => /^node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? []))
+  const texts = await Promise.all([...folders].toSorted().map(licence))
+  return `Libraries in this folder, and their licences.\n\n${texts.join('\n')}`
+}
+
+async function licence(folder: string): Promise<string> {
+  const manifest = JSON.parse(await readFile(join(ROOT, folder, 'package.json'), 'utf8')) as Manifest
+  const name = (await readdir(join(ROOT, folder))).find((entry) => /^licen[cs]e/i.test(entry))
+  const text = name === undefined ? undefined : await readFile(join(ROOT, folder, name), 'utf8')
+  return [
+    `--- ${manifest.name} ${manifest.version} (${manifest.license})`,
+    '',
+    text?.trim() ?? `https://spdx.org/licenses/${manifest.license}.html`,
+    '',
+  ].join('\n')
+}
+
+interface Manifest {
+  readonly name: string
+  readonly version: string
+  readonly license: string
+}
