@@ -17,6 +17,12 @@ export const ERRORS = {
   mount_refused: { summary: 'A mount would expose something it must not', exit: 2 },
   workload_failed: { summary: 'The workload could not be started', exit: 1 },
   egress_failed: { summary: 'The egress failed; the workload was ended', exit: 1 },
+  cage_unknown: { summary: 'There is no cage of this name', exit: 1 },
+  cage_exists: { summary: 'There is a cage of this name already', exit: 1 },
+  cage_busy: { summary: 'Another command works on this cage', exit: 1 },
+  cage_not_running: { summary: 'The cage does not run', exit: 1 },
+  service_failed: { summary: 'systemd could not start or stop a service of the cage', exit: 1 },
+  reload_failed: { summary: 'A change was not put in force; what was in force before still is', exit: 1 },
   internal: { summary: 'A defect in agentcage', exit: 1 },
 } as const satisfies Record<string, { readonly summary: string; readonly exit: 1 | 2 }>
 

@@ -1,9 +1,10 @@
 import { closeSync, fstatSync, fsync, fsyncSync, ftruncateSync, statSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { CageError } from '../errors.ts'
+import type { FileLock } from '../system/file-lock.ts'
 import { explained, reasonOf } from './failure.ts'
 import { formatLine } from './line.ts'
-import { lockFile, type FileLock } from './lock.ts'
+import { lockLog } from './lock.ts'
 import { openLog, preparePlace } from './open.ts'
 import type { AuditEvent, AuditSink, Decision } from './record.ts'
 import { recoverTail, writeFully, type Tail } from './tail.ts'
@@ -64,7 +65,7 @@ export class AuditLog implements AuditSink {
   static open(path: string, options: AuditLogOptions): AuditLog {
     return explained(`audit log ${path} cannot be opened`, () => {
       preparePlace(path)
-      const lock = lockFile(path)
+      const lock = lockLog(path)
       try {
         return AuditLog.#openLocked(path, lock, options)
       } catch (error) {

@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { isolationOf } from '../config/isolation.ts'
 import { configSchema, type Config, type SecretRule } from '../config/schema.ts'
 import { CageError } from '../errors.ts'
 import type { Hostname } from '../policy/host.ts'
@@ -34,7 +35,7 @@ export function cageNameFor(config: Config, project: string): string {
 
 /** Throws when the configuration asks for an isolation that this version does not have. */
 export function requireProcessIsolation(config: Config): void {
-  const isolation = config.isolation ?? (config.container.image === undefined ? 'process' : 'container')
+  const isolation = isolationOf(config)
   if (isolation === 'process') return
   throw new CageError('config_invalid', `isolation: ${isolation} is not available in this version`, {
     hint: 'Use isolation: process, and no container.image.',

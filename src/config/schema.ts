@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { formatAuthority, parseAuthority, parseHostname, type Authority, type Hostname } from '../policy/host.ts'
 import { parseAddressRange } from '../policy/address.ts'
+import { containerSection } from './schema-container.ts'
 import { budgetSection, contentTypeSection, entropySection, hostLabelsSection } from './schema-inspection.ts'
 import { linearPatternProblem } from '../policy/linear-pattern.ts'
 
@@ -11,8 +12,6 @@ import { linearPatternProblem } from '../policy/linear-pattern.ts'
  */
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
-/** Bytes, or a number with a unit as Podman and Docker write it: `512m`, `4g`, `4GiB`. */
-const MEMORY = /^\d{1,15}(?:\.\d{1,6})?\s?[bkmgt]?(?:i?b)?$/i
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
 
 const hostname = z.string().transform((text, context): Hostname => {
@@ -235,37 +234,7 @@ export const configSchema = z
       })
       .prefault({})
       .meta({ description: 'How the egress reaches the internet.' }),
-    container: z
-      .strictObject({
-        image: z
-          .string()
-          .min(1)
-          .optional()
-          .meta({ description: 'Image of the workload; `isolation: container` only.' }),
-        volumes: z
-          .array(z.string().min(1))
-          .default([])
-          .meta({ description: 'Mounts, `HOST:INSIDE[:ro|rw]`. `$VAR` and a leading `~` are expanded.' }),
-        env: z
-          .record(
-            z.string().regex(ENV_NAME, 'must be a name such as LOG_LEVEL'),
-            z.union([z.string(), z.number(), z.boolean()]).transform(String),
-          )
-          .default({})
-          .meta({ description: 'Environment of the workload. `$VAR` and `${VAR}` are expanded from the host.' }),
-        memory: z
-          .union([z.string().regex(MEMORY, 'must be a size such as 512m or 4g'), z.int().min(1)])
-          .transform(String)
-          .optional()
-          .meta({ description: 'Memory limit, such as `4g`.' }),
-        pids: z.int().min(16).default(4096).meta({ description: 'Most processes and threads at once.' }),
-        allow_credential_mounts: z
-          .array(z.string().min(1))
-          .default([])
-          .meta({ description: 'Credentials folders that `volumes` may name all the same, as written there.' }),
-      })
-      .prefault({})
-      .meta({ description: 'The workload and what it sees.' }),
+    container: containerSection,
   })
   .meta({ title: 'agentcage configuration', description: 'cage.yaml' })
 

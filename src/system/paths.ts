@@ -34,8 +34,23 @@ export function cageAudit(name: string, env: Environment): string {
   return join(cageState(name, env), 'audit.jsonl')
 }
 
+/** Where the cages that stay are kept, a folder each. */
+export function deploymentsFolder(env: Environment): string {
+  return join(configHome(env), 'deployments')
+}
+
+/** What is kept of one cage that stays: its configuration, its record, its secrets. */
+export function deploymentFolder(name: string, env: Environment): string {
+  return join(deploymentsFolder(env), cageName(name))
+}
+
 export function secretsFolder(name: string, env: Environment): string {
-  return join(configHome(env), 'deployments', cageName(name), 'secrets')
+  return join(deploymentFolder(name, env), 'secrets')
+}
+
+/** `$XDG_CONFIG_HOME`, by default `~/.config`: where systemd and Podman look for a user's units. */
+export function userConfigHome(env: Environment): string {
+  return baseFolder(env, 'XDG_CONFIG_HOME', '.config')
 }
 
 /** XDG Base Directory Specification: a path that is not absolute is invalid and ignored, as is an empty one. */

@@ -8,9 +8,9 @@ import { once } from 'node:events'
 import { lstatSync, lutimesSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { lockFile } from '../../src/audit/lock.ts'
+import { lockLog } from '../../src/audit/lock.ts'
 import { AuditLog } from '../../src/audit/log.ts'
-import { identifySelf, isAlive, parseIdentity } from '../../src/audit/process-identity.ts'
+import { identifySelf, isAlive, parseIdentity } from '../../src/system/process-identity.ts'
 import { CageError } from '../../src/errors.ts'
 import { auditEvent, temporaryFolder } from './fixture.ts'
 
@@ -61,22 +61,22 @@ describe('the lock of a log', () => {
   test('of a pid that was used again is free', { skip: linux }, (t) => {
     const file = join(temporaryFolder(t), 'audit.jsonl')
     symlinkSync(identifySelf().text.replace(/-\d+-/, '-1-'), `${file}.lock`)
-    lockFile(file).release()
+    lockLog(file).release()
   })
 
   test('of an earlier boot is free', { skip: linux }, (t) => {
     const file = join(temporaryFolder(t), 'audit.jsonl')
     symlinkSync(identifySelf().text.replace(/-[0-9a-f]{32}-/, `-${'0'.repeat(32)}-`), `${file}.lock`)
-    lockFile(file).release()
+    lockLog(file).release()
   })
 
   test('of another PID namespace is free once it has been silent for long', { skip: linux }, (t) => {
     const file = join(temporaryFolder(t), 'audit.jsonl')
     symlinkSync(identifySelf().text.replace(/-\d+$/, '-1'), `${file}.lock`)
-    assert.throws(() => lockFile(file), inUseBy(process.pid, / of another container/))
+    assert.throws(() => lockLog(file), inUseBy(process.pid, / of another container/))
     const past = new Date(Date.now() - 60_000)
     lutimesSync(`${file}.lock`, past, past)
-    const lock = lockFile(file)
+    const lock = lockLog(file)
     lutimesSync(`${file}.lock`, past, past)
     lock.refresh()
     assert.ok(lstatSync(`${file}.lock`).mtimeMs > past.getTime() + 30_000)
@@ -88,9 +88,9 @@ describe('the lock of a log', () => {
   test('that is not a lock is left alone', (t) => {
     const file = join(temporaryFolder(t), 'audit.jsonl')
     writeFileSync(`${file}.lock`, 'mine')
-    assert.throws(() => lockFile(file), /is not a lock of agentcage/)
+    assert.throws(() => lockLog(file), /is not a lock of agentcage/)
     symlinkSync('/etc/passwd', `${file}2.lock`)
-    assert.throws(() => lockFile(`${file}2`), /is not a lock of agentcage/)
+    assert.throws(() => lockLog(`${file}2`), /is not a lock of agentcage/)
   })
 
   test('outlives the claim of a process that died while it took the lock', { skip: linux }, (t) => {
@@ -98,7 +98,7 @@ describe('the lock of a log', () => {
     const dead = deadIdentity()
     symlinkSync(dead, `${file}.lock`)
     symlinkSync(dead, `${file}.lock.claim-${dead}`)
-    lockFile(file).release()
+    lockLog(file).release()
     assert.deepEqual(readdirSync(join(file, '..')), [])
   })
 })

@@ -1,4 +1,5 @@
 import { checkConfigFile, problemText } from '../../config/load.ts'
+import { isolationOf } from '../../config/isolation.ts'
 import type { Config } from '../../config/schema.ts'
 import type { Io } from '../io.ts'
 import type { ConfigCheckFlags } from '../routes/config.ts'
@@ -15,7 +16,7 @@ export async function configCheck(flags: ConfigCheckFlags, [file]: readonly [str
 
 function summary(config: Config): string {
   const rows = [
-    ['isolation', config.isolation ?? (config.container.image === undefined ? 'process' : 'container')],
+    ['isolation', isolationOf(config)],
     ['domains', domains(config)],
     ['secrets', config.secret_injection.map(({ env }) => env).join(', ') || 'none'],
   ]

@@ -1,0 +1,49 @@
+import { z } from 'zod'
+import { CageError } from '../errors.ts'
+
+const time = z.iso.datetime()
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
+const absolute = z.string().startsWith('/')
+
+/** `deployment.json`: what was decided when a cage was created and must stay so until it is updated. */
+const recordSchema = z.strictObject({
+  version: z.literal(1),
+  isolation: z.enum(['process', 'container', 'microvm']),
+  created: time,
+  updated: time,
+  /** The agentcage that wrote this. */
+  agentcage: z.string(),
+  /** The configuration's path when it was given; absolute. */
+  source: absolute,
+  /** The project folder of `isolation: process`. */
+  project: absolute,
+  /** Of the environment of `cage create`: what the configuration names, and how programs and languages are found. */
+  environment: z.record(z.string(), z.string()),
+  /** `isolation: container`: the cage's own network. No two cages share one. */
+  network: z
+    .strictObject({ subnet: z.string(), gateway: z.string(), dns: z.string(), proxy: z.string(), cage: z.string() })
+    .optional(),
+  /** Hash of the content of the egress image. */
+  egress_image: sha256.optional(),
+  /** Custom inspectors: path to SHA-256. */
+  inspectors: z.record(absolute, sha256).default({}),
+})
+
+export type DeploymentRecord = z.output<typeof recordSchema>
+export type DeploymentNetwork = NonNullable<DeploymentRecord['network']>
+
+/** Reads a record. Throws `state_unusable` when it is not one: what was decided is never guessed. */
+export function parseRecord(text: string, path: string): DeploymentRecord {
+  try {
+    return recordSchema.parse(JSON.parse(text))
+  } catch (cause) {
+    throw new CageError('state_unusable', `${path} is not the record of a cage that this agentcage can read`, {
+      hint: 'If an older agentcage runs here, use a newer one. Else put it back from a backup, or destroy the cage and create it again.',
+      cause,
+    })
+  }
+}
+
+export function formatRecord(record: DeploymentRecord): string {
+  return `${JSON.stringify(recordSchema.parse(record), null, 2)}\n`
+}
