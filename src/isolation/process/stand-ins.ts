@@ -40,9 +40,7 @@ export function placeStandIns(standIns: readonly StandIn[]): Disposable {
   const placed: StandIn[] = []
   const remove = (): void => removeStandIns(placed)
   try {
-    for (const standIn of standIns) {
-      if (isUntouched(standIn) || place(standIn)) placed.push(standIn)
-    }
+    placeAll(standIns, placed)
     // What was made in one of them has changed its time.
     mark(placed)
   } catch (error) {
@@ -54,8 +52,36 @@ export function placeStandIns(standIns: readonly StandIn[]): Disposable {
   return { [Symbol.dispose]: remove }
 }
 
+/** How often others may take away in one moment what was placed the moment before. */
+const MOST_ATTEMPTS = 100
+
+function placeAll(standIns: readonly StandIn[], placed: StandIn[]): void {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      for (const standIn of standIns) {
+        const isOurs = isUntouched(standIn) || place(standIn)
+        if (isOurs && !placed.includes(standIn)) placed.push(standIn)
+      }
+      return
+    } catch (error) {
+      // The folder it lies in was the stand-in of another cage, which has ended.
+      if (attempt === MOST_ATTEMPTS || !isErrno(error, 'ENOENT')) throw error
+    }
+  }
+}
+
 function mark(placed: readonly StandIn[]): void {
-  for (const { path } of placed.toReversed()) utimesSync(path, MARK, MARK)
+  for (const { path } of placed.toReversed()) unlessGone(() => utimesSync(path, MARK, MARK))
+}
+
+/** Another cage in the same project takes its stand-ins away at any moment: undefined for what is no longer there. */
+function unlessGone<T>(look: () => T): T | undefined {
+  try {
+    return look()
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined
+    throw error
+  }
 }
 
 function refusalOf(error: unknown): CageError | undefined {
@@ -88,7 +114,7 @@ function removeStandIns(placed: readonly StandIn[]): void {
     const above = placed.find(({ path }) => path === dirname(standIn.path))
     const isAboveOurs = above !== undefined && isMarked(above.path)
     removeOne(standIn)
-    if (isAboveOurs) utimesSync(above.path, MARK, MARK)
+    if (isAboveOurs) mark([above])
   }
 }
 
@@ -105,11 +131,12 @@ function removeOne(standIn: StandIn): void {
 function isUntouched(standIn: StandIn): boolean {
   const stats = statOf(standIn.path)
   if (stats === undefined || !isMarked(standIn.path)) return false
-  if (standIn.kind === 'directory') return stats.isDirectory() && readdirSync(standIn.path).length === 0
+  if (standIn.kind === 'directory')
+    return stats.isDirectory() && unlessGone(() => readdirSync(standIn.path))?.length === 0
   return (
     stats.isFile() &&
     stats.size === Buffer.byteLength(standIn.content) &&
-    readFileSync(standIn.path, 'utf8') === standIn.content
+    unlessGone(() => readFileSync(standIn.path, 'utf8')) === standIn.content
   )
 }
 

@@ -33,13 +33,16 @@ describe('run', { skip: withoutCages }, () => {
 
   test('ends the workload when the egress has a defect', async () => {
     await using host = await CageHost.open()
-    const defect = `if (process.argv[2] === 'run') setTimeout(() => { throw new Error('a defect') }, 1500)`
-    const { code, stderr } = await host.run(['sleep', '60'], {
+    const defect = `
+      const { existsSync } = await import('node:fs')
+      if (process.argv[2] === 'run')
+        setInterval(() => { if (existsSync('started')) throw new Error('a defect') }, 50).unref()`
+    const { code, stderr } = await host.run(['sh', '-c', 'touch started; sleep 60'], {
       env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(defect)}` },
     })
     assert.equal(code, 1, stderr)
     assert.match(stderr, /error: the egress failed and the workload was ended: a defect/)
-    assert.deepEqual(await readdir(host.project), [])
+    assert.deepEqual(await readdir(host.project), ['started'])
   })
 })
 

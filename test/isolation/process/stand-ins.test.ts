@@ -108,3 +108,24 @@ test('a project that cannot be written is refused, and what was placed before go
 function listing(folder: string): readonly string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted()
 }
+
+test('runs that begin and end in one project at the same time do not trip over each other', async () => {
+  using bed = new CageBed()
+  const standIns = [
+    { kind: 'directory', path: join(bed.project, '.idea') },
+    { kind: 'directory', path: join(bed.project, '.idea/inner') },
+    { kind: 'file', path: join(bed.project, '.envrc'), content: '# empty\n' },
+  ] as const
+  const module = new URL('../../../src/isolation/process/stand-ins.ts', import.meta.url).href
+  const program = `
+    const { placeStandIns } = await import(${JSON.stringify(module)})
+    for (let run = 0; run < 150; run++) placeStandIns(${JSON.stringify(standIns)})[Symbol.dispose]()`
+  const runs = [1, 2, 3].map(() => spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'pipe' }))
+  const ends = runs.map(async (child) => {
+    let stderr = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+    const [code] = (await once(child, 'close')) as [number]
+    assert.equal(code, 0, stderr)
+  })
+  await Promise.all(ends)
+})
