@@ -21,7 +21,7 @@ import { cageNameFor, emptyConfig, requireProcessIsolation, withAdditions, type 
 import { relayFiles } from './run-stdio.ts'
 import { placeholdersOf, secretBindings } from './secrets.ts'
 import { openStateFolder } from './state-folder.ts'
-import { isConfigInProject, settingsFiles } from './settings.ts'
+import { configPathOf, foldersInReach, isConfigInProject, settingsFiles } from './settings.ts'
 
 /** One command in a cage of its own, from nothing to nothing. */
 export interface RunRequest {
@@ -83,7 +83,15 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
   if (audit.tornFile !== undefined)
     request.log(`warning: the audit log ended in an unfinished line, now in ${audit.tornFile}`)
   const authority = await CertificateAuthority.open(join(stateFolder, 'ca'), { cage: name })
-  const sources = { cage: name, stateFolder, environment: request.environment, given: request.secrets }
+  const sources = {
+    cage: name,
+    stateFolder,
+    environment: request.environment,
+    given: request.secrets,
+    configPath: configPathOf(request),
+    reach: foldersInReach(config, request),
+    signal: failure.signal,
+  }
   const placeholders = Object.fromEntries(await placeholdersOf(config, stateFolder))
   const moat = await moatOpening
   const egress = await startEgress({

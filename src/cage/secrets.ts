@@ -1,6 +1,7 @@
 import type { Config } from '../config/schema.ts'
 import { bindSecrets, type SecretBinding } from '../egress/secrets/binding.ts'
 import { resolvePlaceholders, type Placeholder } from '../secrets/placeholders.ts'
+import { Reach } from '../secrets/reach.ts'
 import { resolveSecrets } from '../secrets/resolve.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { openSecretStore } from '../secrets/store.ts'
@@ -12,18 +13,30 @@ export interface SecretSources {
   /** Where generated placeholders are kept. */
   readonly stateFolder: string
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** Values given for this run; they win over the store and the environment. */
+  /** Values given for this run; they win over every source. */
   readonly given?: readonly Secret[]
+  /** The configuration's file, absolute: what relative paths of sources start from. Absent: there are no such paths. */
+  readonly configPath?: string | undefined
+  /** Folders that the workload sees; no value and no program of a source may lie there. */
+  readonly reach?: readonly string[]
+  /** Ends commands of sources under way. */
+  readonly signal?: AbortSignal
 }
 
-/** How a configuration's rules get their values, each time it is read: given ones, the built-in store, the environment. */
+/** How a configuration's rules get their values, each time it is read: given ones, their sources, the built-in store, the environment. */
 export function secretBindings(sources: SecretSources): (config: Config) => Promise<readonly SecretBinding[]> {
-  const { cage, environment, given = [] } = sources
+  const { cage, environment, given = [], configPath, signal } = sources
   return async ({ secret_injection: rules }) => {
     if (rules.length === 0) return []
-    const store = await openSecretStore(secretsFolder(cage, environment))
     const open = rules.filter(({ env }) => !given.some(({ name }) => name === env))
-    const resolved = await resolveSecrets(open, { cage, store, environment })
+    const resolved = await resolveSecrets(open, {
+      cage,
+      store: await openSecretStore(secretsFolder(cage, environment)),
+      environment,
+      configPath,
+      reach: await Reach.of(sources.reach ?? []),
+      signal,
+    })
     return bindSecrets(
       rules,
       [...given, ...resolved],

@@ -1,6 +1,8 @@
 import { realpath } from 'node:fs/promises'
+import { homedir } from 'node:os'
 import { resolve } from 'node:path'
 import type { Config } from '../config/schema.ts'
+import { volumeSource } from '../isolation/process/volumes.ts'
 
 export interface Settings {
   /** As named; undefined: there is no configuration file. */
@@ -12,6 +14,28 @@ export interface Settings {
 export function settingsFiles({ configPath, workingDirectory }: Settings, config: Config): readonly string[] {
   const files = [configPath, config.upstream.ca_file].filter((path) => path !== undefined)
   return files.map((path) => resolve(workingDirectory, path))
+}
+
+/** The configuration's file, absolute. */
+export function configPathOf({ configPath, workingDirectory }: Settings): string | undefined {
+  return configPath === undefined ? undefined : resolve(workingDirectory, configPath)
+}
+
+interface ReachOptions {
+  /** As named. */
+  readonly project: string
+  readonly workingDirectory: string
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+/** What of the host the workload sees, or may change: the project and the volumes, absolute. */
+export function foldersInReach(
+  { container }: Pick<Config, 'container'>,
+  { project, workingDirectory, environment }: ReachOptions,
+): readonly string[] {
+  const home = environment['HOME'] ?? homedir()
+  const volumes = container.volumes.map((text) => volumeSource(text, { environment, home, workingDirectory }))
+  return [resolve(workingDirectory, project), ...volumes]
 }
 
 /**

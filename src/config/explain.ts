@@ -12,6 +12,8 @@ type RawIssue = z.core.$ZodRawIssue
 /** What a union says by itself says nothing: its branches are looked into. */
 const UNION = 'no branch fits'
 
+const MISSING = 'is missing'
+
 /** Enough to mend a file by; each costs a search in the text, and a hostile file has as many as it has lines. */
 const MAX_EXPLAINED = 100
 
@@ -34,6 +36,7 @@ function explainUnion(issue: z.core.$ZodIssueInvalidUnion, path: KeyPath, yaml: 
   const meant = issue.errors.find((branch) => !branch.some(isOtherKind))
   if (meant !== undefined) return meant.flatMap((inner) => explain(inner, path, yaml))
   const messages = issue.errors.flatMap((branch) => branch.filter(isOtherKind).map(({ message }) => message))
+  if (messages.includes(MISSING)) return [yaml.problemAt(path, 'value', sentence(path, MISSING))]
   const kinds = messages.map((message) => message.replace(/^must be /, '').replace(/, not .*$/s, ''))
   const found = /, not .*$/s.exec(messages[0] ?? '')?.[0] ?? ''
   return [yaml.problemAt(path, 'value', sentence(path, `must be ${alternatives(kinds)}${found}`))]
@@ -84,7 +87,7 @@ export function describeIssue(issue: RawIssue): string | undefined {
     case 'invalid_union':
       return UNION
     case 'invalid_type':
-      return issue.input === undefined ? 'is missing' : `must be ${kind(issue.expected)}, not ${shown(issue.input)}`
+      return issue.input === undefined ? MISSING : `must be ${kind(issue.expected)}, not ${shown(issue.input)}`
     case 'invalid_value':
       return `must be ${alternatives(issue.values.map((value) => quote(String(value))))}, not ${shown(issue.input)}${suggestion(issue)}`
     case 'too_small':

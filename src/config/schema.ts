@@ -3,6 +3,7 @@ import { formatAuthority, parseAuthority, parseHostname, type Authority, type Ho
 import { parseAddressRange } from '../policy/address.ts'
 import { containerSection } from './schema-container.ts'
 import { budgetSection, contentTypeSection, entropySection, hostLabelsSection } from './schema-inspection.ts'
+import { secretSource } from './schema-secret-source.ts'
 import { linearPatternProblem } from '../policy/linear-pattern.ts'
 
 /**
@@ -70,6 +71,10 @@ const secretRule = z.strictObject({
     .array(hostOrAll)
     .min(1, 'must name at least one host; write ["*"] to mean every host')
     .meta({ description: 'Hosts that get the real value; subdomains match too. `["*"]` means every host.' }),
+  source: secretSource.optional().meta({
+    description:
+      'Where the value comes from, and from nowhere else: `env:NAME`, `file:PATH`, `cmd:COMMAND`, `systemd-creds:NAME` or `:PATH`, `podman:NAME`, `store`, or a mapping with `cmd`. Absent: the store, then the environment.',
+  }),
 })
 
 const PATTERN_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/

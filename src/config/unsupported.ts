@@ -36,7 +36,6 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   'secret_injection.*.inject_body': 'placeholders are replaced in URL, headers and body',
   'secret_injection.*.inject_headers': 'placeholders are replaced in URL, headers and body',
   'secret_injection.*.redact_to': 'placeholders go to the hosts in inject_to only',
-  'secret_injection.*.source': 'values come from the store or the environment',
   'secret_injection.*.transform': 'values are used as they are',
 }
 

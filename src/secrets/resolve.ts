@@ -1,47 +1,55 @@
+import type { SecretSource } from '../config/schema-secret-source.ts'
 import { CageError } from '../errors.ts'
 import { checkSecretName, parseSecret } from './secret-value.ts'
 import type { Secret } from './secret.ts'
-import type { SecretStore } from './store.ts'
+import { readSource, type SourceContext } from './source.ts'
 
-/** Where values come from: the store first, then the environment. An empty variable counts as absent. */
-export interface SecretSources {
-  /** The cage's name, for the message when something is missing. */
-  readonly cage: string
-  readonly store: Pick<SecretStore, 'get'> | undefined
-  readonly environment: Readonly<Record<string, string | undefined>>
+/** A rule of `secret_injection`, as far as it says which value is meant. */
+export interface SourceRule {
+  readonly env: string
+  readonly source?: SecretSource | undefined
 }
 
 /**
- * The values that the rules need, in their order, each once.
- * Throws CageError `secret_missing` naming all that have none, `secret_invalid` for a value that cannot be used.
+ * The values that the rules need, in their order, each once. Throws CageError `secret_missing` naming all without a
+ * source that have none, `secret_invalid` for a value that cannot be used, and what `readSource` throws.
  */
 export async function resolveSecrets(
-  rules: readonly { readonly env: string }[],
-  sources: SecretSources,
+  rules: readonly SourceRule[],
+  { cage, ...context }: SourceContext & { readonly cage: string },
 ): Promise<readonly Secret[]> {
-  const names = [...new Set(rules.map(({ env }) => env))]
+  const byName = new Map(rules.map((rule) => [rule.env, rule]))
   const found: Secret[] = []
   const missing: string[] = []
-  for (const name of names) {
-    const secret = await find(name, sources)
+  for (const [name, rule] of byName) {
+    const secret = await resolveSecret(rule, context)
     if (secret === undefined) missing.push(name)
     else found.push(secret)
   }
-  if (missing.length > 0) throw missingSecrets(sources.cage, missing)
+  if (missing.length > 0) throw missingSecrets(cage, missing)
   return found
 }
 
-async function find(name: string, { store, environment }: SecretSources): Promise<Secret | undefined> {
+/**
+ * The value of one rule: from its source, or without one from the store, else from the environment, where an empty
+ * variable counts as absent. Undefined when neither has it.
+ */
+export async function resolveSecret(
+  { env: name, source }: SourceRule,
+  context: SourceContext,
+): Promise<Secret | undefined> {
   checkSecretName(name)
-  const stored = await store?.get(name)
+  if (source !== undefined) return readSource(name, source, context)
+  const stored = await context.store?.get(name)
   if (stored !== undefined) return stored
-  const variable = Object.hasOwn(environment, name) ? environment[name] : undefined
+  const variable = Object.hasOwn(context.environment, name) ? context.environment[name] : undefined
   return variable === undefined || variable === '' ? undefined : parseSecret(name, variable)
 }
 
-function missingSecrets(cage: string, names: readonly string[]): CageError {
+export function missingSecrets(cage: string, names: readonly string[]): CageError {
   const lines = names.map((name) => `  ${name}`)
+  const commands = names.map((name) => `  agentcage secret set ${cage} ${name}`)
   return new CageError('secret_missing', [`missing secrets for cage '${cage}':`, ...lines].join('\n'), {
-    hint: `Set them in the environment of agentcage, or give them with -s NAME=VALUE to \`agentcage run\`.`,
+    hint: ['Create them with:', ...commands, 'or set them in the environment of agentcage.'].join('\n'),
   })
 }

@@ -77,15 +77,20 @@ export async function checkPrivateFolder(path: string): Promise<void> {
   checkMode(path, stats, 0o077)
 }
 
+export interface ReadOptions {
+  readonly maxBytes: number
+  /** What everybody else may do with the file. */
+  readonly others: 'nothing' | 'read'
+  /** Root may own it too; its group may read it then: that is how root lets one user read a file. */
+  readonly rootToo?: boolean
+}
+
 /**
- * Reads a file of this user's, at most `maxBytes` long. `others` says what everybody else may do with it:
- * nothing, or read it. Throws an UnsafePathError if they may do more, if somebody else owns it, or if it is not a
- * plain file; symbolic links are not followed. ENOENT and other failures pass through.
+ * Reads a file of this user's, at most `maxBytes` long. Throws an UnsafePathError if others may do more than is said,
+ * if somebody else owns it, or if it is not a plain file; symbolic links are not followed. ENOENT and other failures
+ * pass through.
  */
-export async function readOwnFile(
-  path: string,
-  { maxBytes, others }: { readonly maxBytes: number; readonly others: 'nothing' | 'read' },
-): Promise<Buffer> {
+export async function readOwnFile(path: string, { maxBytes, others, rootToo }: ReadOptions): Promise<Buffer> {
   // O_NONBLOCK: opening a named pipe must not wait for a writer.
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
   await using file = await open(path, flags).catch((error: unknown) => {
@@ -94,8 +99,9 @@ export async function readOwnFile(
   })
   const stats = await file.stat()
   if (!stats.isFile()) throw new UnsafePathError(`${path} is not a plain file`, 'Put a plain file there.')
-  checkOwner(path, stats)
-  checkMode(path, stats, others === 'nothing' ? 0o077 : 0o022)
+  const ofRoot = rootToo === true && stats.uid === 0 && process.geteuid?.() !== 0
+  if (!ofRoot) checkOwner(path, stats)
+  checkMode(path, stats, others === 'read' ? 0o022 : ofRoot ? 0o027 : 0o077)
   if (stats.size > maxBytes)
     throw new UnsafePathError(`${path} is larger than ${maxBytes} bytes`, 'Check what put it there.')
   const content = Buffer.alloc(maxBytes + 1)

@@ -36,7 +36,12 @@ export async function egress(flags: EgressFlags, _args: readonly [], io: Io): Pr
   if (audit.tornFile !== undefined) log(`warning: the audit log ended in an unfinished line, now in ${audit.tornFile}`)
   const { egress: running, addresses } = await Egress.start({
     config,
-    bindings: secretBindings({ cage, stateFolder: state, environment: io.env }),
+    bindings: secretBindings({
+      cage,
+      stateFolder: state,
+      environment: io.env,
+      configPath: resolve(flags.config),
+    }),
     audit,
     authority,
     proxy: flags.proxy ?? [],

@@ -47,6 +47,11 @@ export function volumeMounts(context: VolumeContext): Volumes {
   }
 }
 
+/** The host's side of a volume as written, absolute. Throws `config_invalid` for what is no volume. */
+export function volumeSource(text: string, host: Pick<HostFacts, 'environment' | 'home' | 'workingDirectory'>): string {
+  return resolve(host.workingDirectory, expandPath(parseVolume(text).from, host))
+}
+
 interface Volume {
   readonly source: string
   readonly target: string
@@ -110,7 +115,7 @@ function refuseSettings(source: string, { settings }: VolumeContext): void {
   )
 }
 
-function expandPath(written: string, { environment, home }: HostFacts): string {
+function expandPath(written: string, { environment, home }: Pick<HostFacts, 'environment' | 'home'>): string {
   const { text, unset } = expandVariables(written, (name) => environment[name])
   if (unset.length > 0) {
     throw new CageError('config_invalid', `volume '${written}' uses \${${unset[0]}}, which is unset`, {
