@@ -3,6 +3,7 @@
  * else and starting it reads little. All lie in one folder, as a module finds the programs it starts beside itself.
  */
 import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { builtinModules } from 'node:module'
 import { join, resolve } from 'node:path'
 import { build, type Metafile, type Plugin } from 'esbuild'
 
@@ -11,9 +12,6 @@ const OUTPUT = resolve(process.argv[2] ?? join(ROOT, 'dist'))
 
 /** What is started by its path, each a file of its own name. */
 const PROGRAMS = ['bin/agentcage.ts', 'src/isolation/process/moat-helper.ts']
-
-/** Libraries in CommonJS ask for Node's modules by `require`, which an ES module does not have. */
-const REQUIRE = `import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);`
 
 await rm(OUTPUT, { recursive: true, force: true })
 const { metafile } = await build({
@@ -27,13 +25,32 @@ const { metafile } = await build({
   format: 'esm',
   platform: 'node',
   target: 'node24',
-  banner: { js: REQUIRE },
-  plugins: [bundleRequired(), withoutTranslations()],
+  plugins: [builtins(), bundleRequired(), withoutTranslations()],
   metafile: true,
   logLevel: 'warning',
 })
 await chmod(join(OUTPUT, 'agentcage.js'), 0o755)
 await writeFile(join(OUTPUT, 'THIRD-PARTY-LICENSES.txt'), await licences(metafile))
+
+/**
+ * Node's own modules, asked for by name. Importing one makes Node read all that it exports, and with it load what nobody
+ * uses: `node:http` alone brings a second HTTP client, 14 MB and a tenth of the time that a command takes.
+ */
+function builtins(): Plugin {
+  const names = new Set(builtinModules)
+  return {
+    name: 'builtins',
+    setup(bundler) {
+      bundler.onResolve({ filter: /^[a-z]/ }, ({ path }) => {
+        const name = path.replace(/^node:/, '')
+        return names.has(name) ? { path: `node:${name}`, namespace: 'builtin' } : undefined
+      })
+      bundler.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+        contents: `module.exports = process.getBuiltinModule?.(${JSON.stringify(path)})`,
+      }))
+    },
+  }
+}
 
 /** A library that a module loads late, by a `require` of its own making, is bundled too. */
 function bundleRequired(): Plugin {
