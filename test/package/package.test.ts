@@ -3,7 +3,7 @@
  * Node without TypeScript, brings no other package, and an older Node is told which one is needed.
  */
 import assert from 'node:assert/strict'
-import { cp, mkdir, readdir, readFile, rm, symlink } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -38,6 +38,8 @@ describe('the published package', { skip: missingTools('npm') }, () => {
     ;({ tarball, files } = await pack(folder))
     project = join(folder, 'project')
     await mkdir(project)
+    // Without it, npm would take a folder above for the project.
+    await writeFile(join(project, 'package.json'), '{}')
     installed = await npm(project, 'install', ...INSTALL_OPTIONS, tarball)
   })
 
