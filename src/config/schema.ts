@@ -189,9 +189,16 @@ export const configSchema = z
       .max(1_073_741_824)
       .default(10_485_760)
       .meta({ description: 'Largest request body or message, in bytes.' }),
+    max_inspected_response: z.int().min(0).max(1_073_741_824).default(10_485_760).meta({
+      description:
+        'Largest response body, or server-sent event, that an inspector of `inspectors` is shown, in bytes. Larger ones are refused. Where no inspector looks at responses there is no bound.',
+    }),
     logging: z
       .strictObject({
-        dns_queries: z.boolean().default(false).meta({ description: 'Write DNS queries to the audit log.' }),
+        dns_queries: z.boolean().default(false).meta({
+          description:
+            'Write DNS queries to the audit log. Those that an inspector has something to say about are always written.',
+        }),
         allowed_requests: z
           .boolean()
           .default(true)

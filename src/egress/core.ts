@@ -15,6 +15,8 @@ export interface Ruling {
   readonly upstream: Upstream
   /** 0: no bound but the budget. */
   readonly maxBodyBytes: number
+  /** Bytes of a response that inspectors look at. */
+  readonly maxInspectedBytes: number
   readonly logging: Config['logging']
 }
 

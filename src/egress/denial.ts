@@ -35,8 +35,14 @@ export const DENIALS = {
     summary: 'A live secret was on its way to a host that does not get it',
   },
   secret_unusable: { status: 403, blocked: true, summary: 'A secret cannot be put where its placeholder stands' },
-  inspector_blocked: { status: 403, blocked: true, summary: 'An inspector blocked the request' },
-  inspector_failed: { status: 403, blocked: true, summary: 'An inspector failed, so the request was blocked' },
+  inspector_blocked: { status: 403, blocked: true, summary: 'An inspector blocked the request or the response' },
+  inspector_failed: { status: 403, blocked: true, summary: 'An inspector failed, so what it looked at was blocked' },
+  response_too_large: {
+    status: 403,
+    blocked: true,
+    summary:
+      'The response, or a server-sent event, is larger than `max_inspected_response` and an inspector looks at it',
+  },
   address_forbidden: {
     status: 403,
     blocked: true,

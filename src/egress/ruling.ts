@@ -59,7 +59,15 @@ export async function makeRuling(
     ...disguiseInspectors(config, counts, clock),
   ])
   return {
-    ruling: { policy, chain, secrets, upstream, maxBodyBytes: config.max_request_body, logging: config.logging },
+    ruling: {
+      policy,
+      chain,
+      secrets,
+      upstream,
+      maxBodyBytes: config.max_request_body,
+      maxInspectedBytes: config.max_inspected_response,
+      logging: config.logging,
+    },
     lasting: { config, upstream, limiter, ...counts },
   }
 }

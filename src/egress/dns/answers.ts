@@ -1,20 +1,29 @@
+import type { AuditFinding } from '../../audit/record.ts'
 import { isAddress, isWithin, parseHostname, type Hostname } from '../../policy/host.ts'
 import type { Response } from './encode.ts'
 import { CLASS_IN, RCODE, TYPE, typeName, type AddressRecord, type Query } from './message.ts'
 
+/** What is said of a name that is asked for. */
+export interface NameRuling {
+  /** `blocked` leads nowhere, everything else to the egress. */
+  readonly decision: 'allowed' | 'flagged' | 'blocked'
+  /** '' when there is nothing to say. */
+  readonly reason: string
+  /** Of a denial; `domain_denied` when absent. */
+  readonly code?: string
+  /** What inspectors found. */
+  readonly findings?: readonly AuditFinding[]
+}
+
 /** What the answers depend on. */
 export interface Zone {
-  /** Whether a name leads to the egress or nowhere. Pure: nothing is looked up. */
-  readonly decide: (host: Hostname) => 'egress' | 'sinkhole'
+  /** Whether a name leads to the egress or nowhere; `type` is `A`, `HTTPS`, …. Nothing is looked up. */
+  readonly decide: (host: Hostname, type: string) => NameRuling
   /** Where the workload finds the egress. */
   readonly egressAddress: { readonly ipv4: string; readonly ipv6?: string | undefined }
 }
 
-export interface Answer extends Response {
-  readonly decision: 'allowed' | 'blocked'
-  /** '' when there is nothing to say. */
-  readonly reason: string
-}
+export interface Answer extends Response, NameRuling {}
 
 /** Where names off the list lead: TEST-NET-2 (RFC 5737), routed nowhere. */
 export const SINKHOLE = '198.51.100.1'
@@ -34,13 +43,14 @@ export function answer(query: Query, zone: Zone): Answer {
   if (question.labels.length === 0) return { ...NO_DATA, decision: 'blocked', reason: 'the root' }
   const host = hostOf(question.labels)
   if (host === undefined) return noSuchName('not a host name')
-  if (isWithin(host, LOCALHOST)) return withAddresses(question.type, { ipv4: '127.0.0.1', ipv6: '::1' }, 'allowed', '')
+  if (isWithin(host, LOCALHOST)) return withAddresses(question.type, { ipv4: '127.0.0.1', ipv6: '::1' }, ALLOWED)
   const absent = reasonForAbsence(host)
   if (absent !== undefined) return noSuchName(absent)
-  return zone.decide(host) === 'egress'
-    ? withAddresses(question.type, zone.egressAddress, 'allowed', '')
-    : withAddresses(question.type, { ipv4: SINKHOLE }, 'blocked', 'not reachable by policy')
+  const ruling = zone.decide(host, typeName(question.type))
+  return withAddresses(question.type, ruling.decision === 'blocked' ? { ipv4: SINKHOLE } : zone.egressAddress, ruling)
 }
+
+const ALLOWED: NameRuling = { decision: 'allowed', reason: '' }
 
 /** RFC 6895 section 3.1: types that ask for an operation, such as a transfer. ANY is let through: mail programs ask it. */
 function isMetaType(type: number): boolean {
@@ -90,15 +100,10 @@ const NO_DATA: Response = { rcode: RCODE.NOERROR, answers: [], soa: true }
  * A and AAAA records, as far as there are any. Other types are empty: HTTPS and SVCB records would bring in encrypted
  * client hellos and HTTP/3. ANY gets what A gets, a subset as RFC 8482 section 4.1 has it.
  */
-function withAddresses(
-  type: number,
-  addresses: Zone['egressAddress'],
-  decision: Answer['decision'],
-  reason: string,
-): Answer {
+function withAddresses(type: number, addresses: Zone['egressAddress'], ruling: NameRuling): Answer {
   const record = recordFor(type, addresses)
-  if (record === undefined) return { ...NO_DATA, decision, reason: reason || `no ${typeName(type)} data` }
-  return { rcode: RCODE.NOERROR, answers: [record], soa: false, decision, reason }
+  if (record === undefined) return { ...NO_DATA, ...ruling, reason: ruling.reason || `no ${typeName(type)} data` }
+  return { rcode: RCODE.NOERROR, answers: [record], soa: false, ...ruling }
 }
 
 function recordFor(type: number, { ipv4, ipv6 }: Zone['egressAddress']): AddressRecord | undefined {

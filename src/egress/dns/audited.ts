@@ -1,15 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import type { AuditEvent } from '../../audit/record.ts'
+import type { Hostname } from '../../policy/host.ts'
 import type { EgressCore } from '../core.ts'
+import type { HeadContext } from '../inspect/inspector.ts'
 import { DnsListener, type DnsListenerOptions } from '../listen/dns.ts'
+import type { NameRuling } from './answers.ts'
 
-/** The workload's resolver: names the policy knows lead to the egress, and what is asked is recorded as configured. */
+/**
+ * The workload's resolver: names that the inspectors let pass lead to the egress. What is asked is recorded as
+ * configured, and in any case when an inspector other than the domain policy has something to say about it.
+ */
 export function auditedDns(core: EgressCore, egressAddress: DnsListenerOptions['egressAddress']): DnsListener {
   return new DnsListener({
     egressAddress,
-    decide: (host) => (core.ruling().policy.knows(host, core.clock()) ? 'egress' : 'sinkhole'),
-    onQuery({ name, type, decision, reason }) {
-      if (!core.ruling().logging.dns_queries) return
+    decide: (host, type) => judgeName(core, host, type),
+    onQuery({ name, type, decision, reason, code = 'domain_denied', findings = [] }) {
+      const isOrdinary = findings.every((finding) => finding.name === 'domain')
+      if (isOrdinary && !core.ruling().logging.dns_queries) return
       core.audit.append({
         ...EMPTY,
         id: randomUUID(),
@@ -17,7 +24,8 @@ export function auditedDns(core: EgressCore, egressAddress: DnsListenerOptions['
         host: name,
         decision,
         reason,
-        code: decision === 'blocked' ? 'domain_denied' : '',
+        code: decision === 'blocked' ? code : '',
+        ...(findings.length > 0 ? { inspectors: findings } : {}),
       })
     },
     onMalformed(report) {
@@ -36,6 +44,25 @@ export function auditedDns(core: EgressCore, egressAddress: DnsListenerOptions['
       })
     },
   })
+}
+
+function judgeName(core: EgressCore, host: Hostname, type: string): NameRuling {
+  const context: HeadContext = {
+    direction: 'outbound',
+    protocol: 'dns',
+    method: type,
+    url: `dns:${host}?type=${type}`, // RFC 4501
+    host,
+    port: 53,
+    path: '',
+    headers: [],
+    contentType: '',
+    priorResults: [],
+  }
+  const { findings, denial } = core.ruling().chain.inspectQuestion(context)
+  if (denial !== undefined) return { decision: 'blocked', reason: denial.message, code: denial.code, findings }
+  if (findings.length === 0) return { decision: 'allowed', reason: '' }
+  return { decision: 'flagged', reason: findings.map(({ reason }) => reason).join('; '), findings }
 }
 
 const EMPTY = {

@@ -1,4 +1,4 @@
-import { answer, type Answer, type Zone } from './answers.ts'
+import { answer, type Answer, type NameRuling, type Zone } from './answers.ts'
 import { decodeQuery } from './decode.ts'
 import { encodeError, encodeResponse, udpLimit } from './encode.ts'
 import { MalformedReports, type Client, type MalformedReport, type Transport } from './malformed-reports.ts'
@@ -6,16 +6,13 @@ import { RCODE, presentName, typeName, type Query } from './message.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 /** A query and what was decided about it. */
-export interface QueryEvent {
+export interface QueryEvent extends NameRuling {
   /** Lower case, without a final dot; bytes that no host name holds as `\DDD`. The root is `.`. */
   readonly name: string
   /** `A`, `HTTPS`, `TYPE1234`, … */
   readonly type: string
   readonly transport: Transport
   readonly client: Client
-  readonly decision: Answer['decision']
-  /** '' when there is nothing to say. */
-  readonly reason: string
 }
 
 export interface ResponderOptions extends Zone {
@@ -83,9 +80,9 @@ export class Responder {
   #decide(query: Query, transport: Transport, client: Client): Pick<Answer, 'rcode' | 'answers' | 'soa'> {
     try {
       const answered = answer(query, this.#options)
-      const { decision, reason } = answered
+      const { rcode: _, answers: __, soa: ___, ...ruling } = answered
       const name = presentName(query.question.labels)
-      this.#options.onQuery({ name, type: typeName(query.question.type), transport, client, decision, reason })
+      this.#options.onQuery({ name, type: typeName(query.question.type), transport, client, ...ruling })
       return answered
     } catch {
       // Policy or audit failed: nothing is allowed that was not decided and recorded.

@@ -28,7 +28,7 @@ export async function handleExchange(core: EgressCore, request: InboundRequest, 
     await forward(
       core,
       { method: request.method, destination, headers: context.headers, body },
-      { request, reply, record },
+      { request, reply, record, context },
     )
   } catch (error) {
     deny(core, record, reply, denialFor(core, error, request))

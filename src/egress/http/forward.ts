@@ -1,26 +1,21 @@
 import { constants } from 'node:http2'
-import { pipeline, type Readable } from 'node:stream'
 import { formatAuthority } from '../../policy/host.ts'
 import type { EgressCore, Ruling } from '../core.ts'
 import { Denial } from '../denial.ts'
 import type { LiveExchange } from '../live.ts'
 import type { OutboundRequest, SecretSet } from '../secrets/binding.ts'
 import { InjectionRefused, type Injection } from '../secrets/injector.ts'
-import { acceptableCodings, decodersFor } from '../secrets/content-coding.ts'
+import { acceptableCodings } from '../secrets/content-coding.ts'
 import type { UpstreamCall, UpstreamRequest, UpstreamResponse } from '../upstream/upstream.ts'
-import type { InboundRequest, JudgedRequest } from './inbound.ts'
+import type { ExchangeEnds } from './exchange-ends.ts'
+import type { JudgedRequest } from './inbound.ts'
+import { judgeHeadOnly, passJudged } from './judged-response.ts'
 import { refuseForbidden } from './judgement.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
 import { endToEnd, headerValue, headerValues, withHeader, withoutHeaders, type HeaderList } from './headers.ts'
 import { drainBody, relayBody } from './relay.ts'
-import { hasNoContent, type Reply } from './reply.ts'
-
-/** The two ends of an exchange and its record. */
-export interface ExchangeEnds {
-  readonly request: Pick<InboundRequest, 'protocol' | 'method'>
-  readonly reply: Reply
-  readonly record: ExchangeRecord
-}
+import { hasNoContent } from './reply.ts'
+import { decoded, finish, isFramingField, responseFields } from './response.ts'
 
 /** Sends a judged request with its real credentials and streams the redacted answer back. Rejects with a Denial. */
 export async function forward(core: EgressCore, judged: JudgedRequest, ends: ExchangeEnds): Promise<void> {
@@ -54,8 +49,9 @@ export async function forward(core: EgressCore, judged: JudgedRequest, ends: Exc
   }
 }
 
-function inject({ secrets }: Ruling, judged: JudgedRequest, record: ExchangeRecord): JudgedRequest {
-  if (secrets.isEmpty) return judged
+function inject({ secrets, chain }: Ruling, judged: JudgedRequest, record: ExchangeRecord): JudgedRequest {
+  if (secrets.isEmpty)
+    return chain.has('inspectResponse') ? { ...judged, headers: decodableOnly(judged.headers) } : judged
   const { destination, headers, body } = judged
   const injected = injectInto(secrets, { ...destination, target: destination.path, headers, body })
   record.injected = injected.injected
@@ -89,7 +85,7 @@ function isRangeField(name: string): boolean {
   return name === 'range' || name === 'if-range'
 }
 
-/** Asks only for codings that the redactor can look into. */
+/** Asks only for codings that redactor and inspectors can look into. */
 function decodableOnly(headers: HeaderList): HeaderList {
   const accepted = headerValues(headers, 'accept-encoding')
   return accepted.length === 0
@@ -142,12 +138,15 @@ export async function respond(
 ): Promise<void> {
   ends.record.upstreamAddress = response.address
   ends.record.status = response.status
+  const isJudged = core.ruling().chain.has('inspectResponse')
   if (
     hasNoContent(ends.request.method, response.status) ||
     Number(headerValue(response.headers, 'content-length') ?? -1) === 0
   ) {
+    if (isJudged) await judgeHeadOnly(core, response, ends)
     await passHead(core, secrets, response, ends)
-  } else if (secrets.isEmpty) await passOn(core, response, ends)
+  } else if (isJudged) await passJudged(core, response, ends)
+  else if (secrets.isEmpty) await passOn(core, response, ends)
   else if (isShort(response.headers)) await redactWhole(core, secrets, response, ends)
   else await redactStream(core, secrets, response, ends)
 }
@@ -228,46 +227,9 @@ async function redactStream(
   reply.end(trailers.headers)
 }
 
-/** `Alt-Svc` would lead the client to HTTP/3, which has no way out of the cage (RFC 7838). */
-function responseFields({ headers }: UpstreamResponse): HeaderList {
-  return withoutHeaders(endToEnd(headers), (name) => name === 'alt-svc')
-}
-
 const SHORT_BYTES = 16_384
 
 function isShort(headers: HeaderList): boolean {
   const length = headerValue(headers, 'content-length')
   return length !== undefined && Number(length) <= SHORT_BYTES && headerValue(headers, 'content-encoding') === undefined
-}
-
-/** The record is written before the response ends: an answer that could not be recorded stays incomplete. */
-async function finish(core: EgressCore, record: ExchangeRecord): Promise<void> {
-  try {
-    await record.writeSoon()
-  } catch (error) {
-    core.log(`audit: ${error instanceof Error ? error.message : String(error)}`)
-    throw new Denial('audit_unavailable', 'the audit log cannot be written')
-  }
-}
-
-/** A redacted body is sent in the clear and has another length; a digest of it would be wrong. */
-function isFramingField(name: string): boolean {
-  return (
-    name === 'content-length' ||
-    name === 'content-encoding' ||
-    name === 'content-md5' ||
-    name === 'content-digest' ||
-    name === 'digest'
-  )
-}
-
-function decoded(body: Readable, headers: HeaderList): Readable {
-  const codings = headerValues(headers, 'content-encoding').join(', ')
-  const decoders = decodersFor(codings)
-  if (decoders === undefined)
-    throw new Denial('encoding_unsupported', 'the response has a content coding that cannot be decoded')
-  const last = decoders.at(-1)
-  if (last === undefined) return body
-  pipeline([body, ...decoders], () => {}) // Errors surface on the last stream, which the relay listens to.
-  return last
 }

@@ -1,31 +1,31 @@
 import { constants, type ClientHttp2Stream } from 'node:http2'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
-import type { EgressCore } from '../core.ts'
+import type { EgressCore, Ruling } from '../core.ts'
 import { Denial } from '../denial.ts'
-import type { HeadContext } from '../inspect/inspector.ts'
 import type { LiveExchange } from '../live.ts'
 import type { SecretSet } from '../secrets/binding.ts'
 import type { UpstreamResponse } from '../upstream/upstream.ts'
 import type { InboundRequest } from './inbound.ts'
 import { accept, refuseForbidden, refuseMisuse } from './judgement.ts'
 import { deny } from './refusal.ts'
-import { injectInto } from './forward.ts'
+import type { ExchangeEnds } from './exchange-ends.ts'
+import { injectInto, respond } from './forward.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
 import { encodeGrpcMessage, GrpcFramer, type GrpcMessage } from './grpc-framer.ts'
-import { endToEnd, headerValue, withoutHeaders, type HeaderList } from './headers.ts'
-import { drainBody, relayBody, type ByteFilter } from './relay.ts'
-import type { Reply } from './reply.ts'
+import { endToEnd, headerValue, withHeader, withoutHeaders, type HeaderList } from './headers.ts'
+import { judgeResponse } from './judged-response.ts'
+import { drainBody, piecesOf } from './relay.ts'
+import { ReplyWriter } from './reply-writer.ts'
 import type { Destination } from './route.ts'
 
 /** A gRPC call whose head was judged; its messages are judged one by one as they pass. */
-export interface GrpcExchange {
+export interface GrpcExchange extends ExchangeEnds {
   readonly request: InboundRequest
-  readonly reply: Reply
-  readonly record: ExchangeRecord
   readonly destination: Destination
-  readonly context: HeadContext
 }
+
+const NOTHING = Buffer.alloc(0)
 
 /**
  * Relays a gRPC call (unary or streaming, either way) message by message: request and response flow at the same time.
@@ -35,8 +35,9 @@ export async function relayGrpc(core: EgressCore, exchange: GrpcExchange): Promi
   const { request, record, destination } = exchange
   const context = { ...exchange.context, protocol: 'grpc' as const }
   record.protocol = 'grpc'
-  const { secrets, chain, upstream } = core.ruling()
-  const whole = { ...destination, target: destination.path, headers: context.headers, body: Buffer.alloc(0) }
+  const ruling = core.ruling()
+  const { secrets, chain, upstream } = ruling
+  const whole = { ...destination, target: destination.path, headers: context.headers, body: NOTHING }
   refuseMisuse(secrets, whole)
   accept(record, await chain.inspectRequest({ ...context, priorResults: record.findings, body: whole.body }))
   const injected = injectInto(secrets, whole)
@@ -55,7 +56,7 @@ export async function relayGrpc(core: EgressCore, exchange: GrpcExchange): Promi
   })
   await withLife(core, exchange, stream, async (fail) => {
     pumpRequest(core, { ...exchange, context }, stream).catch(fail)
-    await answer(core, await response, { ...exchange, context })
+    await answer(core, await response, { ...exchange, context, ruling })
   })
 }
 
@@ -93,6 +94,7 @@ async function withLife(
 
 async function pumpRequest(core: EgressCore, exchange: GrpcExchange, stream: ClientHttp2Stream): Promise<void> {
   const framer = new GrpcFramer(core.ruling().maxBodyBytes)
+  const encoding = headerValue(exchange.context.headers, 'grpc-encoding')
   let held = 0
   try {
     // The client's stream is not destroyed when the loop ends early: the answer still goes out on it.
@@ -102,7 +104,7 @@ async function pumpRequest(core: EgressCore, exchange: GrpcExchange, stream: Cli
       core.budget.release(held)
       held = framer.pendingBytes
       for (const message of messages) {
-        await judgeMessage(core, exchange, message)
+        await judgeMessage(core, exchange, { message, direction: 'outbound', encoding })
         if (stream.destroyed) return // The answer came before the end of the request (RFC 9113 section 8.1).
         exchange.record.bytesOut += message.payload.length
         if (!stream.write(encodeGrpcMessage(message))) await drained(stream)
@@ -126,19 +128,26 @@ function drained(stream: ClientHttp2Stream): Promise<void> {
   })
 }
 
+interface DirectedMessage {
+  readonly message: GrpcMessage
+  readonly direction: 'outbound' | 'inbound'
+  /** `grpc-encoding` of its side. */
+  readonly encoding: string | undefined
+}
+
 /** By the policy of now: a grant that ended or a rule that changed stops the next message. */
 async function judgeMessage(
   core: EgressCore,
   { context, destination, record }: GrpcExchange,
-  message: GrpcMessage,
+  { message, direction, encoding }: DirectedMessage,
 ): Promise<void> {
   if (!core.audit.usable()) throw new Denial('audit_unavailable', 'the audit log cannot be written')
   const { chain, secrets, maxBodyBytes } = core.ruling()
-  const body = await plain(message, headerValue(context.headers, 'grpc-encoding'), maxBodyBytes)
+  const body = await plain(message, encoding, maxBodyBytes)
   core.budget.hold(body.length)
   try {
-    accept(record, await chain.inspectMessage({ ...context, priorResults: record.findings, body }))
-    refuseMisuse(secrets, { ...destination, target: '', headers: [], body })
+    accept(record, await chain.inspectMessage({ ...context, direction, priorResults: record.findings, body }))
+    if (direction === 'outbound') refuseMisuse(secrets, { ...destination, target: '', headers: [], body })
   } finally {
     core.budget.release(body.length)
   }
@@ -165,16 +174,29 @@ const inflate = promisify(gunzip)
 /** Where `max_request_body: 0` sets no bound, a decompression bomb still meets one. */
 const UNBOUNDED_MESSAGE_BYTES = 64 * 1024 * 1024
 
-/** `te: trailers` is part of the protocol; answers must come uncompressed where secrets are looked for in them. */
+/**
+ * `te: trailers` is part of the protocol; answers must come in a coding that can be undone, and uncompressed where
+ * secrets are looked for in them.
+ */
 function grpcHeaders(headers: HeaderList, secrets: SecretSet): HeaderList {
   const kept = withoutHeaders(
     headers,
     (name) => name === 'host' || name === 'content-length' || (!secrets.isEmpty && name === 'grpc-accept-encoding'),
   )
-  return [...kept, 'te', 'trailers']
+  const accepts = headerValue(kept, 'grpc-accept-encoding') !== undefined
+  return [...(accepts ? withHeader(kept, 'grpc-accept-encoding', 'identity,gzip') : kept), 'te', 'trailers']
 }
 
-async function answer(core: EgressCore, response: UpstreamResponse, { reply, record }: GrpcExchange): Promise<void> {
+async function answer(
+  core: EgressCore,
+  response: UpstreamResponse,
+  exchange: GrpcExchange & { readonly ruling: Ruling },
+): Promise<void> {
+  const { reply, record, ruling } = exchange
+  const isGrpc = isGrpcType(headerValue(response.headers, 'content-type') ?? '')
+  const isOver = headerValue(response.headers, 'grpc-status') !== undefined
+  // What answers without being gRPC (a load balancer's error page) has no messages.
+  if (!isGrpc && !isOver) return respond(core, ruling, response, exchange)
   const { secrets } = core.ruling()
   const head = secrets.redactHeaders(endToEnd(response.headers))
   const redacted = new Set<string>(head.redacted)
@@ -183,17 +205,19 @@ async function answer(core: EgressCore, response: UpstreamResponse, { reply, rec
   record.status = response.status
   const failed = (cause: unknown): void =>
     deny(core, record, reply, new Denial('audit_unavailable', 'the audit log cannot be written', { cause }))
+  const part = { status: response.status, headers: head.headers, body: NOTHING }
+  await judgeResponse(core, exchange, { ...part, part: isOver ? 'whole' : 'head' })
   // "Trailers-Only" (gRPC over HTTP/2): a status without a message comes in the head, and only where that ends the stream.
-  if (headerValue(response.headers, 'grpc-status') !== undefined) {
+  if (isOver) {
     await drainBody(response.body, refuseBody)
     response.trailers()
-    return finish(record, failed, () => reply.whole(response.status, undefined, head.headers, Buffer.alloc(0)))
+    return finish(record, failed, () => reply.whole(response.status, undefined, head.headers, NOTHING))
   }
   reply.start(response.status, '', head.headers)
-  await using filter = secrets.isEmpty ? undefined : redactorFor(core, response.headers, redacted)
-  await relayBody(response.body, reply, { filter, onBytes: (count) => (record.bytesIn += count) })
+  await pumpResponse(core, response, exchange, redacted)
   const trailers = secrets.redactHeaders(endToEnd(response.trailers()))
   for (const name of trailers.redacted) redacted.add(name)
+  await judgeResponse(core, exchange, { ...part, part: 'trailers', headers: trailers.headers })
   finish(record, failed, () => reply.end(trailers.headers))
 }
 
@@ -211,52 +235,52 @@ function refuseBody(): never {
   throw new Denial('upstream_protocol', 'the upstream sent a gRPC message after the status')
 }
 
-type DisposableFilter = ByteFilter & AsyncDisposable
-
-/** What answers without being gRPC (a load balancer's error page) has no messages. */
-function redactorFor(core: EgressCore, headers: HeaderList, redacted: Set<string>): DisposableFilter {
-  const { secrets } = core.ruling()
-  if (isGrpcType(headerValue(headers, 'content-type') ?? '')) return messageRedactor(core, secrets, redacted)
-  const codings = headerValue(headers, 'content-encoding')
-  if (codings !== undefined)
-    throw new Denial('encoding_unsupported', 'the response has a content coding where gRPC has none')
-  const redactor = secrets.bodyRedactor()
-  return { push: (chunk) => redactor.push(chunk), end: () => redactor.end(), [Symbol.asyncDispose]: async () => {} }
-}
-
 export function isGrpcType(contentType: string): boolean {
   return /^application\/grpc(?:$|[+;])/i.test(contentType)
 }
 
 /**
- * Redacts whole messages, so that each keeps a true length. What an upstream may make us hold is bounded like a request,
- * each message by itself and all of them by the budget.
+ * Messages back, whole ones, so that each is redacted with a true length and judged before it is sent on. What an
+ * upstream may make us hold is bounded like a request, each message by itself and all of them by the budget.
  */
-function messageRedactor(core: EgressCore, secrets: SecretSet, redacted: Set<string>): DisposableFilter {
+async function pumpResponse(
+  core: EgressCore,
+  response: UpstreamResponse,
+  exchange: GrpcExchange,
+  redacted: Set<string>,
+): Promise<void> {
+  const { record, reply } = exchange
   const framer = new GrpcFramer(core.ruling().maxBodyBytes)
+  const writer = new ReplyWriter(reply)
+  const encoding = headerValue(response.headers, 'grpc-encoding')
   let held = 0
   function hold(bytes: number): void {
     core.budget.hold(bytes - held)
     held = bytes
   }
-  return {
-    push(chunk) {
+  try {
+    for await (const chunk of piecesOf(response.body)) {
       const messages = framer.push(chunk)
       hold(framer.pendingBytes)
-      return Buffer.concat(messages.map((message) => redactMessage(message, secrets, redacted)))
-    },
-    end() {
-      if (framer.pendingBytes > 0) throw new Denial('upstream_aborted', 'the upstream ended inside a gRPC message')
-      return Buffer.alloc(0)
-    },
-    [Symbol.asyncDispose]: async () => hold(0),
+      for (const message of messages) {
+        const clean = redactMessage(message, core.ruling().secrets, redacted)
+        await judgeMessage(core, exchange, { message: clean, direction: 'inbound', encoding })
+        const bytes = encodeGrpcMessage(clean)
+        record.bytesIn += bytes.length
+        await writer.write(bytes)
+      }
+    }
+    if (framer.pendingBytes > 0) throw new Denial('upstream_aborted', 'the upstream ended inside a gRPC message')
+  } finally {
+    hold(0)
   }
 }
 
-function redactMessage(message: GrpcMessage, secrets: SecretSet, redacted: Set<string>): Buffer {
+function redactMessage(message: GrpcMessage, secrets: SecretSet, redacted: Set<string>): GrpcMessage {
+  if (secrets.isEmpty) return message
   if (message.compressed) throw new Denial('encoding_unsupported', 'a compressed gRPC message could not be redacted')
   const redactor = secrets.bodyRedactor()
   const payload = Buffer.concat([redactor.push(message.payload), redactor.end()])
   for (const name of redactor.redacted) redacted.add(name)
-  return encodeGrpcMessage({ compressed: false, payload })
+  return { compressed: false, payload }
 }

@@ -42,6 +42,15 @@ export async function relayBody(
   return last
 }
 
+/** The pieces of a response body as they arrive. Throws a Denial when it breaks off. */
+export async function* piecesOf(source: Readable): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of source) yield chunk as Buffer
+  } catch (cause) {
+    throw new Denial('upstream_aborted', 'the upstream ended the response early', { cause })
+  }
+}
+
 /** Reads a response body to its end. Rejects with a Denial when it breaks off, or with what `onChunk` throws. */
 export function drainBody(source: Readable, onChunk: (chunk: Buffer) => void): Promise<void> {
   return new Promise((resolve, reject) => {

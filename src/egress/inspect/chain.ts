@@ -1,6 +1,8 @@
-import { DENIALS, Denial } from '../denial.ts'
-import { viewsOfMessage, viewsOfRequest } from './decode/context-views.ts'
-import type { Finding, HeadContext, InspectionContext, Inspector, Verdict } from './inspector.ts'
+import { MOST_FINDINGS } from '../../audit/fields.ts'
+import { Denial } from '../denial.ts'
+import { viewsOfMessage, viewsOfRequest, viewsOfResponse } from './decode/context-views.ts'
+import type { Finding, HeadContext, InspectionContext, Inspector, Look, ResponseContext, Verdict } from './inspector.ts'
+import { ask } from './verdict.ts'
 
 /** What the chain says: the findings so far, and the denial if one of them blocks. */
 export interface ChainResult {
@@ -8,52 +10,68 @@ export interface ChainResult {
   readonly denial?: Denial
 }
 
-const SEVERITIES: ReadonlySet<unknown> = new Set(['info', 'warning', 'error', 'critical'])
-
-/** How long one inspector may think about one thing. */
-const TIME_LIMIT_MS = 1000
+const LOOKS: readonly Look[] = ['inspectHead', 'inspectRequest', 'inspectResponse', 'inspectMessage', 'inspectQuestion']
 
 /**
- * The inspectors in their order. The first block ends it; flags accumulate. An inspector that throws, takes too long
- * or returns something malformed blocks: only reaching the end of the chain allows.
+ * The inspectors in their order, for every kind of traffic. The first block ends it; flags accumulate. An inspector
+ * that throws, takes too long or returns something malformed blocks: only reaching the end of the chain allows.
  */
 export class InspectorChain {
-  readonly #inspectors: readonly Inspector[]
+  readonly #asked: Readonly<Record<Look, readonly Inspector[]>>
 
   constructor(inspectors: readonly Inspector[]) {
-    this.#inspectors = inspectors
+    const asked = LOOKS.map((look) => [look, inspectors.filter((inspector) => inspector[look] !== undefined)])
+    this.#asked = Object.fromEntries(asked) as Record<Look, readonly Inspector[]>
   }
 
-  inspectHead(context: HeadContext): Promise<ChainResult> {
-    return this.#run(context, (inspector) => inspector.inspectHead?.bind(inspector))
+  /** Whether any inspector looks at this kind of traffic. */
+  has(look: Look): boolean {
+    return this.#asked[look].length > 0
   }
 
-  inspectRequest(context: InspectionContext): Promise<ChainResult> {
-    return this.#run({ ...context, views: viewsOfRequest(context) }, (inspector) =>
-      inspector.inspectRequest?.bind(inspector),
-    )
+  inspectHead(context: HeadContext): ChainResult | Promise<ChainResult> {
+    return this.#run('inspectHead', context)
   }
 
-  inspectMessage(context: InspectionContext): Promise<ChainResult> {
-    return this.#run({ ...context, views: viewsOfMessage(context) }, (inspector) =>
-      inspector.inspectMessage?.bind(inspector),
-    )
+  inspectRequest(context: InspectionContext): ChainResult | Promise<ChainResult> {
+    return this.#run('inspectRequest', { ...context, views: viewsOfRequest(context) })
   }
 
-  async #run<Context extends HeadContext>(
-    context: Context,
-    method: (inspector: Inspector) => ((context: Context) => Verdict | Promise<Verdict>) | undefined,
-  ): Promise<ChainResult> {
+  inspectResponse(context: ResponseContext): ChainResult | Promise<ChainResult> {
+    return this.#run('inspectResponse', { ...context, views: viewsOfResponse(context) })
+  }
+
+  inspectMessage(context: InspectionContext): ChainResult | Promise<ChainResult> {
+    return this.#run('inspectMessage', { ...context, views: viewsOfMessage(context) })
+  }
+
+  /** At once: an inspector that wants to wait is taken for one that failed. */
+  inspectQuestion(context: HeadContext): ChainResult {
+    return this.#run('inspectQuestion', context) as ChainResult
+  }
+
+  /** The loop. Most inspectors answer at once; only for those that do not it waits, and goes on with their verdict. */
+  #run(
+    look: Look,
+    context: HeadContext | InspectionContext,
+    { from, late }: { readonly from: number; readonly late?: Verdict } = { from: 0 },
+  ): ChainResult | Promise<ChainResult> {
+    const asked = this.#asked[look]
     let current = context
-    for (const inspector of this.#inspectors) {
-      const look = method(inspector)
-      if (look === undefined) continue
-      const answer = ask(inspector, look, current)
-      // Most inspectors answer at once; only those that do not cost a turn of the event loop.
-      const verdict = answer instanceof Promise ? await answer : answer
+    for (let index = from; index < asked.length; index += 1) {
+      const inspector = asked[index] as Inspector
+      const verdict = index === from && late !== undefined ? late : ask(inspector, look, current)
+      if (verdict instanceof Promise) {
+        const waiting = current
+        return verdict.then((settled) => this.#run(look, waiting, { from: index, late: settled }))
+      }
       if (verdict.kind === 'pass') continue
-      const finding = { name: inspector.name, action: verdict.kind, reason: verdict.reason, severity: verdict.severity }
-      const findings = [...current.priorResults, finding]
+      const findings = withFinding(current.priorResults, {
+        name: inspector.name,
+        action: verdict.kind,
+        reason: verdict.reason,
+        severity: verdict.severity,
+      })
       if (verdict.kind === 'block') return { findings, denial: denialOf(verdict) }
       current = { ...current, priorResults: findings }
     }
@@ -61,61 +79,14 @@ export class InspectorChain {
   }
 }
 
-/** A verdict of the right shape, whatever the inspector does. Never throws or rejects. */
-function ask<Context>(
-  inspector: Inspector,
-  look: (context: Context) => Verdict | Promise<Verdict>,
-  context: Context,
-): Verdict | Promise<Verdict> {
-  try {
-    const answer: unknown = look(context)
-    if (!(answer instanceof Promise)) return checked(inspector, answer)
-    return withinTime(answer)
-      .then((verdict) => checked(inspector, verdict))
-      .catch((error: unknown) => crashed(inspector, error))
-  } catch (error) {
-    return crashed(inspector, error)
-  }
-}
-
-function checked(inspector: Inspector, verdict: unknown): Verdict {
-  return isVerdict(verdict) ? verdict : failure(`inspector ${inspector.name} returned a malformed verdict`)
-}
-
-function crashed(inspector: Inspector, error: unknown): Verdict {
-  return failure(`inspector ${inspector.name} ${error instanceof TimeoutError ? 'took too long' : 'failed'}`)
-}
-
-function failure(reason: string): Verdict {
-  return { kind: 'block', reason, severity: 'critical', code: 'inspector_failed' }
+/** A stream of a million messages must not become a million findings: each is kept once, and no more than are recorded. */
+function withFinding(prior: readonly Finding[], finding: Finding): readonly Finding[] {
+  if (finding.action === 'block') return [...prior, finding]
+  const isKnown = prior.some(({ name, reason }) => name === finding.name && reason === finding.reason)
+  return isKnown || prior.length >= MOST_FINDINGS ? prior : [...prior, finding]
 }
 
 function denialOf(verdict: Extract<Verdict, { kind: 'block' }>): Denial {
   const options = verdict.retryAfter === undefined ? {} : { retryAfter: verdict.retryAfter }
   return new Denial(verdict.code ?? 'inspector_blocked', verdict.reason, options)
-}
-
-/** At run time an inspector may be anybody's JavaScript: the types above are not enough. */
-function isVerdict(value: unknown): value is Verdict {
-  if (typeof value !== 'object' || value === null || !('kind' in value)) return false
-  if (value.kind === 'pass') return true
-  if (value.kind !== 'flag' && value.kind !== 'block') return false
-  const { reason, severity, code, retryAfter } = value as Readonly<Record<string, unknown>>
-  const isKnown = code === undefined || (typeof code === 'string' && Object.hasOwn(DENIALS, code))
-  const isWait = retryAfter === undefined || (Number.isSafeInteger(retryAfter) && (retryAfter as number) >= 0)
-  return typeof reason === 'string' && SEVERITIES.has(severity) && isKnown && isWait
-}
-
-class TimeoutError extends Error {}
-
-async function withinTime(promise: Promise<unknown>): Promise<unknown> {
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new TimeoutError()), TIME_LIMIT_MS)
-  })
-  try {
-    return await Promise.race([promise, limit])
-  } finally {
-    clearTimeout(timer)
-  }
 }

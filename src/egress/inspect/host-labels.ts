@@ -2,7 +2,7 @@ import type { Config } from '../../config/schema.ts'
 import { isAddress, zonesOf, type Hostname } from '../../policy/host.ts'
 import type { HostLabelBudget, HostLabelLimits } from './host-labels-budget.ts'
 import { labelsBelow, suspiciousLabels } from './host-labels-measure.ts'
-import { PASS, type Inspector, type Verdict } from './inspector.ts'
+import { PASS, type HeadContext, type Inspector, type Verdict } from './inspector.ts'
 
 export interface HostLabelSettings extends HostLabelLimits {
   /** For labels that look like data. What exceeds the limits is always blocked. */
@@ -21,7 +21,8 @@ const MANY = 0.5
 
 /** Data in the names of hosts: whoever runs a zone reads every name below it. */
 export function hostLabelsInspector(rules: HostLabelRules, clock: () => Date): Inspector {
-  return { name: 'host-labels', inspectHead: ({ host }) => judgeHostLabels(rules, host, clock().getTime()) }
+  const judge = ({ host }: HeadContext): Verdict => judgeHostLabels(rules, host, clock().getTime())
+  return { name: 'host-labels', inspectHead: judge, inspectQuestion: judge }
 }
 
 /** What is to be said of a host, in a request or in a DNS question. `now` in milliseconds. */

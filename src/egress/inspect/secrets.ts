@@ -1,8 +1,8 @@
 import { isWithin, type Hostname } from '../../policy/host.ts'
 import type { ContentViews } from './decode/content-views.ts'
-import { viewsOfMessage, viewsOfRequest } from './decode/context-views.ts'
+import { viewsOfMessage, viewsOfQuestion, viewsOfRequest } from './decode/context-views.ts'
 import type { View } from './decode/view.ts'
-import { PASS, type InspectionContext, type Inspector, type Severity, type Verdict } from './inspector.ts'
+import { PASS, type HeadContext, type Inspector, type Severity, type Verdict } from './inspector.ts'
 import { compileExtra, type CompiledExtra, type ExtraPattern } from './patterns/extra.ts'
 import { PatternMatcher } from './patterns/matcher.ts'
 import type { SecretPattern } from './patterns/pattern.ts'
@@ -37,6 +37,7 @@ export function secretsInspector(options: SecretsOptions): Inspector {
     inspectRequest: (context) => scan.judge(context, context.views ?? viewsOfRequest(context)),
     inspectMessage: (context) =>
       context.direction === 'outbound' ? scan.judge(context, context.views ?? viewsOfMessage(context)) : PASS,
+    inspectQuestion: (context) => scan.judge(context, viewsOfQuestion(context)),
   }
 }
 
@@ -51,7 +52,7 @@ class SecretScan {
   }
 
   /** The first block in the order of the views; without one, the first flag. */
-  judge({ host }: InspectionContext, views: ContentViews): Verdict {
+  judge({ host }: HeadContext, views: ContentViews): Verdict {
     const { action, undecodable } = this.#options
     let flag: Verdict | undefined
     for (const view of views) {

@@ -36,7 +36,7 @@ interface Leg {
 }
 
 /**
- * Relays a WebSocket message by message: each is whole, judged by the policy of now and, on its way in, redacted.
+ * Relays a WebSocket message by message: each is whole, redacted on its way in, and judged by the policy of now.
  * Writes the record when the connection is over. Never rejects.
  */
 export async function relayMessages(
@@ -189,8 +189,8 @@ async function passControl(
   room: number,
 ): Promise<Buffer> {
   if (data.length === 0) return data
-  await judgeMessage(core, exchange, leg, data)
   const passed = leg.direction === 'inbound' ? redacted(core, exchange.record, data) : data
+  await judgeMessage(core, exchange, leg, passed)
   if (leg.direction === 'inbound') exchange.record.bytesIn += passed.length
   else exchange.record.bytesOut += passed.length
   return passed.length > room ? Buffer.alloc(0) : passed
@@ -209,8 +209,8 @@ async function relayMessage(
 ): Promise<void> {
   core.budget.hold(message.data.length)
   try {
-    await judgeMessage(core, exchange, leg, message.data)
     const data = leg.direction === 'inbound' ? redacted(core, exchange.record, message.data) : message.data
+    await judgeMessage(core, exchange, leg, data)
     if (leg.direction === 'inbound') exchange.record.bytesIn += data.length
     else exchange.record.bytesOut += data.length
     if (leg.target.destroyed) return
@@ -221,7 +221,7 @@ async function relayMessage(
   }
 }
 
-/** By the ruling of now: a grant that ended or a rule that changed stops the next message. */
+/** By the ruling of now: a grant that ended or a rule that changed stops the next message. `body` holds nothing real. */
 async function judgeMessage(
   core: EgressCore,
   exchange: WebSocketExchange,

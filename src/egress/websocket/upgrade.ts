@@ -6,6 +6,8 @@ import type { Duplex } from 'node:stream'
 import type { EgressCore } from '../core.ts'
 import { Denial } from '../denial.ts'
 import type { InboundRequest } from '../http/inbound.ts'
+import type { ExchangeEnds } from '../http/exchange-ends.ts'
+import { judgeResponse } from '../http/judged-response.ts'
 import { accept, judgeHead, refuseMisuse } from '../http/judgement.ts'
 import { deny, denialFor, recordFor } from '../http/refusal.ts'
 import { http1Headers, injectInto, respond } from '../http/forward.ts'
@@ -87,7 +89,8 @@ async function relayWebSocket(
     }
     const headers = [...http1Headers(bare, request.protocol), ...upgradeFields(key)]
     const { response, socket } = await whileThere(client.reply, ruling.upstream.http1.upgrade({ ...bare, headers }))
-    if (socket === undefined) return await respond(core, ruling, response, { request, reply: client.reply, record })
+    if (socket === undefined)
+      return await respond(core, ruling, response, { request, reply: client.reply, record, context })
     if (headerValue(response.headers, 'sec-websocket-accept') !== acceptFor(key)) {
       socket.destroy()
       throw new Denial('upstream_protocol', 'the upstream did not complete the WebSocket handshake')
@@ -96,6 +99,7 @@ async function relayWebSocket(
     record.status = 101
     const answer = ruling.secrets.redactHeaders(handshakeHeaders(endToEnd(response.headers)))
     record.redacted = new Set(answer.redacted)
+    await judgeAnswer(core, { context, record }, answer.headers, socket)
     await relayMessages(
       core,
       { record, destination, context },
@@ -103,6 +107,21 @@ async function relayWebSocket(
     )
   } catch (error) {
     deny(core, record, client.reply, denialFor(core, error, request))
+  }
+}
+
+/** The connection to the upstream ends where the workload does not get it. */
+async function judgeAnswer(
+  core: EgressCore,
+  ends: Pick<ExchangeEnds, 'context' | 'record'>,
+  headers: HeaderList,
+  socket: Duplex,
+): Promise<void> {
+  try {
+    await judgeResponse(core, ends, { part: 'head', status: 101, headers, body: Buffer.alloc(0) })
+  } catch (error) {
+    socket.destroy()
+    throw error
   }
 }
 

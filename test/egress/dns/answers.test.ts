@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { SINKHOLE, answer, hostOf, type Answer, type Zone } from '../../../src/egress/dns/answers.ts'
+import { SINKHOLE, answer, hostOf, type Answer, type NameRuling, type Zone } from '../../../src/egress/dns/answers.ts'
 import { decodeQuery } from '../../../src/egress/dns/decode.ts'
 import { RCODE, type Query } from '../../../src/egress/dns/message.ts'
 import { isWithin, parseHostname, type Hostname } from '../../../src/policy/host.ts'
@@ -12,9 +12,11 @@ import { rawOpt, rawQuery, wireName } from './oracle.ts'
  * TEST-NET-2; only addresses are ever told; what cannot be a destination does not exist.
  */
 
+const ALLOWED: NameRuling = { decision: 'allowed', reason: '' }
+const UNKNOWN: NameRuling = { decision: 'blocked', reason: 'not reachable by policy' }
 const LISTED = host('example.com')
 const ZONE: Zone = {
-  decide: (name) => (isWithin(name, LISTED) ? 'egress' : 'sinkhole'),
+  decide: (name) => (isWithin(name, LISTED) ? ALLOWED : UNKNOWN),
   egressAddress: { ipv4: '10.89.0.11', ipv6: 'fd00::11' },
 }
 
@@ -118,7 +120,7 @@ const ABSENT: readonly (readonly [why: string, name: string | Buffer])[] = [
 for (const [why, name] of ABSENT) {
   test(`no such name, whatever the policy says: ${why}`, () => {
     for (const type of [A, AAAA, 12, 16, 65, 255]) {
-      const answered = ask(name, type, { ...ZONE, decide: () => 'egress' })
+      const answered = ask(name, type, { ...ZONE, decide: () => ({ decision: 'allowed', reason: '' }) })
       assert.equal(answered.rcode, RCODE.NXDOMAIN)
       assert.deepEqual(answered.answers, [])
       assert.equal(answered.soa, true)
@@ -154,9 +156,9 @@ test('the policy is asked about exactly the labels that were sent, or not at all
   fc.assert(
     fc.property(fc.array(label, { minLength: 1, maxLength: 5 }), (labels) => {
       const asked: Hostname[] = []
-      const decide = (name: Hostname): 'egress' => {
+      const decide = (name: Hostname): NameRuling => {
         asked.push(name)
-        return 'egress'
+        return ALLOWED
       }
       ask(wireName(...labels), A, { ...ZONE, decide })
       if (asked.length === 0) return

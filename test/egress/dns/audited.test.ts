@@ -1,6 +1,6 @@
 /**
- * The workload's DNS is told by the policy of now, and recorded as the configuration says: queries when
- * `logging.dns_queries` is on, what is malformed always. A query that has to be recorded and cannot be is not answered
+ * The workload's DNS is told by the inspectors of now, and recorded as the configuration says: queries when
+ * `logging.dns_queries` is on, what is malformed or what an inspector found in a name always. A query that has to be recorded and cannot be is not answered
  * with an address.
  */
 import assert from 'node:assert/strict'
@@ -45,6 +45,37 @@ test('queries are recorded when the configuration says so, from the next one on'
     [
       ['dns', 'A', 'api.test', 53, 'allowed', ''],
       ['dns', 'A', 'secret.evil.test', 53, 'blocked', 'domain_denied'],
+    ],
+  )
+})
+
+test('a credential in a name leads nowhere, and is recorded', async (t) => {
+  const { bed, client } = await open(t)
+  const name = wireName(['dapi', '3f9c01ab7d52e8846a1bc90f7e2d4c5b'].join(''), 'api', 'test')
+  assert.deepEqual(addressesIn(await askOverUdp(client, rawQuery({ name }))), ['198.51.100.1'])
+  const [record] = bed.records
+  assert.deepEqual(
+    [record?.protocol, record?.decision, record?.code, record?.reason, record?.inspectors?.[0]?.name],
+    ['dns', 'blocked', 'inspector_blocked', 'secret detected: databricks_token', 'secrets'],
+  )
+})
+
+test('data in names is flagged, and blocked past the budget', async (t) => {
+  const { bed, client } = await open(t, { host_labels: { names_per_hour: 2 } })
+  const data = '6d1f0c9ab2e84f7795c3d0e1a8b64f2299ee0a7c'
+  const ask = async (label: string) =>
+    addressesIn(await askOverUdp(client, rawQuery({ name: wireName(label, 'api', 'test') })))
+  assert.deepEqual(await ask(`${data}1`), ['127.0.0.1'])
+  assert.deepEqual(await ask(`${data}2`), ['127.0.0.1'])
+  assert.deepEqual(await ask(`${data}2`), ['127.0.0.1'], 'a name that was asked before says nothing new')
+  assert.deepEqual(await ask(`${data}3`), ['198.51.100.1'])
+  assert.deepEqual(
+    bed.records.map(({ decision, code }) => [decision, code]),
+    [
+      ['flagged', ''],
+      ['flagged', ''],
+      ['flagged', ''],
+      ['blocked', 'budget_exceeded'],
     ],
   )
 })

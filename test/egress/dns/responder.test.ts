@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { SINKHOLE } from '../../../src/egress/dns/answers.ts'
+import { SINKHOLE, type NameRuling } from '../../../src/egress/dns/answers.ts'
 import type { MalformedReport } from '../../../src/egress/dns/malformed-reports.ts'
 import { Responder, type Outcome, type QueryEvent, type ResponderOptions } from '../../../src/egress/dns/responder.ts'
 import { fuzz, mutate } from '../../support/fuzz.ts'
@@ -13,6 +13,8 @@ import { encodeWithOracle, rawOpt, rawQuery, readWithOracle, wireName } from './
  * rubbish is reported within bounds, floods are dropped, and nothing leads out.
  */
 
+const ALLOWED: NameRuling = { decision: 'allowed', reason: '' }
+const UNKNOWN: NameRuling = { decision: 'blocked', reason: 'not reachable by policy' }
 const CLIENT = { address: '127.0.0.1', port: 40_000 }
 
 interface Setup {
@@ -28,7 +30,7 @@ function setup(options: Partial<ResponderOptions> = {}): Setup {
   const reports: MalformedReport[] = []
   const clock = { now: 0 }
   const responder = new Responder({
-    decide: (host) => (host === 'api.example.com' ? 'egress' : 'sinkhole'),
+    decide: (host) => (host === 'api.example.com' ? ALLOWED : UNKNOWN),
     egressAddress: { ipv4: '10.89.0.11' },
     onQuery: (event) => queries.push(event),
     onMalformed: (report) => reports.push(report),

@@ -116,6 +116,63 @@ describe('verdicts', () => {
   })
 })
 
+describe('kinds of traffic', () => {
+  test('each has its method; a chain knows which it has', async () => {
+    const asked: string[] = []
+    const note = (look: string) => (): Verdict => {
+      asked.push(look)
+      return PASS
+    }
+    const all = {
+      name: 'all',
+      inspectHead: note('head'),
+      inspectRequest: note('request'),
+      inspectResponse: note('response'),
+      inspectMessage: note('message'),
+      inspectQuestion: note('question'),
+    }
+    const chain = new InspectorChain([all])
+    await chain.inspectHead(context)
+    await chain.inspectRequest(context)
+    await chain.inspectResponse({ ...context, direction: 'inbound', status: 200, part: 'whole' })
+    await chain.inspectMessage(context)
+    chain.inspectQuestion(context)
+    assert.deepEqual(asked, ['head', 'request', 'response', 'message', 'question'])
+    assert.equal(chain.has('inspectResponse'), true)
+    assert.equal(new InspectorChain([{ name: 'requests', inspectRequest: () => PASS }]).has('inspectResponse'), false)
+  })
+
+  test('a question is answered at once: one who wants to wait has failed', () => {
+    const waiting = {
+      name: 'it',
+      inspectQuestion: (() => Promise.reject(new Error('later'))) as unknown as () => Verdict,
+    }
+    const { denial } = new InspectorChain([waiting]).inspectQuestion(context)
+    assert.deepEqual([denial?.code, denial?.message], ['inspector_failed', 'inspector it took too long'])
+  })
+
+  test('a stream of flagged messages stays a short list', async () => {
+    const chain = new InspectorChain([
+      { name: 'same', inspectMessage: () => flag('odd') },
+      { name: 'other', inspectMessage: ({ body }) => flag(`odd ${body.toString()}`) },
+      {
+        name: 'last',
+        inspectMessage: ({ body }) =>
+          body.equals(Buffer.from('99')) ? { kind: 'block', reason: 'no', severity: 'error' } : PASS,
+      },
+    ])
+    let priorResults: InspectionContext['priorResults'] = []
+    for (let count = 0; count < 100; count += 1) {
+      const { findings } = await chain.inspectMessage({ ...context, priorResults, body: Buffer.from(String(count)) })
+      priorResults = findings
+    }
+    assert.deepEqual(
+      [priorResults.length, priorResults.filter(({ name }) => name === 'same').length, priorResults.at(-1)?.action],
+      [33, 1, 'block'],
+    )
+  })
+})
+
 describe('whatever is not a verdict blocks', () => {
   const malformed: Readonly<Record<string, unknown>> = {
     undefined: undefined,

@@ -156,8 +156,9 @@ test('a flood of names keeps memory within the limits', () => {
   assert.ok(use.kind === 'within' && use.bytes <= 10_000 * 6)
 })
 
-test('the inspector looks at the head, before a body is read', () => {
+test('the inspector looks at the head, before a body is read, and at names that DNS is asked for', () => {
   const inspector = hostLabelsInspector(rules(), () => new Date(0))
   assert.deepEqual(inspector.inspectHead?.(contextOf({ host: 'www.example.com' })), { kind: 'pass' })
-  assert.deepEqual(Object.keys(inspector), ['name', 'inspectHead'])
+  assert.deepEqual(inspector.inspectQuestion?.(contextOf({ host: 'www.example.com' })), { kind: 'pass' })
+  assert.deepEqual(Object.keys(inspector), ['name', 'inspectHead', 'inspectQuestion'])
 })

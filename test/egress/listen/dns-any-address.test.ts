@@ -25,7 +25,7 @@ test('queries sent straight to 8.8.8.8 and 2001:4860:4860::8888 end at the egres
     import { DnsListener } from ${JSON.stringify(source)}
     import { rawQuery, readWithOracle } from ${JSON.stringify(oracle)}
     await using listener = new DnsListener({
-      decide: () => 'sinkhole', egressAddress: { ipv4: '198.18.0.1' }, onQuery() {}, onMalformed() {},
+      decide: () => ({ decision: 'blocked', reason: '' }), egressAddress: { ipv4: '198.18.0.1' }, onQuery() {}, onMalformed() {},
     })
     await listener.start({ addresses: [{ address: '::', port: 53 }] })
     const replies = []

@@ -2,6 +2,7 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
+import type { NameRuling } from '../../../src/egress/dns/answers.ts'
 import { MessageFramer } from '../../../src/egress/dns/framing.ts'
 import type { MalformedReport } from '../../../src/egress/dns/malformed-reports.ts'
 import type { QueryEvent } from '../../../src/egress/dns/responder.ts'
@@ -12,6 +13,9 @@ import {
   type DnsSources,
 } from '../../../src/egress/listen/dns.ts'
 import { rawQuery, readWithOracle, wireName, type OraclePacket } from '../dns/oracle.ts'
+
+const ALLOWED: NameRuling = { decision: 'allowed', reason: '' }
+const UNKNOWN: NameRuling = { decision: 'blocked', reason: 'not reachable by policy' }
 
 /** A listener on loopback and real clients for it. Everything ends with the test. */
 export interface Running {
@@ -31,7 +35,7 @@ export async function startListener(
   const queries: QueryEvent[] = []
   const reports: MalformedReport[] = []
   const listener = new DnsListener({
-    decide: (host) => (host === 'api.example.com' ? 'egress' : 'sinkhole'),
+    decide: (host) => (host === 'api.example.com' ? ALLOWED : UNKNOWN),
     egressAddress: { ipv4: '10.89.0.11' },
     onQuery: (event) => queries.push(event),
     onMalformed: (report) => reports.push(report),

@@ -1,0 +1,12 @@
+import type { HeadContext } from '../inspect/inspector.ts'
+import type { ExchangeRecord } from './exchange-record.ts'
+import type { InboundRequest } from './inbound.ts'
+import type { Reply } from './reply.ts'
+
+/** The two ends of an exchange, its record, and the request's head as inspectors saw it. */
+export interface ExchangeEnds {
+  readonly request: Pick<InboundRequest, 'protocol' | 'method'>
+  readonly reply: Reply
+  readonly record: ExchangeRecord
+  readonly context: HeadContext
+}
