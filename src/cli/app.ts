@@ -18,6 +18,7 @@ import { configRoutes } from './routes/config.ts'
 import { doctorRoute } from './routes/doctor.ts'
 import { egressRoute } from './routes/egress.ts'
 import { runRoute } from './routes/run.ts'
+import { secretRoutes } from './routes/secret.ts'
 import { cliText } from './text.ts'
 import { packageVersion } from './version.ts'
 
@@ -26,6 +27,7 @@ const root = buildRouteMap({
   routes: {
     run: runRoute,
     egress: egressRoute,
+    secret: secretRoutes,
     audit: auditRoute,
     doctor: doctorRoute,
     config: configRoutes,

@@ -1,6 +1,8 @@
 import { isIP } from 'node:net'
 import { parseHostname, type Hostname } from '../policy/host.ts'
+import { isSecretName } from '../secrets/secret-value.ts'
 import { Secret } from '../secrets/secret.ts'
+import { isCageName } from '../system/paths.ts'
 
 /** Where to listen; port 0 lets the kernel choose. */
 export interface ListenAddress {
@@ -58,6 +60,20 @@ export function secretArgument(text: string): SecretArgument {
   if (equals === -1) return { name }
   if (equals === text.length - 1) throw new Error(`${name} has an empty value`)
   return { name, value: new Secret(name, text.slice(equals + 1)) }
+}
+
+export function cageArgument(text: string): string {
+  if (!isCageName(text))
+    throw new Error(
+      'must be the name of a cage: 1-63 lowercase letters, digits or hyphens, not beginning with a hyphen',
+    )
+  return text
+}
+
+/** The name of a secret. Whatever else stands there is not repeated: it may be the value. */
+export function secretNameArgument(text: string): string {
+  if (!isSecretName(text)) throw new Error('must be a name such as ANTHROPIC_API_KEY')
+  return text
 }
 
 /** A number of things: 0 or more. */

@@ -14,6 +14,8 @@ interface PlaceholderRule {
   readonly placeholder?: string | undefined
 }
 
+const FILE = 'placeholders.json'
+
 /** Room for thousands; whatever is larger was not written here. */
 const MAX_FILE_BYTES = 4 * 1024 * 1024
 
@@ -53,17 +55,33 @@ export async function resolvePlaceholders(
   return placeholders
 }
 
+/**
+ * Makes new placeholders in the place of all that were generated for a cage, and yields their names, sorted. Throws
+ * CageError `state_unusable` as above.
+ */
+export async function rotatePlaceholders(stateFolder: string): Promise<readonly string[]> {
+  const path = join(stateFolder, FILE)
+  const kept = (await isPrivateFolder(stateFolder)) ? await readKept(path) : new Map<string, Placeholder>()
+  const names = [...kept.keys()].toSorted()
+  if (names.length > 0) await write(path, new Map(names.map((name) => [name, generatePlaceholder(name)])))
+  return names
+}
+
 async function keep(rules: readonly PlaceholderRule[], folder: string): Promise<Map<string, Placeholder>> {
-  const path = join(folder, 'placeholders.json')
+  const path = join(folder, FILE)
   const kept = (await isPrivateFolder(folder)) ? await readKept(path) : new Map<string, Placeholder>()
   const before = kept.size
   for (const { env } of rules) if (!kept.has(env)) kept.set(env, generatePlaceholder(env))
   if (kept.size > before) {
     await usable(folder, () => ensurePrivateFolder(folder))
-    const text = `${JSON.stringify(Object.fromEntries(kept), undefined, 2)}\n`
-    await usable(path, () => writeFileAtomic(path, text, { mode: 0o600 }))
+    await write(path, kept)
   }
   return kept
+}
+
+async function write(path: string, placeholders: ReadonlyMap<string, Placeholder>): Promise<void> {
+  const text = `${JSON.stringify(Object.fromEntries(placeholders), undefined, 2)}\n`
+  await usable(path, () => writeFileAtomic(path, text, { mode: 0o600 }))
 }
 
 async function readKept(path: string): Promise<Map<string, Placeholder>> {

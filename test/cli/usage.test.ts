@@ -78,13 +78,13 @@ describe('help and version', () => {
       assert.deepEqual([code, stderr], [0, ''])
       assert.match(stdout, /^USAGE\n/)
       assert.match(stdout, /\n\nDefense-in-depth proxy sandbox for AI agents\.\n\n/)
-      for (const name of ['run', 'egress', 'audit', 'doctor', 'config', 'completions']) {
+      for (const name of ['run', 'egress', 'secret', 'audit', 'doctor', 'config', 'completions']) {
         assert.match(stdout, new RegExp(`^  ${name} +\\S`, 'm'))
       }
     })
   }
 
-  for (const name of ['run', 'egress', 'audit', 'doctor', 'config', 'completions']) {
+  for (const name of ['run', 'egress', 'secret', 'audit', 'doctor', 'config', 'completions']) {
     test(`agentcage ${name} --help`, async () => {
       const { code, stdout, stderr } = await cli(name, '--help')
       assert.deepEqual([code, stderr], [0, ''])
