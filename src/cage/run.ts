@@ -19,7 +19,7 @@ import type { Secret } from '../secrets/secret.ts'
 import { cageState, configHome, stateHome } from '../system/paths.ts'
 import { cageNameFor, emptyConfig, requireProcessIsolation, withAdditions, type RunAdditions } from './run-config.ts'
 import { relayFiles } from './run-stdio.ts'
-import { placeholdersOf, secretBindings } from './secrets.ts'
+import { CageSecrets, placeholdersOf } from './secrets.ts'
 import { openStateFolder } from './state-folder.ts'
 import { configPathOf, foldersInReach, isConfigInProject, settingsFiles } from './settings.ts'
 
@@ -83,15 +83,18 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
   if (audit.tornFile !== undefined)
     request.log(`warning: the audit log ended in an unfinished line, now in ${audit.tornFile}`)
   const authority = await CertificateAuthority.open(join(stateFolder, 'ca'), { cage: name })
-  const sources = {
-    cage: name,
-    stateFolder,
-    environment: request.environment,
-    given: request.secrets,
-    configPath: configPathOf(request),
-    reach: foldersInReach(config, request),
-    signal: failure.signal,
-  }
+  const secrets = cleanup.use(
+    new CageSecrets({
+      cage: name,
+      stateFolder,
+      environment: request.environment,
+      given: request.secrets,
+      configPath: configPathOf(request),
+      reach: foldersInReach(config, request),
+      signal: failure.signal,
+      log: request.log,
+    }),
+  )
   const placeholders = Object.fromEntries(await placeholdersOf(config, stateFolder))
   const moat = await moatOpening
   const egress = await startEgress({
@@ -99,10 +102,11 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
     moat,
     audit,
     authority,
-    bindings: secretBindings(sources),
+    bindings: secrets.bindings,
     log: request.log,
   })
   cleanup.defer(() => egress.close({ drainMs: 0 }))
+  secrets.follow(egress)
   serving.resolve(egress)
   const exit = await runWorkload({ request, config, name, moat, authority, placeholders, failure, starting })
   return { exit, counts: audit.counts, auditPath: audit.path }
@@ -141,7 +145,7 @@ interface EgressParts {
   readonly moat: Moat
   readonly audit: AuditLog
   readonly authority: CertificateAuthority
-  readonly bindings: ReturnType<typeof secretBindings>
+  readonly bindings: CageSecrets['bindings']
   readonly log: (message: string) => void
 }
 
