@@ -19,6 +19,7 @@ export const ERRORS = {
   workload_failed: { summary: 'The workload could not be started', exit: 1 },
   egress_failed: { summary: 'The egress failed; the workload was ended', exit: 1 },
   cage_unknown: { summary: 'There is no cage of this name', exit: 1 },
+  domain_unknown: { summary: 'The host is not on the list of the cage', exit: 1 },
   cage_exists: { summary: 'There is a cage of this name already', exit: 1 },
   cage_busy: { summary: 'Another command works on this cage', exit: 1 },
   cage_not_running: { summary: 'The cage does not run', exit: 1 },

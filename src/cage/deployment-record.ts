@@ -15,6 +15,10 @@ const recordSchema = z.strictObject({
   agentcage: z.string(),
   /** The configuration's path when it was given; absolute. */
   source: absolute,
+  /** Set while the cage is being made: a create that was cut off may be repeated. */
+  incomplete: z.literal(true).optional(),
+  /** Where `cage create` was called: relative paths in the configuration count from there. */
+  working_directory: absolute,
   /** The project folder of `isolation: process`. */
   project: absolute,
   /** Of the environment of `cage create`: what the configuration names, and how programs and languages are found. */

@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises'
+import { readdir, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
@@ -86,16 +86,22 @@ export async function saveConfig({ configPath }: Pick<Deployment, 'configPath'>,
 }
 
 /**
- * Forgets a cage and its secrets. The record goes first, so that what is left after a crash is no cage. Yields whether
- * there was anything. The state folder stays.
+ * Forgets a cage. The record goes first, so that what is left after a crash is no cage. Yields whether there was anything.
+ * The state folder stays.
  */
-export async function removeDeployment(name: string, environment: Environment): Promise<boolean> {
+export async function removeDeployment(
+  name: string,
+  environment: Environment,
+  { keepSecrets = false }: { readonly keepSecrets?: boolean } = {},
+): Promise<boolean> {
   const folder = deploymentFolder(name, environment)
   if (!(await isPrivateFolder(folder))) return false
   return usable(folder, async () => {
     await rm(join(folder, RECORD_FILE), { force: true })
     await syncFolder(folder)
-    await rm(folder, { recursive: true, force: true })
+    const entries = (await readdir(folder)).filter((entry) => !(keepSecrets && entry === 'secrets'))
+    for (const entry of entries) await rm(join(folder, entry), { recursive: true, force: true })
+    if ((await readdir(folder)).length === 0) await rmdir(folder)
     await syncFolder(deploymentsFolder(environment))
     return true
   })

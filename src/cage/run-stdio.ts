@@ -136,6 +136,14 @@ class Pipes implements Disposable {
   }
 }
 
+/** A pipe whose both ends block: the one to read from, the one to write to. Who asks closes them. */
+export async function openPipe(): Promise<readonly [reading: number, writing: number]> {
+  return makePipe((path) => {
+    const reading = openSync(path, constants.O_RDONLY)
+    return [reading, openSync(path, constants.O_WRONLY)]
+  })
+}
+
 /** Prints the process id of who has a pipe as its standard output, and keeps that until its input ends. */
 const PIPE_MAKER = "{ sh -c 'echo $PPID >&3'; read _; } | :"
 

@@ -2,15 +2,15 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { AuditLog } from '../audit/log.ts'
-import { loadConfig } from '../config/load.ts'
+import { readConfigFile, type ConfigFile } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { watchConfig } from '../config/watch.ts'
 import { Egress } from '../egress/egress.ts'
 import { CertificateAuthority } from '../egress/tls/authority.ts'
 import { CageError } from '../errors.ts'
-import type { WorkloadExit } from '../isolation/isolation.ts'
+import type { WorkloadExit, WorkloadPlan } from '../isolation/isolation.ts'
 import { gatherHost } from '../isolation/process/host.ts'
-import { launchWorkload, type LaunchOptions, type Workload } from '../isolation/process/launch.ts'
+import { launchWorkload, type LaunchOptions, type MoatNamespaces, type Workload } from '../isolation/process/launch.ts'
 import { applyLimits } from '../isolation/process/limits.ts'
 import { openMoat, RESOLVER, type Moat } from '../isolation/process/moat.ts'
 import { prepareWorkload } from '../isolation/process/prepare.ts'
@@ -19,7 +19,8 @@ import type { Secret } from '../secrets/secret.ts'
 import { cageState, configHome, stateHome } from '../system/paths.ts'
 import { cageNameFor, emptyConfig, requireProcessIsolation, withAdditions, type RunAdditions } from './run-config.ts'
 import { relayFiles } from './run-stdio.ts'
-import { CageSecrets, placeholdersOf } from './secrets.ts'
+import { failureOf, interruptible, reportDefects } from './run-failure.ts'
+import { placeholdersOf, secretBindings } from './secrets.ts'
 import { openStateFolder } from './state-folder.ts'
 import { configPathOf, foldersInReach, isConfigInProject, settingsFiles } from './settings.ts'
 
@@ -39,7 +40,26 @@ export interface RunRequest {
   /** For the operator: warnings, and what the egress has to say. */
   readonly log: (message: string) => void
   /** Called once the command has begun: forwards signals to it. Returns what undoes that. */
-  readonly onStarted: (workload: Workload) => Disposable
+  readonly onStarted: (workload: Workload, cage: StartedCage) => Disposable | Promise<Disposable>
+  /** For a cage that stays. */
+  readonly service?: CageService | undefined
+}
+
+/** A cage whose name and state are its own: nothing else may use them meanwhile. */
+export interface CageService {
+  readonly name: string
+  /** Where its configuration came from, absolute: relative paths of secrets start there. */
+  readonly source: string
+  /** Tells which configuration is in force, by its digest, or why one is not. Does not throw. */
+  readonly tell: (configSha256: string, problem?: string) => Promise<void>
+}
+
+/** What others need to work with a cage that runs. */
+export interface StartedCage {
+  readonly plan: WorkloadPlan
+  readonly moat: MoatNamespaces
+  /** Reads configuration and secrets again. Never throws: how it went is logged and told. */
+  readonly reload: () => Promise<void>
 }
 
 export interface RunResult {
@@ -71,30 +91,29 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
   const starting = cleanup.use(interruptible(failure))
   cleanup.use(reportDefects(failure))
   const serving = Promise.withResolvers<Egress>()
-  await watch(request, serving.promise, cleanup)
-  const config = await readConfig(request)
+  const reload = (): Promise<void> => reloadEgress(request, serving.promise)
+  await watch(request, reload, cleanup)
+  const file = await configFileOf(request)
+  const config = file.parse()
   requireProcessIsolation(config)
   const moatOpening = openMoat({ tcpPorts: portsOf(config), proxy: PROXY, signal: failure.signal })
   moatOpening.catch(() => {}) // Awaited below; what comes before may fail first.
   cleanup.defer(async () => (await moatOpening.catch(() => undefined))?.close())
-  const name = cageNameFor(config, resolve(request.workingDirectory, request.project))
-  const { audit, stateFolder } = await openState(name, request.environment)
+  const name = request.service?.name ?? cageNameFor(config, resolve(request.workingDirectory, request.project))
+  const { audit, stateFolder } = await openState(name, request)
   cleanup.use(audit)
   if (audit.tornFile !== undefined)
     request.log(`warning: the audit log ended in an unfinished line, now in ${audit.tornFile}`)
   const authority = await CertificateAuthority.open(join(stateFolder, 'ca'), { cage: name })
-  const secrets = cleanup.use(
-    new CageSecrets({
-      cage: name,
-      stateFolder,
-      environment: request.environment,
-      given: request.secrets,
-      configPath: configPathOf(request),
-      reach: foldersInReach(config, request),
-      signal: failure.signal,
-      log: request.log,
-    }),
-  )
+  const sources = {
+    cage: name,
+    stateFolder,
+    environment: request.environment,
+    given: request.secrets,
+    configPath: request.service?.source ?? configPathOf(request),
+    reach: foldersInReach(config, request),
+    signal: failure.signal,
+  }
   const placeholders = Object.fromEntries(await placeholdersOf(config, stateFolder))
   const moat = await moatOpening
   const egress = await startEgress({
@@ -102,18 +121,21 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
     moat,
     audit,
     authority,
-    bindings: secrets.bindings,
+    bindings: secretBindings(sources),
     log: request.log,
   })
   cleanup.defer(() => egress.close({ drainMs: 0 }))
-  secrets.follow(egress)
   serving.resolve(egress)
-  const exit = await runWorkload({ request, config, name, moat, authority, placeholders, failure, starting })
+  await request.service?.tell(file.sha256)
+  const exit = await runWorkload({ request, config, name, moat, authority, placeholders, failure, starting, reload })
   return { exit, counts: audit.counts, auditPath: audit.path }
 }
 
-async function readConfig({ configPath, additions }: RunRequest): Promise<Config> {
-  return withAdditions(configPath === undefined ? emptyConfig() : await loadConfig(configPath), additions)
+/** The configuration file with what the command line adds; its digest is '' where there is none. */
+async function configFileOf({ configPath, additions }: RunRequest): Promise<ConfigFile> {
+  if (configPath === undefined) return { sha256: '', parse: () => withAdditions(emptyConfig(), additions) }
+  const file = await readConfigFile(configPath)
+  return { sha256: file.sha256, parse: () => withAdditions(file.parse(), additions) }
 }
 
 function portsOf(config: Config): readonly number[] {
@@ -129,13 +151,18 @@ interface OpenState {
 /** Runs of one name at once get state of their own, numbered: an audit log has one writer. */
 const RUNS_AT_ONCE = 32
 
-async function openState(name: string, environment: RunRequest['environment']): Promise<OpenState> {
+async function openState(name: string, { environment, service }: RunRequest): Promise<OpenState> {
   for (let run = 1; ; run++) {
     const stateFolder = await openStateFolder(cageState(run === 1 ? name : `${name}-${run}`, environment))
     try {
       return { audit: AuditLog.open(join(stateFolder, 'audit.jsonl'), { cage: name }), stateFolder }
     } catch (error) {
-      if (run === RUNS_AT_ONCE || !(error instanceof CageError && error.code === 'audit_in_use')) throw error
+      if (
+        run === RUNS_AT_ONCE ||
+        service !== undefined ||
+        !(error instanceof CageError && error.code === 'audit_in_use')
+      )
+        throw error
     }
   }
 }
@@ -145,7 +172,7 @@ interface EgressParts {
   readonly moat: Moat
   readonly audit: AuditLog
   readonly authority: CertificateAuthority
-  readonly bindings: CageSecrets['bindings']
+  readonly bindings: ReturnType<typeof secretBindings>
   readonly log: (message: string) => void
 }
 
@@ -164,70 +191,38 @@ async function startEgress({ moat, ...parts }: EgressParts): Promise<Egress> {
  * The configuration file stays in force as it is edited; one that cannot be used changes nothing, and neither does one
  * that the workload may have edited. It is watched before it is read, so that a change in between is not missed.
  */
-async function watch(request: RunRequest, serving: Promise<Egress>, cleanup: AsyncDisposableStack): Promise<void> {
+async function watch(request: RunRequest, reload: () => Promise<void>, cleanup: AsyncDisposableStack): Promise<void> {
   if (request.configPath === undefined) return
   const ending = new AbortController()
   cleanup.defer(() => ending.abort())
   const inProject = await isConfigInProject(request, request.project)
   const onChange = async (): Promise<void> => {
-    const egress = await serving
-    if (inProject) return request.log(`warning: ${request.configPath} has changed. ${WITHIN_REACH}`)
-    try {
-      await egress.reload(await readConfig(request))
-      request.log(
-        'configuration reloaded: what it says of the network is in force; mounts, environment and captured ports are those of the start',
-      )
-    } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error)
-      request.log(`configuration not reloaded, the last good one stays in force: ${problem}`)
-    }
+    if (inProject) request.log(`warning: ${request.configPath} has changed. ${WITHIN_REACH}`)
+    else await reload()
   }
   await watchConfig(request.configPath, { signal: ending.signal, onChange })
 }
 
+async function reloadEgress(request: RunRequest, serving: Promise<Egress>): Promise<void> {
+  const egress = await serving
+  let sha256 = ''
+  let problem: string | undefined
+  try {
+    const file = await configFileOf(request)
+    sha256 = file.sha256
+    await egress.reload(file.parse())
+    request.log(
+      'configuration reloaded: what it says of the network is in force; mounts, environment and captured ports are those of the start',
+    )
+  } catch (error) {
+    problem = error instanceof Error ? error.message : String(error)
+    request.log(`configuration not reloaded, the last good one stays in force: ${problem}`)
+  }
+  await request.service?.tell(sha256, problem)
+}
+
 const WITHIN_REACH =
   'It lies in the project, within reach of the workload: look at it; what it says counts from the next run on'
-
-/**
- * A defect anywhere in this process ends the workload: an egress that is broken must not be one that is open. Whoever
- * listened for defects before would end this process at once, and nothing would be cleared away.
- */
-function reportDefects(failure: AbortController): Disposable {
-  const before = process.listeners('uncaughtException')
-  const onDefect = (error: unknown): void => failure.abort(error)
-  process.removeAllListeners('uncaughtException')
-  process.on('uncaughtException', onDefect).on('unhandledRejection', onDefect)
-  return {
-    [Symbol.dispose]() {
-      process.off('uncaughtException', onDefect).off('unhandledRejection', onDefect)
-      for (const listener of before) process.on('uncaughtException', listener)
-    },
-  }
-}
-
-/** A signal came before there was a workload to get it. */
-export class StartInterrupted extends Error {
-  override readonly name = 'StartInterrupted'
-  readonly signal: NodeJS.Signals
-
-  constructor(signal: NodeJS.Signals) {
-    super(`ended by ${signal} while the cage was made`)
-    this.signal = signal
-  }
-}
-
-const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-
-/** Until it is disposed of, a signal ends the start and everything made for it is cleared away. */
-function interruptible(failure: AbortController): Disposable {
-  const handlers = ENDING.map((signal) => ({ signal, handler: () => failure.abort(new StartInterrupted(signal)) }))
-  for (const { signal, handler } of handlers) process.on(signal, handler)
-  return {
-    [Symbol.dispose]() {
-      for (const { signal, handler } of handlers) process.off(signal, handler)
-    },
-  }
-}
 
 interface WorkloadParts {
   readonly request: RunRequest
@@ -239,6 +234,7 @@ interface WorkloadParts {
   readonly failure: AbortController
   /** Ends what catches signals during the start. */
   readonly starting: Disposable
+  readonly reload: () => Promise<void>
 }
 
 async function runWorkload({
@@ -250,6 +246,7 @@ async function runWorkload({
   placeholders,
   failure,
   starting,
+  reload,
 }: WorkloadParts): Promise<WorkloadExit> {
   const { environment, workingDirectory, log } = request
   failure.signal.throwIfAborted()
@@ -283,17 +280,11 @@ async function runWorkload({
   const workload = await launchWorkload(prepared.plan, moat, { stdio, limits, signal: failure.signal })
   relayed.release()
   starting[Symbol.dispose]()
-  cleanup.use(request.onStarted(workload))
+  cleanup.use(await request.onStarted(workload, { plan: prepared.plan, moat, reload }))
   const exit = await workload.exited
   await drained
   failure.signal.throwIfAborted()
   for (const { path, reason } of prepared.leftovers())
     log(`warning: ${path} ${reason}; look at it before you use it outside the cage`)
   return exit
-}
-
-function failureOf(cause: unknown): Error {
-  if (cause instanceof StartInterrupted) return cause
-  const problem = cause instanceof Error ? cause.message : String(cause)
-  return new CageError('egress_failed', `the egress failed and the workload was ended: ${problem}`, { cause })
 }

@@ -13,9 +13,14 @@
 import { buildApplication, buildRouteMap, help, version, type Application } from '@stricli/core'
 import type { CliContext } from './command.ts'
 import { auditRoute } from './routes/audit.ts'
+import { execRoute, shellRoute } from './routes/cage-enter.ts'
+import { listRoute, logsRoute } from './routes/cage-look.ts'
+import { destroyRoute } from './routes/cage-make.ts'
+import { cageRoutes } from './routes/cage.ts'
 import { completionsRoute } from './routes/completions.ts'
 import { configRoutes } from './routes/config.ts'
 import { doctorRoute } from './routes/doctor.ts'
+import { domainRoutes } from './routes/domain.ts'
 import { egressRoute } from './routes/egress.ts'
 import { runRoute } from './routes/run.ts'
 import { secretRoutes } from './routes/secret.ts'
@@ -26,12 +31,20 @@ const root = buildRouteMap({
   docs: { brief: 'Defense-in-depth proxy sandbox for AI agents.' },
   routes: {
     run: runRoute,
+    cage: cageRoutes,
+    domain: domainRoutes,
     egress: egressRoute,
     secret: secretRoutes,
     audit: auditRoute,
     doctor: doctorRoute,
     config: configRoutes,
     completions: completionsRoute,
+    ls: listRoute,
+    ps: listRoute,
+    rm: destroyRoute,
+    logs: logsRoute,
+    exec: execRoute,
+    shell: shellRoute,
   },
 })
 

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { parseDuration } from '../policy/duration.ts'
 import { parseHostname, type Hostname } from '../policy/host.ts'
 import { isSecretName } from '../secrets/secret-value.ts'
 import { Secret } from '../secrets/secret.ts'
@@ -80,6 +81,13 @@ export function secretNameArgument(text: string): string {
 export function countArgument(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new Error('must be a whole number, 0 or more')
   return Number(text)
+}
+
+/** In milliseconds. */
+export function durationArgument(text: string): number {
+  const duration = parseDuration(text)
+  if (duration === undefined) throw new Error('must be a time such as 30m, 12h or 7d')
+  return duration
 }
 
 export function textArgument(text: string): string {

@@ -1,24 +1,46 @@
-/** Flags of `run` that take their value from the next word. */
-const WITH_VALUE = new Set(['-c', '--config', '-s', '--secret', '--allow', '--project'])
+/** Commands that run a command line of somebody else's. */
+interface Runner {
+  readonly words: readonly string[]
+  /** Flags that take their value from the next word. */
+  readonly withValue: ReadonlySet<string>
+  /** Words of ours before the command line begins. */
+  readonly own: number
+}
+
+const RUN_FLAGS = new Set(['-c', '--config', '-s', '--secret', '--allow', '--project'])
+const EXEC_FLAGS = new Set(['-s', '--service'])
+
+const RUNNERS: readonly Runner[] = [
+  { words: ['run'], withValue: RUN_FLAGS, own: 0 },
+  { words: ['exec'], withValue: EXEC_FLAGS, own: 1 },
+  { words: ['cage', 'exec'], withValue: EXEC_FLAGS, own: 1 },
+]
 
 /**
- * Puts `--` before the workload's command line in `run [flags] COMMAND…`, so that from its first word on nothing is ours:
- * `run curl -h` must reach curl, not our help. Other command lines are returned as they are.
+ * Puts `--` before the workload's command line in `run [flags] COMMAND…` and `exec [flags] NAME COMMAND…`, so that from its
+ * first word on nothing is ours: `run curl -h` must reach curl, not our help. Other command lines are returned as they are.
  */
 export function separateWorkload(argv: readonly string[]): readonly string[] {
-  if (argv[0] !== 'run') return argv
-  const start = firstWord(argv)
+  const runner = RUNNERS.find(({ words }) => words.every((word, index) => argv[index] === word))
+  if (runner === undefined) return argv
+  const start = firstWord(argv, runner)
   const ours = argv.slice(0, start).flatMap(splitLines)
   const theirs = argv.slice(start)
   return theirs.length === 0 || theirs[0] === '--' ? [...ours, ...theirs] : [...ours, '--', ...theirs]
 }
 
-function firstWord(argv: readonly string[]): number {
-  let index = 1
-  for (let word = argv[index]; word !== undefined && word !== '--' && /^-./.test(word); word = argv[index]) {
-    index += WITH_VALUE.has(word) ? 2 : 1
+function firstWord(argv: readonly string[], { words, withValue, own }: Runner): number {
+  let index = words.length
+  for (let left = own, word = argv[index]; word !== undefined && word !== '--'; word = argv[index]) {
+    if (/^-./.test(word)) {
+      index += withValue.has(word) ? 2 : 1
+      continue
+    }
+    if (left === 0) return index
+    left -= 1
+    index += 1
   }
-  return index
+  return Math.min(index, argv.length)
 }
 
 /**

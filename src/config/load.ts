@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { CageError } from '../errors.ts'
 import { describeIssue, explainIssues } from './explain.ts'
@@ -27,6 +28,25 @@ export async function loadConfig(path: string): Promise<Config> {
   return accept(await checkConfigFile(path), path)
 }
 
+/** A configuration file as it was read at one moment. */
+export interface ConfigFile {
+  /** Of its bytes, hex. */
+  readonly sha256: string
+  /** As `loadConfig`. */
+  parse(): Config
+}
+
+/** Reads a file once, so that its digest and its meaning are of the same bytes. Throws `config_unreadable`. */
+export async function readConfigFile(path: string): Promise<ConfigFile> {
+  const bytes = await readConfigBytes(path)
+  return { sha256: configDigest(bytes), parse: () => accept(checkConfigBytes(bytes), path) }
+}
+
+/** What says which configuration is in force. */
+export function configDigest(content: string | Uint8Array): string {
+  return hash('sha256', content, 'hex')
+}
+
 /** As `loadConfig`, for a text; `file` is what messages call it. */
 export function parseConfig(text: string, file: string): Config {
   return accept(checkConfigText(text), file)
@@ -39,7 +59,10 @@ export function allConfigProblems(text: string): readonly Problem[] {
 
 /** As `loadConfig`, but returns the problems. Throws `config_unreadable`. */
 export async function checkConfigFile(path: string): Promise<CheckedConfig> {
-  const bytes = await readConfigBytes(path)
+  return checkConfigBytes(await readConfigBytes(path))
+}
+
+function checkConfigBytes(bytes: Buffer): CheckedConfig {
   if (bytes.length > MAX_FILE) return { problems: [{ line: 1, column: 1, message: 'larger than 1 MiB', path: '' }] }
   if (!isUtf8(bytes)) return { problems: [{ line: 1, column: 1, message: 'not UTF-8 text', path: '' }] }
   return checkConfigText(bytes.toString('utf8'))

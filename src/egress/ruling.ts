@@ -46,8 +46,8 @@ export async function makeRuling(
     before !== undefined &&
     same([before.config.upstream, before.config.dns_servers], [config.upstream, config.dns_servers])
   const sameLimit = before !== undefined && same(before.config.rate_limit, config.rate_limit)
+  const secrets = new SecretSet(bindings)
   const policy = new DomainPolicy(config.domains)
-  const secrets = new SecretSet(bindings, (authority) => policy.namesPort(authority, clock()))
   const limiter = sameLimit ? before.limiter : new RateLimiter(config.rate_limit)
   const counts = lastingCounts(config, before)
   const upstream = sameUpstream ? before.upstream : await Upstream.create(config)

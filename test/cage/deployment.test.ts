@@ -110,6 +110,7 @@ async function bed(t: TestContext): Promise<Bed> {
     updated: '2026-01-31T18:00:00.000Z',
     agentcage: '0.1.0',
     source: '/home/me/cage.yaml',
+    working_directory: '/home/me',
     project: '/home/me/project',
     environment: { PATH: '/usr/bin' },
     inspectors: {},

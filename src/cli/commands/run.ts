@@ -1,7 +1,8 @@
 import { constants } from 'node:os'
-import { runCage, StartInterrupted, type RunRequest, type RunResult } from '../../cage/run.ts'
+import { StartInterrupted } from '../../cage/run-failure.ts'
+import { runCage, type RunRequest, type RunResult } from '../../cage/run.ts'
 import { CageError } from '../../errors.ts'
-import type { Workload } from '../../isolation/process/launch.ts'
+import { forwardSignals } from '../forward-signals.ts'
 import type { Io } from '../io.ts'
 import type { RunFlags } from '../routes/run.ts'
 
@@ -48,24 +49,4 @@ function requestOf({ program, rest, flags, io, log }: Parts): RunRequest {
 
 function summary({ counts, auditPath }: RunResult): string {
   return `${counts.allowed} allowed, ${counts.flagged} flagged, ${counts.blocked} blocked - audit: ${auditPath}`
-}
-
-const FORWARDED = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
-
-/** What a terminal sends to its whole foreground group has reached the workload already; it only must not end us. */
-const FROM_TERMINAL: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGQUIT'])
-
-function forwardSignals(workload: Workload): Disposable {
-  const handlers = FORWARDED.map((signal) => {
-    const handler = (): void => {
-      if (!(workload.terminal && FROM_TERMINAL.has(signal))) workload.kill(signal)
-    }
-    process.on(signal, handler)
-    return { signal, handler }
-  })
-  return {
-    [Symbol.dispose]() {
-      for (const { signal, handler } of handlers) process.off(signal, handler)
-    },
-  }
 }

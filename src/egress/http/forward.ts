@@ -53,11 +53,10 @@ function inject({ secrets, chain }: Ruling, judged: JudgedRequest, record: Excha
   if (secrets.isEmpty)
     return chain.has('inspectResponse') ? { ...judged, headers: decodableOnly(judged.headers) } : judged
   const { destination, headers, body } = judged
-  const { method } = judged
-  const injected = injectInto(secrets, { ...destination, method, target: destination.path, headers, body })
-  record.noteInjection(injected)
+  const injected = injectInto(secrets, { ...destination, target: destination.path, headers, body })
+  record.injected = injected.injected
   return {
-    method,
+    method: judged.method,
     destination: { ...destination, path: injected.target },
     headers: injected.headers,
     body: injected.body,
@@ -70,8 +69,7 @@ function inject({ secrets, chain }: Ruling, judged: JudgedRequest, record: Excha
  * A value that cannot stand where its placeholder does is a Denial.
  */
 export function injectInto(secrets: SecretSet, request: OutboundRequest): Injection {
-  const { target, headers: sent, body } = request
-  if (secrets.isEmpty) return { target, headers: sent, body, injected: [], left: [] }
+  if (secrets.isEmpty) return { target: request.target, headers: request.headers, body: request.body, injected: [] }
   try {
     const injection = secrets.inject(request)
     const { headers } = injection

@@ -37,12 +37,11 @@ export async function relayGrpc(core: EgressCore, exchange: GrpcExchange): Promi
   record.protocol = 'grpc'
   const ruling = core.ruling()
   const { secrets, chain, upstream } = ruling
-  const { headers: sent, method } = context
-  const whole = { ...destination, method, target: destination.path, headers: sent, body: NOTHING }
+  const whole = { ...destination, target: destination.path, headers: context.headers, body: NOTHING }
   refuseMisuse(secrets, whole)
   accept(record, await chain.inspectRequest({ ...context, priorResults: record.findings, body: whole.body }))
   const injected = injectInto(secrets, whole)
-  record.noteInjection(injected)
+  record.injected = injected.injected
   const origin = { scheme: destination.scheme, authority: destination.authority }
   const session = await upstream.http2.session(origin)
   if (session === undefined)
@@ -148,8 +147,7 @@ async function judgeMessage(
   core.budget.hold(body.length)
   try {
     accept(record, await chain.inspectMessage({ ...context, direction, priorResults: record.findings, body }))
-    if (direction === 'outbound')
-      refuseMisuse(secrets, { ...destination, method: context.method, target: '', headers: [], body })
+    if (direction === 'outbound') refuseMisuse(secrets, { ...destination, target: '', headers: [], body })
   } finally {
     core.budget.release(body.length)
   }

@@ -1,4 +1,3 @@
-import type { SecretRule, SecretTarget } from '../../config/schema.ts'
 import { CageError } from '../../errors.ts'
 import { zonesOf, type Authority, type Hostname } from '../../policy/host.ts'
 import type { Placeholder } from '../../secrets/placeholders.ts'
@@ -9,24 +8,20 @@ import { encode, spellings } from './dialect.ts'
 import { Injector, type Injection } from './injector.ts'
 import { MisuseDetector, type Misuse } from './misuse.ts'
 import { NeedleIndex } from './needle-index.ts'
-import type { Destination, NamedPorts } from './permission.ts'
+import type { Destination } from './permission.ts'
 import { TextRedactor } from './text-redactor.ts'
 
-/** A secret, what stands for it in the cage, who may have it, and where in a request it is put in. */
+/** A secret, what stands for it in the cage, and who may have it; subdomains of a host may too, '*' is every host. */
 export interface SecretBinding {
   readonly name: string
   readonly placeholder: Placeholder
   readonly value: Secret
-  readonly injectTo: readonly SecretTarget[]
-  /** Names in lower case of header fields in which it is put in beside those that carry credentials. */
-  readonly injectHeaders: ReadonlySet<string>
-  /** Whether it is put in everywhere: URL, all header fields, body, messages. */
-  readonly injectBody: boolean
+  readonly injectTo: readonly (Hostname | '*')[]
 }
 
 /** A request on its way out, as the workload sent it. */
 export interface OutboundRequest extends Destination {
-  /** What of the path and query is looked at and filled: all of it, or '' for a message of a stream. */
+  /** Path and query, starting with `/`; '' for a WebSocket message. */
   readonly target: string
   readonly headers: HeaderList
   /** The whole body, with its transfer coding removed. */
@@ -35,16 +30,15 @@ export interface OutboundRequest extends Destination {
 
 /** Joins rules with what was resolved for them. Throws a TypeError when a rule has no secret or placeholder. */
 export function bindSecrets(
-  rules: readonly Pick<SecretRule, 'env' | 'inject_to' | 'inject_headers' | 'inject_body'>[],
+  rules: readonly { readonly env: string; readonly inject_to: readonly (Hostname | '*')[] }[],
   secrets: readonly Secret[],
   placeholders: ReadonlyMap<string, Placeholder>,
 ): readonly SecretBinding[] {
-  return rules.map(({ env, inject_to, inject_headers, inject_body }) => {
+  return rules.map(({ env, inject_to }) => {
     const value = secrets.find(({ name }) => name === env)
     const placeholder = placeholders.get(env)
     if (value === undefined || placeholder === undefined) throw new TypeError(`secret ${env} was not resolved`)
-    const injectHeaders = new Set(inject_headers)
-    return { name: env, placeholder, value, injectTo: inject_to, injectHeaders, injectBody: inject_body }
+    return { name: env, placeholder, value, injectTo: inject_to }
   })
 }
 
@@ -63,10 +57,10 @@ export class SecretSet {
   readonly #misuse: MisuseDetector
 
   /** Throws CageError `secret_invalid` when values and placeholders cannot be told apart. */
-  constructor(bindings: readonly SecretBinding[], namesPort: NamedPorts = () => false) {
+  constructor(bindings: readonly SecretBinding[]) {
     refuseDuplicates(bindings)
     this.isEmpty = bindings.length === 0
-    this.#hosts = new Set(bindings.flatMap(({ injectTo }) => injectTo.map(({ host }) => host)))
+    this.#hosts = new Set(bindings.flatMap(({ injectTo }) => injectTo))
     const replacements = replacementsFor(bindings)
     this.#values = new NeedleIndex([...replacements.values()].map(({ value }) => value))
     this.#replacements = this.#values.needles.map(
@@ -74,8 +68,8 @@ export class SecretSet {
     )
     refuseAmbiguous(bindings, this.#values)
     this.#text = new TextRedactor(this.#values, this.#replacements)
-    this.#injector = new Injector(bindings, namesPort)
-    this.#misuse = new MisuseDetector(bindings, namesPort)
+    this.#injector = new Injector(bindings)
+    this.#misuse = new MisuseDetector(bindings)
   }
 
   /**
@@ -92,9 +86,7 @@ export class SecretSet {
    */
   inject(request: OutboundRequest): Injection {
     const { target, headers, body } = request
-    return this.canInject(request.authority)
-      ? this.#injector.inject(request)
-      : { target, headers, body, injected: [], left: [] }
+    return this.canInject(request.authority) ? this.#injector.inject(request) : { target, headers, body, injected: [] }
   }
 
   /** Whether any secret may go to this host. A byte range of its answer could cut a value where no redactor finds it. */

@@ -27,6 +27,9 @@ export interface LaunchOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Of a moat; another process of this user may be the one that serves it. */
+export type MoatNamespaces = Pick<Moat, 'userNamespace' | 'networkNamespace'>
+
 /**
  * Starts the workload in the moat; the promise waits for the command's turn. Throws `host_unsupported` when namespaces,
  * seccomp or a program are missing, `workload_failed` when the file system cannot be laid out, with the reason; `mount_refused` when
@@ -40,7 +43,11 @@ export interface LaunchOptions {
  * - bwrap is its own init in the cage; the command has process id 2 there.
  * When this process dies, the kernel ends `sh` (setpriv --pdeathsig), then bwrap and with it both process namespaces.
  */
-export async function launchWorkload(plan: WorkloadPlan, moat: Moat, options: LaunchOptions): Promise<Workload> {
+export async function launchWorkload(
+  plan: WorkloadPlan,
+  moat: MoatNamespaces,
+  options: LaunchOptions,
+): Promise<Workload> {
   options.signal?.throwIfAborted()
   const architecture = machineArchitecture()
   if (architecture === undefined) {
@@ -108,7 +115,7 @@ exit $code
 
 type ChainOptions = Pick<LaunchOptions, 'limits'> & { readonly terminal: boolean }
 
-function chain(bubblewrap: BubblewrapArguments, moat: Moat, { limits, terminal }: ChainOptions): Argv {
+function chain(bubblewrap: BubblewrapArguments, moat: MoatNamespaces, { limits, terminal }: ChainOptions): Argv {
   const unshare = requireProgram('unshare')
   const setpriv = requireProgram('setpriv')
   const namespaces = [`--user=${moat.userNamespace}`, `--net=${moat.networkNamespace}`]

@@ -27,6 +27,8 @@ export interface UserManager {
   readonly environment: Readonly<Record<string, string>>
   /** Whether the user's services outlive the last log-out. */
   readonly lingers: boolean
+  /** Name, or number where it has none. */
+  readonly user: string
   /** Runs `systemctl --user ARGS`; default timeout 20 s. How it went is in the result. */
   systemctl(args: readonly string[], timeout?: number): Promise<ProgramResult>
   /** In the order asked for. */
@@ -56,6 +58,7 @@ export function userManager(environment: Environment): UserManager {
   return {
     environment: own,
     lingers: existsSync(join('/var/lib/systemd/linger', userName())),
+    user: userName(),
     systemctl: run,
     async show(units) {
       const { stdout } = await run(['show', '--property', PROPERTIES, '--', ...units])

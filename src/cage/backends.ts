@@ -1,0 +1,16 @@
+import type { Isolation } from '../config/isolation.ts'
+import { CageError } from '../errors.ts'
+import type { Backend } from './backend.ts'
+
+/** The backend of an isolation; only the one that is used is loaded. */
+export async function backendOf(isolation: Isolation): Promise<Backend> {
+  switch (isolation) {
+    case 'process':
+      return (await import('./process-backend.ts')).processBackend
+    case 'container':
+    case 'microvm':
+      throw new CageError('config_invalid', `isolation: ${isolation} is not available in this version`, {
+        hint: 'Use isolation: process, and no container.image.',
+      })
+  }
+}

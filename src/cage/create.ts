@@ -1,0 +1,149 @@
+import { rm } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { isolationOf } from '../config/isolation.ts'
+import { parseConfig, readConfigBytes } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import { CageError } from '../errors.ts'
+import type { Secret } from '../secrets/secret.ts'
+import { openSecretStore } from '../secrets/store.ts'
+import { secretsFolder } from '../system/paths.ts'
+import type { Backend, Report, UnitFile } from './backend.ts'
+import { backendOf } from './backends.ts'
+import { decided } from './decisions.ts'
+import { lockAllCages, lockCage } from './deployment-lock.ts'
+import type { DeploymentRecord } from './deployment-record.ts'
+import {
+  CONFIG_FILE,
+  deploymentOf,
+  readDeploymentRecord,
+  RECORD_FILE,
+  saveDeployment,
+  type Deployment,
+  type Environment,
+} from './deployment.ts'
+import { keptEnvironment } from './process-service.ts'
+import { requireSecrets } from './secrets-missing.ts'
+
+export interface CreateRequest {
+  /** Path of the configuration, as named. */
+  readonly configPath: string
+  /** Values to keep in the cage's store. */
+  readonly secrets: readonly Secret[]
+  /** The project folder of `isolation: process`, as named. */
+  readonly project: string
+  readonly start: boolean
+  readonly workingDirectory: string
+  readonly environment: Environment
+  /** Of agentcage. */
+  readonly version: string
+  readonly report: Report
+}
+
+/** The units that `createCage` would write; nothing is changed. */
+export async function planCage(request: CreateRequest): Promise<readonly UnitFile[]> {
+  const { draft, backend } = await draftOf(request)
+  return backend.units(await decided(draft, backend))
+}
+
+/**
+ * Makes a cage that stays: checks everything first, saves it, makes services of it and starts them. All or nothing: when a
+ * step fails, what the steps before it made is removed again, and the error says which step and why.
+ */
+export async function createCage(request: CreateRequest): Promise<Deployment> {
+  const { draft, bytes, backend } = await draftOf(request)
+  using _lock = await lockCage(draft.name, request.environment)
+  const before = await readDeploymentRecord(draft.name, request.environment)
+  if (before !== undefined && before.incomplete === undefined) throw exists(draft.name)
+  await requireSecrets(draft, request.secrets)
+  await using undo = new AsyncDisposableStack()
+  const deployment = await saveDecided(draft, { backend, bytes, undo })
+  await keepSecrets(deployment, request.secrets, undo)
+  undo.defer(async () => {
+    await backend.remove(deployment.name, deployment.environment, () => {})
+  })
+  await backend.install(deployment, request.report)
+  if (request.start) await backend.start(deployment)
+  const { incomplete: _, ...record } = deployment.record
+  const complete = deploymentOf({ ...deployment, record })
+  await saveDeployment(complete, bytes)
+  undo.move()
+  return complete
+}
+
+interface Draft {
+  readonly draft: Deployment
+  readonly bytes: Buffer
+  readonly backend: Backend
+}
+
+async function draftOf(request: CreateRequest): Promise<Draft> {
+  const { workingDirectory, environment } = request
+  const source = resolve(workingDirectory, request.configPath)
+  const bytes = await readConfigBytes(source)
+  const config = parseConfig(bytes.toString('utf8'), request.configPath)
+  if (config.name === undefined) throw new CageError('config_invalid', `'name' is required in config`)
+  const backend = await backendOf(isolationOf(config))
+  await backend.requireHost(environment)
+  const record = newRecord(request, config, source)
+  return { draft: deploymentOf({ name: config.name, record, config, environment }), bytes, backend }
+}
+
+function newRecord(request: CreateRequest, config: Config, source: string): DeploymentRecord {
+  const now = new Date().toISOString()
+  return {
+    version: 1,
+    isolation: isolationOf(config),
+    created: now,
+    updated: now,
+    agentcage: request.version,
+    source,
+    incomplete: true,
+    working_directory: request.workingDirectory,
+    project: resolve(request.workingDirectory, request.project),
+    environment: keptEnvironment(config, request.environment),
+    inspectors: {},
+  }
+}
+
+/** Deciding and saving are one step to other cages: no address is given twice. */
+async function saveDecided(
+  draft: Deployment,
+  { backend, bytes, undo }: Pick<Draft, 'backend' | 'bytes'> & { readonly undo: AsyncDisposableStack },
+): Promise<Deployment> {
+  using _lock = await lockAllCages(draft.environment)
+  const deployment = await decided(draft, backend)
+  undo.defer(async () => {
+    await rm(join(deployment.folder, RECORD_FILE), { force: true })
+    await rm(join(deployment.folder, CONFIG_FILE), { force: true })
+  })
+  await saveDeployment(deployment, bytes)
+  return deployment
+}
+
+async function keepSecrets(
+  { name, environment }: Deployment,
+  secrets: readonly Secret[],
+  undo: AsyncDisposableStack,
+): Promise<void> {
+  if (secrets.length === 0) return
+  const store = await openSecretStore(secretsFolder(name, environment))
+  for (const secret of secrets) {
+    const before = await store.get(secret.name)
+    undo.defer(async () => {
+      if (before === undefined) await store.remove(secret.name)
+      else await store.set(secret.name, before.reveal())
+    })
+    await store.set(secret.name, secret.reveal())
+  }
+}
+
+function exists(name: string): CageError {
+  return new CageError('cage_exists', `cage '${name}' already exists`, {
+    hint: `Use 'agentcage cage update ${name}' to update it.`,
+  })
+}
+
+/** Where the units of a cage lie, for people. */
+export function foldersOf(units: readonly UnitFile[]): readonly string[] {
+  return [...new Set(units.map(({ path }) => `${dirname(path)}/`))]
+}

@@ -1,0 +1,92 @@
+import { resolve } from 'node:path'
+import { isolationOf } from '../config/isolation.ts'
+import { parseConfig, readConfigBytes } from '../config/load.ts'
+import { CageError } from '../errors.ts'
+import type { Report } from './backend.ts'
+import { backendOf } from './backends.ts'
+import { readConfigText } from './change.ts'
+import { decided } from './decisions.ts'
+import { lockAllCages, lockCage } from './deployment-lock.ts'
+import type { DeploymentRecord } from './deployment-record.ts'
+import { deploymentOf, loadDeployment, saveDeployment, type Deployment, type Environment } from './deployment.ts'
+import { keptEnvironment } from './process-service.ts'
+import { requireSecrets } from './secrets-missing.ts'
+
+export interface UpdateRequest {
+  readonly name: string
+  /** Path of a new configuration, as named; absent: the one that is saved. */
+  readonly configPath?: string | undefined
+  readonly workingDirectory: string
+  readonly environment: Environment
+  readonly version: string
+  readonly report: Report
+}
+
+/**
+ * Makes a cage's services anew, with another configuration or with what this agentcage makes of the saved one, and starts
+ * them if they ran. When that fails, the cage is put back as it was.
+ */
+export async function updateCage(request: UpdateRequest): Promise<void> {
+  const { name, environment, report } = request
+  using _lock = await lockCage(name, environment)
+  const before = await loadDeployment(name, environment)
+  const oldText = await readConfigText(before)
+  const { text, after } = await nextDeployment(request, before, oldText)
+  const backend = await backendOf(after.record.isolation)
+  await backend.requireHost(environment)
+  await requireSecrets(after)
+  using _all = await lockAllCages(environment)
+  const next = await decided(after, backend)
+  const ran = (await backend.status(before)).some(({ state }) => state !== 'stopped' && state !== 'failed')
+  report('Stopping services...')
+  await backend.stop(before)
+  try {
+    await saveDeployment(next, text)
+    await backend.install(next, report)
+    if (ran) await backend.start(next)
+  } catch (error) {
+    await putBack({ before, oldText, ran, report })
+    throw error
+  }
+}
+
+async function nextDeployment(
+  { name, configPath, workingDirectory, environment, version }: UpdateRequest,
+  before: Deployment,
+  oldText: string,
+): Promise<{ readonly text: string; readonly after: Deployment }> {
+  const source = configPath === undefined ? undefined : resolve(workingDirectory, configPath)
+  const text = source === undefined ? oldText : (await readConfigBytes(source)).toString('utf8')
+  const config = parseConfig(text, configPath ?? before.configPath)
+  if (config.name !== name) {
+    throw new CageError('config_invalid', `config name '${config.name ?? ''}' does not match cage '${name}'`)
+  }
+  if (isolationOf(config) !== before.record.isolation) {
+    throw new CageError('config_invalid', `cage '${name}' has isolation: ${before.record.isolation}`, {
+      hint: `Another isolation is another cage: destroy this one and create it again.`,
+    })
+  }
+  const record: DeploymentRecord = {
+    ...before.record,
+    updated: new Date().toISOString(),
+    agentcage: version,
+    source: source ?? before.record.source,
+    environment: keptEnvironment(config, { ...before.record.environment, ...environment }),
+  }
+  return { text, after: deploymentOf({ name, record, config, environment }) }
+}
+
+interface Former {
+  readonly before: Deployment
+  readonly oldText: string
+  readonly ran: boolean
+  readonly report: Report
+}
+
+async function putBack({ before, oldText, ran, report }: Former): Promise<void> {
+  report('The update failed; putting the cage back as it was...')
+  const backend = await backendOf(before.record.isolation)
+  await saveDeployment(before, oldText)
+  await backend.install(before, report)
+  if (ran) await backend.start(before)
+}
