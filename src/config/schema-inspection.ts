@@ -109,6 +109,25 @@ export const hostLabelsSection = z
   .prefault({})
   .meta({ description: 'Reports data in the names of hosts. `false`: off.' })
 
+export const splitSection = z
+  .union([
+    z.literal(false),
+    z.strictObject({
+      action: z
+        .enum(['block', 'flag'])
+        .default('block')
+        .meta({ description: 'What happens to the piece that makes a secret known.' }),
+      window_seconds: z.int().min(60).max(86_400).default(3600).meta({
+        description: 'How long pieces are remembered.',
+      }),
+    }),
+  ])
+  .prefault({})
+  .meta({
+    description:
+      'Secrets that leave in pieces, over several requests or messages, to one host or to several. `false`: off.',
+  })
+
 export const budgetSection = z
   .union([
     z.literal(false),

@@ -2,7 +2,13 @@ import { z } from 'zod'
 import { formatAuthority, parseAuthority, parseHostname, type Authority, type Hostname } from '../policy/host.ts'
 import { parseAddressRange } from '../policy/address.ts'
 import { containerSection } from './schema-container.ts'
-import { budgetSection, contentTypeSection, entropySection, hostLabelsSection } from './schema-inspection.ts'
+import {
+  budgetSection,
+  contentTypeSection,
+  entropySection,
+  hostLabelsSection,
+  splitSection,
+} from './schema-inspection.ts'
 import { secretSource } from './schema-secret-source.ts'
 import { linearPatternProblem } from '../policy/linear-pattern.ts'
 
@@ -182,6 +188,7 @@ export const configSchema = z
     entropy: entropySection,
     content_type: contentTypeSection,
     host_labels: hostLabelsSection,
+    split: splitSection,
     budget: budgetSection,
     max_request_body: z
       .int()

@@ -15,6 +15,8 @@ import type { Inspector } from './inspect/inspector.ts'
 import { rateLimitInspector } from './inspect/rate-limit.ts'
 import { secretsInspector } from './inspect/secrets.ts'
 import { secretsOptions } from './inspect/secrets-options.ts'
+import { splitRules } from './inspect/split/rules.ts'
+import { splitInspector, type SplitRules } from './inspect/split/split.ts'
 import { SecretSet, type SecretBinding } from './secrets/binding.ts'
 import { Upstream } from './upstream/upstream.ts'
 
@@ -25,6 +27,7 @@ export interface Lasting {
   readonly limiter: RateLimiter
   readonly hostLabels: HostLabelBudget | undefined
   readonly budget: DataBudget | undefined
+  readonly split: SplitRules | undefined
 }
 
 export interface NewRuling {
@@ -51,12 +54,14 @@ export async function makeRuling(
   const limiter = sameLimit ? before.limiter : new RateLimiter(config.rate_limit)
   const counts = lastingCounts(config, before)
   const upstream = sameUpstream ? before.upstream : await Upstream.create(config)
+  const options = config.secrets.enabled ? secretsOptions(config, bindings, process.env) : undefined
+  const split = splitRules(config, bindings, options, before?.split)
   const chain = new InspectorChain([
     rateLimitInspector(limiter, clock),
     domainInspector(policy, clock),
-    ...(config.secrets.enabled ? [secretsInspector(secretsOptions(config, bindings, process.env))] : []),
+    ...(options === undefined ? [] : [secretsInspector(options)]),
     bodySizeInspector(config.max_request_body),
-    ...disguiseInspectors(config, counts, clock),
+    ...disguiseInspectors(config, { ...counts, split }, clock),
   ])
   return {
     ruling: {
@@ -68,7 +73,7 @@ export async function makeRuling(
       maxInspectedBytes: config.max_inspected_response,
       logging: config.logging,
     },
-    lasting: { config, upstream, limiter, ...counts },
+    lasting: { config, upstream, limiter, split, ...counts },
   }
 }
 
@@ -89,7 +94,7 @@ function lastingCounts(
 /** The budget comes last: only what all others let pass is taken from it. */
 function disguiseInspectors(
   config: Config,
-  { hostLabels, budget }: Pick<Lasting, 'hostLabels' | 'budget'>,
+  { hostLabels, budget, split }: Pick<Lasting, 'hostLabels' | 'budget' | 'split'>,
   clock: () => Date,
 ): Inspector[] {
   const { entropy, content_type: contentType, host_labels: labels, domains } = config
@@ -100,6 +105,7 @@ function disguiseInspectors(
     ...(labels === false || hostLabels === undefined
       ? []
       : [hostLabelsInspector({ settings: labels, budget: hostLabels, zoneOf: zoneFinder(domains) }, clock)]),
+    ...(split === undefined ? [] : [splitInspector(split, clock)]),
     ...(budget === undefined ? [] : [budgetInspector(budget, clock)]),
   ]
 }

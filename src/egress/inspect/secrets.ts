@@ -3,19 +3,16 @@ import type { ContentViews } from './decode/content-views.ts'
 import { viewsOfMessage, viewsOfQuestion, viewsOfRequest } from './decode/context-views.ts'
 import type { View } from './decode/view.ts'
 import { PASS, type HeadContext, type Inspector, type Severity, type Verdict } from './inspector.ts'
+import { isAllowedTo, type Allowance } from './patterns/allowance.ts'
 import { compileExtra, type CompiledExtra, type ExtraPattern } from './patterns/extra.ts'
 import { PatternMatcher } from './patterns/matcher.ts'
 import type { SecretPattern } from './patterns/pattern.ts'
 import { SECRET_PATTERNS } from './patterns/table.ts'
 
-export interface SecretsOptions {
+export interface SecretsOptions extends Allowance {
   readonly action: 'block' | 'flag'
   /** A `Content-Encoding` that cannot be undone. */
   readonly undecodable: 'block' | 'flag'
-  /** Whether a provider's credentials may go to the provider. */
-  readonly builtinAllow: boolean
-  /** By pattern name: the hosts that its hits may go to. Takes the place of the built-in hosts of that name. */
-  readonly allow: ReadonlyMap<string, readonly Hostname[]>
   readonly extra: readonly ExtraPattern[]
   /** What is no secret on its way to these hosts, such as placeholders that look like one. */
   readonly exempt: readonly ExemptText[]
@@ -83,25 +80,17 @@ class SecretScan {
     let certain: SecretPattern | undefined
     let guess: string | undefined
     this.#matcher.search(view.bytes, ({ pattern, start, end }) => {
-      if (this.#isAllowed(pattern, host) || this.#isExempt(view, { start, end }, host)) return false
+      if (isAllowedTo(pattern, host, this.#options) || this.#isExempt(view, { start, end }, host)) return false
       if (pattern.isGuess) guess ??= pattern.name
       else if (certain === undefined || SECRET_PATTERNS.indexOf(pattern) < SECRET_PATTERNS.indexOf(certain))
         certain = pattern
       return false
     })
     const extra = this.#extra.find(
-      (candidate) => !this.#isNamed(candidate.name, host) && candidate.find(view) !== undefined,
+      (candidate) =>
+        !isAllowedTo({ name: candidate.name, domains: [] }, host, this.#options) && candidate.find(view) !== undefined,
     )
     return { certain: certain?.name ?? extra?.name, guess }
-  }
-
-  #isAllowed({ name, domains }: SecretPattern, host: Hostname): boolean {
-    if (this.#options.allow.has(name)) return this.#isNamed(name, host)
-    return this.#options.builtinAllow && domains.some((domain) => isWithin(host, domain as Hostname))
-  }
-
-  #isNamed(name: string, host: Hostname): boolean {
-    return this.#options.allow.get(name)?.some((domain) => isWithin(host, domain)) ?? false
   }
 
   /** Whether the hit is part of a text that may go to this host. */

@@ -1,0 +1,159 @@
+import { GRAM } from './telling.ts'
+
+/** A text, and where its grams of eight bytes that are looked for begin. */
+export interface IndexedText {
+  readonly text: Buffer
+  readonly least: number
+  readonly offsets: readonly number[]
+}
+
+/** Where bytes and a text are the same: `text` is its position in the list. */
+export interface Piece {
+  readonly text: number
+  /** In the text. */
+  readonly offset: number
+  /** In the bytes. */
+  readonly at: number
+  readonly length: number
+}
+
+/** A gram that so many texts share is a prefix that all credentials of its kind have. */
+const MOST_SHARED = 8
+
+/**
+ * Finds pieces of known texts in bytes: an open hash table of the grams of all texts, each hit checked and made as long as
+ * it is. Immutable.
+ */
+export class GramIndex {
+  readonly #texts: readonly IndexedText[]
+  /** By hash: one more than the gram's number, 0 where there is none. */
+  readonly #table: Int32Array
+  readonly #shift: number
+  /** One bit for the hash of each gram's first four bytes: what most places fail at. */
+  readonly #heads: Int32Array
+  readonly #headShift: number
+  /** By the gram's number. */
+  readonly #text: Int32Array
+  readonly #offset: Int32Array
+
+  constructor(texts: readonly IndexedText[]) {
+    this.#texts = texts
+    const count = texts.reduce((sum, { offsets }) => sum + offsets.length, 0)
+    const bits = Math.max(8, Math.ceil(Math.log2(count + 1)) + 1)
+    const headBits = Math.min(22, bits + 3)
+    this.#table = new Int32Array(1 << bits)
+    this.#shift = 32 - bits
+    this.#heads = new Int32Array(1 << (headBits - 5))
+    this.#headShift = 32 - headBits
+    this.#text = new Int32Array(count)
+    this.#offset = new Int32Array(count)
+    this.#fill()
+  }
+
+  get isEmpty(): boolean {
+    return this.#text.length === 0
+  }
+
+  /**
+   * Calls `found` with each piece of at least its text's least length that has a gram which begins between `from` and
+   * `end`. Looks at every `step`th place only: pieces of `step + 7` bytes are found all the same.
+   */
+  search(
+    bytes: Uint8Array,
+    { from, end, step }: { readonly from: number; readonly end: number; readonly step: number },
+    found: (piece: Piece) => void,
+  ): void {
+    const heads = this.#heads
+    const headShift = this.#headShift
+    const last = Math.min(end - 1, bytes.length - GRAM)
+    let at = from
+    while (at <= last) {
+      const head = Math.imul(wordAt(bytes, at), HEAD_FACTOR) >>> headShift
+      if (((heads[head >>> 5] as number) & (1 << (head & 31))) === 0) {
+        at += step
+        continue
+      }
+      const after = this.#searchAt(bytes, at, found)
+      at = after > at ? Math.max(at + step, after - GRAM + 1) : at + step
+    }
+  }
+
+  /** Where the longest piece that was found ends; `at` when there is none. */
+  #searchAt(bytes: Uint8Array, at: number, found: (piece: Piece) => void): number {
+    const grams = this.#gramsAt(bytes, at)
+    if (grams.length > MOST_SHARED) return at
+    let furthest = at
+    for (const gram of grams) {
+      const position = this.#text[gram] as number
+      const { text, least } = this.#texts[position] as IndexedText
+      const offset = this.#offset[gram] as number
+      let before = 0
+      while (before < at && before < offset && bytes[at - before - 1] === text[offset - before - 1]) before += 1
+      let end = GRAM
+      while (at + end < bytes.length && offset + end < text.length && bytes[at + end] === text[offset + end]) end += 1
+      if (before + end < least) continue
+      furthest = Math.max(furthest, at + end)
+      found({ text: position, offset: offset - before, at: at - before, length: before + end })
+    }
+    return furthest
+  }
+
+  #gramsAt(bytes: Uint8Array, at: number): number[] {
+    const grams: number[] = []
+    for (let slot = hashAt(bytes, at) >>> this.#shift; ; slot = (slot + 1) & (this.#table.length - 1)) {
+      const gram = (this.#table[slot] as number) - 1
+      if (gram === -1) return grams
+      const { text } = this.#texts[this.#text[gram] as number] as IndexedText
+      if (isSame(bytes, at, text, this.#offset[gram] as number)) grams.push(gram)
+    }
+  }
+
+  #fill(): void {
+    let gram = 0
+    for (const [position, { text, offsets }] of this.#texts.entries()) {
+      for (const offset of offsets) {
+        const slot = this.#freeSlot(text, offset)
+        if (slot === -1) continue
+        this.#text[gram] = position
+        this.#offset[gram] = offset
+        gram += 1
+        this.#table[slot] = gram
+        const head = Math.imul(wordAt(text, offset), HEAD_FACTOR) >>> this.#headShift
+        this.#heads[head >>> 5] = (this.#heads[head >>> 5] as number) | (1 << (head & 31))
+      }
+    }
+  }
+
+  /** -1 when more texts than that have this gram already. */
+  #freeSlot(text: Buffer, offset: number): number {
+    if (this.#gramsAt(text, offset).length > MOST_SHARED) return -1
+    let slot = hashAt(text, offset) >>> this.#shift
+    while (this.#table[slot] !== 0) slot = (slot + 1) & (this.#table.length - 1)
+    return slot
+  }
+}
+
+const HEAD_FACTOR = 0x9e3779b1
+const TAIL_FACTOR = 0x85ebca6b
+
+/** Four bytes as one number. */
+function wordAt(bytes: Uint8Array, at: number): number {
+  return (
+    (bytes[at] as number) |
+    ((bytes[at + 1] as number) << 8) |
+    ((bytes[at + 2] as number) << 16) |
+    ((bytes[at + 3] as number) << 24)
+  )
+}
+
+function hashAt(bytes: Uint8Array, at: number): number {
+  const mixed = Math.imul(wordAt(bytes, at), HEAD_FACTOR) ^ Math.imul(wordAt(bytes, at + 4), TAIL_FACTOR)
+  return Math.imul(mixed ^ (mixed >>> 15), HEAD_FACTOR)
+}
+
+function isSame(bytes: Uint8Array, at: number, text: Uint8Array, offset: number): boolean {
+  for (let index = 0; index < GRAM; index += 1) {
+    if (bytes[at + index] !== text[offset + index]) return false
+  }
+  return true
+}
