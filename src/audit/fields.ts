@@ -42,6 +42,11 @@ export const AUDIT_FIELDS = {
     doc: 'What inspectors said, in order: `{name, action, reason, severity}`. Absent when none had anything to say.',
   },
   secrets_injected: { type: 'names', optional: true, doc: 'Names of the secrets that were put in on the way out.' },
+  secrets_not_injected: {
+    type: 'names',
+    optional: true,
+    doc: 'Names of the secrets whose placeholders left as they were: the host may have the value, but not in that place.',
+  },
   secrets_redacted: { type: 'names', optional: true, doc: 'Names of the secrets that were taken out on the way back.' },
   status: { type: 'number', doc: 'HTTP status that the workload got; 0 when there was none.' },
   bytes_out: { type: 'number', doc: 'Body bytes that left for upstream.' },

@@ -24,7 +24,9 @@ export function formatLine(event: AuditEvent, stamp: Stamp): { readonly line: st
     `,"port":${whole(event.port)},"path":${quote(event.path, path.limit)},"url":${quote(event.url, url.limit)}` +
     `,"decision":${quote(event.decision, decision.limit)},"reason":${quote(event.reason, reason.limit)}` +
     `,"code":${quote(event.code, code.limit)}${formatFindings(event.inspectors)}` +
-    `${formatNames('secrets_injected', event.secrets_injected)}${formatNames('secrets_redacted', event.secrets_redacted)}` +
+    formatNames('secrets_injected', event.secrets_injected) +
+    formatNames('secrets_not_injected', event.secrets_not_injected) +
+    formatNames('secrets_redacted', event.secrets_redacted) +
     `,"status":${whole(event.status)},"bytes_out":${whole(event.bytes_out)},"bytes_in":${whole(event.bytes_in)}` +
     `,"duration_ms":${milliseconds(event.duration_ms)}` +
     `,"upstream_ip":${quote(event.upstream_ip, upstream_ip.limit)},"prev":"${stamp.prev}"`

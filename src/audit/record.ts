@@ -29,6 +29,8 @@ export interface AuditEvent {
   readonly inspectors?: readonly AuditFinding[]
   /** Names (never values) of the secrets that were put in on the way out, and taken out on the way back. */
   readonly secrets_injected?: readonly string[]
+  /** Those whose placeholders stood where their rule does not put a value in, and left as they were. */
+  readonly secrets_not_injected?: readonly string[]
   readonly secrets_redacted?: readonly string[]
   /** HTTP status sent to the workload; 0 when there was none. */
   readonly status: number

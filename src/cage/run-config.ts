@@ -56,8 +56,9 @@ function withSecrets({ secret_injection: rules }: Config, names: readonly string
 }
 
 function ruleFor(env: string): SecretRule {
-  const inject_to = knownHosts(env)
-  if (inject_to !== undefined) return { env, inject_to: [...inject_to] }
+  const hosts = knownHosts(env)
+  if (hosts !== undefined)
+    return { env, inject_to: hosts.map((host) => ({ host })), inject_headers: [], inject_body: false }
   throw new CageError('usage', `-s ${env}: which host is it for?`, {
     hint: `Name its hosts in a configuration: secret_injection: [{env: ${env}, inject_to: [api.example.com]}]`,
   })

@@ -20,7 +20,7 @@ import { cageState, configHome, stateHome } from '../system/paths.ts'
 import { cageNameFor, emptyConfig, requireProcessIsolation, withAdditions, type RunAdditions } from './run-config.ts'
 import { relayFiles } from './run-stdio.ts'
 import { failureOf, interruptible, reportDefects } from './run-failure.ts'
-import { placeholdersOf, secretBindings } from './secrets.ts'
+import { CageSecrets, placeholdersOf } from './secrets.ts'
 import { openStateFolder } from './state-folder.ts'
 import { configPathOf, foldersInReach, isConfigInProject, settingsFiles } from './settings.ts'
 
@@ -105,15 +105,18 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
   if (audit.tornFile !== undefined)
     request.log(`warning: the audit log ended in an unfinished line, now in ${audit.tornFile}`)
   const authority = await CertificateAuthority.open(join(stateFolder, 'ca'), { cage: name })
-  const sources = {
-    cage: name,
-    stateFolder,
-    environment: request.environment,
-    given: request.secrets,
-    configPath: request.service?.source ?? configPathOf(request),
-    reach: foldersInReach(config, request),
-    signal: failure.signal,
-  }
+  const secrets = cleanup.use(
+    new CageSecrets({
+      cage: name,
+      stateFolder,
+      environment: request.environment,
+      given: request.secrets,
+      configPath: request.service?.source ?? configPathOf(request),
+      reach: foldersInReach(config, request),
+      signal: failure.signal,
+      log: request.log,
+    }),
+  )
   const placeholders = Object.fromEntries(await placeholdersOf(config, stateFolder))
   const moat = await moatOpening
   const egress = await startEgress({
@@ -121,10 +124,11 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
     moat,
     audit,
     authority,
-    bindings: secretBindings(sources),
+    bindings: secrets.bindings,
     log: request.log,
   })
   cleanup.defer(() => egress.close({ drainMs: 0 }))
+  secrets.follow(egress)
   serving.resolve(egress)
   await request.service?.tell(file.sha256)
   const exit = await runWorkload({ request, config, name, moat, authority, placeholders, failure, starting, reload })
@@ -172,7 +176,7 @@ interface EgressParts {
   readonly moat: Moat
   readonly audit: AuditLog
   readonly authority: CertificateAuthority
-  readonly bindings: ReturnType<typeof secretBindings>
+  readonly bindings: CageSecrets['bindings']
   readonly log: (message: string) => void
 }
 

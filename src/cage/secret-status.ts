@@ -59,7 +59,7 @@ export async function otherSource(cage: string, name: string, environment: Envir
 interface KnownConfig {
   readonly config: Config
   readonly context: SourceContext
-  /** Whether it is a cage that stays: its process has an environment of its own. */
+  /** Whether it is a cage that stays. */
   readonly stays: boolean
 }
 
@@ -72,8 +72,10 @@ async function knownConfig({ cage, configPath, environment }: StatusRequest): Pr
   if (configPath !== undefined)
     return { config: await loadConfig(configPath), context: { ...shared, configPath }, stays: false }
   if ((await readDeploymentRecord(cage, environment)) === undefined) return undefined
-  const { config, configPath: path } = await loadDeployment(cage, environment)
-  return { config, context: { ...shared, configPath: path }, stays: true }
+  const { config, record } = await loadDeployment(cage, environment)
+  // As its service has it: the environment of who asks does not count.
+  const kept = { HOME: environment['HOME'], ...record.environment }
+  return { config, context: { ...shared, configPath: record.source, environment: kept }, stays: true }
 }
 
 interface Asking {
@@ -86,11 +88,10 @@ async function statusOf(rule: SecretRule, context: SourceContext, { stays, ask }
   const shown = { name, type: 'injection', source: source === undefined ? 'store' : sourceName(source) } as const
   const kind = source?.kind ?? 'store'
   const isProgram = kind === 'command' || kind === 'encrypted-credential' || kind === 'podman'
-  const isOfProcess = stays && (kind === 'env' || kind === 'credential')
-  if (isOfProcess || (isProgram && !ask)) return { ...shown, status: 'unchecked' }
+  const isOfService = stays && kind === 'credential'
+  if (isOfService || (isProgram && !ask)) return { ...shown, status: 'unchecked' }
   try {
-    const environment = stays && source === undefined ? {} : context.environment
-    const secret = await resolveSecret(rule, { ...context, environment })
+    const secret = await resolveSecret(rule, context)
     return { ...shown, status: secret === undefined ? 'MISSING' : 'ok' }
   } catch (error) {
     if (!(error instanceof CageError)) throw error

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { formatAuthority, parseAuthority, parseHostname, type Authority, type Hostname } from '../policy/host.ts'
 import { parseAddressRange } from '../policy/address.ts'
 import { containerSection } from './schema-container.ts'
+import { FRAMING_FIELDS } from '../policy/credential-fields.ts'
 import {
   budgetSection,
   contentTypeSection,
@@ -34,23 +35,24 @@ const timestamp = z.iso
   .datetime({ offset: true, error: 'must be a time with its zone, such as 2026-01-31T18:00:00Z' })
   .transform((text) => new Date(text))
 
+const ports = z.array(port).min(1).optional()
+
+const methods = z
+  .array(z.string().regex(/^[A-Z]+$/, 'must be a method in capitals, such as GET'))
+  .min(1)
+  .optional()
+  .meta({ description: 'Methods that match. Absent: all.' })
+
+const paths = z.array(z.string().regex(/^\//, 'must start with /')).min(1).optional().meta({
+  description: 'Path prefixes that match, whole segments: `/v1` matches `/v1` and `/v1/x`, not `/v10`. Absent: all.',
+})
+
 const domainRule = z
   .strictObject({
     host: hostname.meta({ description: 'The host; its subdomains match too.' }),
-    ports: z
-      .array(port)
-      .min(1)
-      .optional()
-      .meta({ description: 'Ports that match. Absent: every port but those that browsers refuse.' }),
-    methods: z
-      .array(z.string().regex(/^[A-Z]+$/, 'must be a method in capitals, such as GET'))
-      .min(1)
-      .optional()
-      .meta({ description: 'Methods that match. Absent: all.' }),
-    paths: z.array(z.string().regex(/^\//, 'must start with /')).min(1).optional().meta({
-      description:
-        'Path prefixes that match, whole segments: `/v1` matches `/v1` and `/v1/x`, not `/v10`. Absent: all.',
-    }),
+    ports: ports.meta({ description: 'Ports that match. Absent: every port but those that browsers refuse.' }),
+    methods,
+    paths,
     expires: timestamp.optional().meta({ description: 'When the entry ends.' }),
   })
   .meta({ description: 'A domain entry with conditions.' })
@@ -58,6 +60,27 @@ const domainRule = z
 const domainEntry = z.union([hostname.transform((host): DomainRule => ({ host })), domainRule])
 
 const hostOrAll = z.union([z.literal('*'), hostname])
+
+const secretTarget = z
+  .strictObject({
+    host: hostOrAll.meta({ description: 'The host; its subdomains match too. `*` is every host.' }),
+    ports: ports.meta({
+      description:
+        "Ports that match. Absent: the scheme's own (443, or 80 without TLS), and those that an entry of `domains.list` names for the host.",
+    }),
+    methods,
+    paths,
+  })
+  .meta({ description: 'A host with conditions.' })
+
+const targetEntry = z.union([hostOrAll.transform((host): SecretTarget => ({ host })), secretTarget])
+
+const injectHeader = z
+  .string()
+  .max(128)
+  .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'must be the name of a header, such as X-Api-Secret')
+  .transform((text) => text.toLowerCase())
+  .refine((name) => !FRAMING_FIELDS.has(name), 'must not say where a message goes or where it ends')
 
 const secretRule = z.strictObject({
   env: z.string().regex(ENV_NAME, 'must be a name such as ANTHROPIC_API_KEY').meta({
@@ -73,10 +96,16 @@ const secretRule = z.strictObject({
       description:
         'What the workload holds in place of the secret. Absent: generated, `agentcage:secret:NAME:<32 hex>`.',
     }),
-  inject_to: z
-    .array(hostOrAll)
-    .min(1, 'must name at least one host; write ["*"] to mean every host')
-    .meta({ description: 'Hosts that get the real value; subdomains match too. `["*"]` means every host.' }),
+  inject_to: z.array(targetEntry).min(1, 'must name at least one host; write ["*"] to mean every host').meta({
+    description:
+      'Hosts that get the real value, or objects with conditions; subdomains match too. `["*"]` means every host. Without TLS only a host that is named gets it.',
+  }),
+  inject_headers: z.array(injectHeader).max(64).default([]).meta({
+    description: 'Header fields in which the placeholder is replaced, beside those whose name has auth, key or token.',
+  }),
+  inject_body: z.boolean().default(false).meta({
+    description: 'Whether the placeholder is replaced in the URL, every header field, the body and messages too.',
+  }),
   source: secretSource.optional().meta({
     description:
       'Where the value comes from, and from nowhere else: `env:NAME`, `file:PATH`, `cmd:COMMAND`, `systemd-creds:NAME` or `:PATH`, `podman:NAME`, `store`, or a mapping with `cmd`. Absent: the store, then the environment.',
@@ -267,6 +296,14 @@ export interface DomainRule {
   readonly methods?: readonly string[] | undefined
   readonly paths?: readonly string[] | undefined
   readonly expires?: Date | undefined
+}
+
+/** An entry of `inject_to` after parsing; a bare host has no conditions. */
+export interface SecretTarget {
+  readonly host: Hostname | '*'
+  readonly ports?: readonly number[] | undefined
+  readonly methods?: readonly string[] | undefined
+  readonly paths?: readonly string[] | undefined
 }
 
 /** `upstream.connect_to` as a map from `host:port` in normal form. */

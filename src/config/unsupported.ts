@@ -33,8 +33,6 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   'ports.icmp': 'ICMP never leaves a cage',
   'ports.tcp.passthrough': 'TLS is always inspected',
   'ports.udp': 'UDP never leaves a cage',
-  'secret_injection.*.inject_body': 'placeholders are replaced in URL, headers and body',
-  'secret_injection.*.inject_headers': 'placeholders are replaced in URL, headers and body',
   'secret_injection.*.redact_to': 'placeholders go to the hosts in inject_to only',
   'secret_injection.*.transform': 'values are used as they are',
 }

@@ -19,10 +19,13 @@ export interface TransparentSource {
   readonly meant: number
 }
 
+/** Why real values are asked for: there is a configuration, or the one in force stays and values have changed. */
+export type BindingReason = 'configuration' | 'rotation'
+
 export interface EgressOptions {
   readonly config: Config
-  /** Real values for the configuration's rules; asked again when it changes. */
-  readonly bindings: (config: Config) => Promise<readonly SecretBinding[]>
+  /** Real values for the configuration's rules; asked again when either changes. */
+  readonly bindings: (config: Config, reason: BindingReason) => Promise<readonly SecretBinding[]>
   readonly audit: AuditSink
   readonly authority: CertificateAuthority
   readonly proxy?: readonly ListenSource[]
@@ -73,7 +76,7 @@ export class Egress {
     const egress = new Egress(
       options,
       clock,
-      await makeRuling(options.config, await options.bindings(options.config), clock),
+      await makeRuling(options.config, await options.bindings(options.config, 'configuration'), clock),
     )
     try {
       return { egress, addresses: await egress.#listen() }
@@ -104,9 +107,17 @@ export class Egress {
    * connections that it forbids, which end. Throws a CageError and changes nothing when it cannot be used.
    */
   async reload(config: Config): Promise<void> {
-    const turn = this.#reloading.then(() => this.#reload(config))
-    this.#reloading = turn.catch(() => {})
-    await turn
+    await this.#inTurn(() => this.#reload(config, 'configuration'))
+  }
+
+  /** Puts changed values of secrets in force from the next request on. Throws as `reload` does. */
+  async rotate(): Promise<void> {
+    await this.#inTurn(() => this.#reload(this.config, 'rotation'))
+  }
+
+  /** What is in force. */
+  get config(): Config {
+    return this.#current.lasting.config
   }
 
   /** Stops listening, lets exchanges under way finish for a while, then ends them. */
@@ -149,9 +160,15 @@ export class Egress {
     return udp.map(boundText)
   }
 
-  async #reload(config: Config): Promise<void> {
+  async #inTurn(change: () => Promise<void>): Promise<void> {
+    const turn = this.#reloading.then(change)
+    this.#reloading = turn.catch(() => {})
+    await turn
+  }
+
+  async #reload(config: Config, reason: BindingReason): Promise<void> {
     const before = this.#current
-    this.#current = await makeRuling(config, await this.#options.bindings(config), this.#clock, before.lasting)
+    this.#current = await makeRuling(config, await this.#options.bindings(config, reason), this.#clock, before.lasting)
     if (before.ruling.upstream !== this.#current.ruling.upstream) before.ruling.upstream.close()
     this.#core.live.judgeAgain(this.#current.ruling.policy, this.#clock())
     this.#watchExpiry()

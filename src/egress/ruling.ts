@@ -18,6 +18,7 @@ import { secretsOptions } from './inspect/secrets-options.ts'
 import { splitRules } from './inspect/split/rules.ts'
 import { splitInspector, type SplitRules } from './inspect/split/split.ts'
 import { SecretSet, type SecretBinding } from './secrets/binding.ts'
+import type { NamedPorts } from './secrets/permission.ts'
 import { Upstream } from './upstream/upstream.ts'
 
 /** What outlives a change of configuration: connections and buckets that the change does not touch. */
@@ -49,13 +50,14 @@ export async function makeRuling(
     before !== undefined &&
     same([before.config.upstream, before.config.dns_servers], [config.upstream, config.dns_servers])
   const sameLimit = before !== undefined && same(before.config.rate_limit, config.rate_limit)
-  const secrets = new SecretSet(bindings)
   const policy = new DomainPolicy(config.domains)
+  const namesPort: NamedPorts = (authority) => policy.namesPort(authority, clock())
+  const secrets = new SecretSet(bindings, namesPort)
   const limiter = sameLimit ? before.limiter : new RateLimiter(config.rate_limit)
   const counts = lastingCounts(config, before)
   const upstream = sameUpstream ? before.upstream : await Upstream.create(config)
   const options = config.secrets.enabled ? secretsOptions(config, bindings, process.env) : undefined
-  const split = splitRules(config, bindings, options, before?.split)
+  const split = splitRules(config, { bindings, options, namesPort }, before?.split)
   const chain = new InspectorChain([
     rateLimitInspector(limiter, clock),
     domainInspector(policy, clock),

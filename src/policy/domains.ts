@@ -1,5 +1,5 @@
 import type { Config, DomainRule } from '../config/schema.ts'
-import { zonesOf, type Hostname } from './host.ts'
+import { zonesOf, type Authority, type Hostname } from './host.ts'
 
 /** What of a request the policy looks at. */
 export interface DomainQuery {
@@ -57,6 +57,14 @@ export class DomainPolicy {
     const current = [...this.#matching(host)].filter((rule) => !hasExpired(rule, now))
     if (this.#mode === 'allowlist') return current.length > 0
     return this.#mode === 'blocklist' && !current.some((rule) => isUnconditional(rule))
+  }
+
+  /** Whether an entry of the allowlist that has not ended names this very port for the host. */
+  namesPort({ host, port }: Authority, now: Date): boolean {
+    if (this.#mode !== 'allowlist') return false
+    for (const rule of this.#matching(host))
+      if (rule.ports?.includes(port) === true && !hasExpired(rule, now)) return true
+    return false
   }
 
   /** When the next rule ends, if any does: live connections must be judged again then. */
@@ -140,7 +148,7 @@ function portReason({ port, host }: DomainQuery): string {
  * Whole segments: `/v1` covers `/v1`, `/v1/x` and `/v1?q`, not `/v10`. A path that servers may read as another one
  * (`/v1/../admin`, `/v1/%2e%2e/admin`, `/v1%2fx`, `/v1\x`, `//x`) is covered by no prefix.
  */
-function isPathWithin(target: string, prefix: string): boolean {
+export function isPathWithin(target: string, prefix: string): boolean {
   if (isAmbiguous(target)) return false
   const path = pathOf(target)
   if (!path.startsWith(prefix)) return false

@@ -14,7 +14,8 @@ interface PlaceholderRule {
   readonly placeholder?: string | undefined
 }
 
-const FILE = 'placeholders.json'
+/** In a cage's state folder. */
+export const PLACEHOLDER_FILE = 'placeholders.json'
 
 /** Room for thousands; whatever is larger was not written here. */
 const MAX_FILE_BYTES = 4 * 1024 * 1024
@@ -60,7 +61,7 @@ export async function resolvePlaceholders(
  * CageError `state_unusable` as above.
  */
 export async function rotatePlaceholders(stateFolder: string): Promise<readonly string[]> {
-  const path = join(stateFolder, FILE)
+  const path = join(stateFolder, PLACEHOLDER_FILE)
   const kept = (await isPrivateFolder(stateFolder)) ? await readKept(path) : new Map<string, Placeholder>()
   const names = [...kept.keys()].toSorted()
   if (names.length > 0) await write(path, new Map(names.map((name) => [name, generatePlaceholder(name)])))
@@ -68,7 +69,7 @@ export async function rotatePlaceholders(stateFolder: string): Promise<readonly 
 }
 
 async function keep(rules: readonly PlaceholderRule[], folder: string): Promise<Map<string, Placeholder>> {
-  const path = join(folder, FILE)
+  const path = join(folder, PLACEHOLDER_FILE)
   const kept = (await isPrivateFolder(folder)) ? await readKept(path) : new Map<string, Placeholder>()
   const before = kept.size
   for (const { env } of rules) if (!kept.has(env)) kept.set(env, generatePlaceholder(env))

@@ -33,6 +33,7 @@ describe('a new log', () => {
       decision: 'blocked',
       inspectors: [finding],
       secrets_injected: ['A'],
+      secrets_not_injected: ['C'],
       secrets_redacted: ['B', 'C'],
     })
     log.append(event)
@@ -54,7 +55,7 @@ describe('a new log', () => {
   test('leaves out what there is nothing to say about', async (t) => {
     const file = join(temporaryFolder(t), 'audit.jsonl')
     await using log = AuditLog.open(file, { cage: 'demo' })
-    log.append(auditEvent({ inspectors: [], secrets_injected: [], secrets_redacted: [] }))
+    log.append(auditEvent({ inspectors: [], secrets_injected: [], secrets_not_injected: [], secrets_redacted: [] }))
     assert.doesNotMatch(readFileSync(file, 'utf8'), /inspectors|secrets_/)
   })
 

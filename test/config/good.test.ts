@@ -22,7 +22,11 @@ domains:
 secret_injection:
   - env: API_KEY
     placeholder: placeholder-of-the-key
-    inject_to: [api.example.org]
+    inject_to:
+      - Api.Example.ORG
+      - {host: b.example, ports: [8443], methods: [POST], paths: [/v1]}
+    inject_headers: [X-Secret, cookie]
+    inject_body: true
   - env: EVERYWHERE
     inject_to: ['*']
 rate_limit: {requests_per_second: 0.5, burst: 5}
@@ -70,7 +74,16 @@ test('every key is taken', () => {
       expires: new Date('2026-12-31T17:00:00Z'),
     },
   ])
-  assert.deepEqual(config.secret_injection[1], { env: 'EVERYWHERE', inject_to: ['*'] })
+  assert.deepEqual(config.secret_injection, [
+    {
+      env: 'API_KEY',
+      placeholder: 'placeholder-of-the-key',
+      inject_to: [{ host: 'api.example.org' }, { host: 'b.example', ports: [8443], methods: ['POST'], paths: ['/v1'] }],
+      inject_headers: ['x-secret', 'cookie'],
+      inject_body: true,
+    },
+    { env: 'EVERYWHERE', inject_to: [{ host: '*' }], inject_headers: [], inject_body: false },
+  ])
   assert.deepEqual(config.container.env, { LOG_LEVEL: 'debug', PORT: '8080', VERBOSE: 'true' })
   assert.equal(config.container.memory, '4g')
   assert.deepEqual([...connectTargets(config)], [['api.test:443', { host: '127.0.0.1', port: 9443 }]])
@@ -92,7 +105,7 @@ test('anchors and aliases save typing', () => {
     'domains: {list: &hosts [a.example]}\nsecret_injection:\n  - {env: A, inject_to: *hosts}\n',
     'cage.yaml',
   )
-  assert.deepEqual(config.secret_injection[0]?.inject_to, ['a.example'])
+  assert.deepEqual(config.secret_injection[0]?.inject_to, [{ host: 'a.example' }])
 })
 
 test('Windows line ends and a byte order mark do not matter', () => {

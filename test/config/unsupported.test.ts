@@ -33,7 +33,7 @@ const OTHERS: readonly string[] = [
   'logging: {proxy_connections: true}',
   'ports: {udp: {allow: [53]}}',
   'ports: {tcp: {passthrough: [22]}}',
-  'secret_injection: [{env: A, inject_to: ["*"], inject_body: true}]',
+  'secret_injection: [{env: A, inject_to: ["*"], redact_to: [a.example]}]',
   'secret_injection: [{env: A, inject_to: ["*"], transform: {type: google-jwt-bearer}}]',
 ]
 

@@ -30,6 +30,15 @@ test('the store goes before the environment', async (t) => {
   )
 })
 
+test('a source goes before both, and is the only one that is asked', async () => {
+  const store = { get: () => assert.fail('the store was asked') }
+  const context = { ...NOTHING, store, environment: { KEY: 'its own', OTHER: 'another' } }
+  const rule = { env: 'KEY', source: { kind: 'env', name: 'OTHER' } } as const
+  assert.equal((await resolveSecrets([rule], context))[0]?.reveal(), 'another')
+  const absent = { env: 'KEY', source: { kind: 'env', name: 'ABSENT' } } as const
+  await assert.rejects(resolveSecrets([absent], context), { code: 'secret_unavailable' })
+})
+
 test('each secret once, and without a store', async () => {
   const secrets = await resolveSecrets([{ env: 'A' }, { env: 'A' }], { ...NOTHING, environment: { A: 'a' } })
   assert.equal(secrets.length, 1)

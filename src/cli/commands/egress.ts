@@ -5,7 +5,7 @@ import { AuditLog } from '../../audit/log.ts'
 import { loadConfig } from '../../config/load.ts'
 import { CageError } from '../../errors.ts'
 import { watchConfig } from '../../config/watch.ts'
-import { secretBindings } from '../../cage/secrets.ts'
+import { CageSecrets } from '../../cage/secrets.ts'
 import { openStateFolder } from '../../cage/state-folder.ts'
 import { Egress } from '../../egress/egress.ts'
 import { CertificateAuthority } from '../../egress/tls/authority.ts'
@@ -34,14 +34,12 @@ export async function egress(flags: EgressFlags, _args: readonly [], io: Io): Pr
   const authority = await CertificateAuthority.open(join(state, 'ca'), { cage })
   const audit = cleanup.use(AuditLog.open(resolve(flags.audit ?? join(state, 'audit.jsonl')), { cage }))
   if (audit.tornFile !== undefined) log(`warning: the audit log ended in an unfinished line, now in ${audit.tornFile}`)
+  const secrets = cleanup.use(
+    new CageSecrets({ cage, stateFolder: state, environment: io.env, configPath: resolve(flags.config), log }),
+  )
   const { egress: running, addresses } = await Egress.start({
     config,
-    bindings: secretBindings({
-      cage,
-      stateFolder: state,
-      environment: io.env,
-      configPath: resolve(flags.config),
-    }),
+    bindings: secrets.bindings,
     audit,
     authority,
     proxy: flags.proxy ?? [],
@@ -53,6 +51,7 @@ export async function egress(flags: EgressFlags, _args: readonly [], io: Io): Pr
     log,
   })
   cleanup.defer(() => running.close())
+  secrets.follow(running)
   serving.resolve(running)
   const onHangUp = (): void => void reload()
   process.on('SIGHUP', onHangUp)

@@ -3,6 +3,7 @@ import type { AuditEvent } from '../../audit/record.ts'
 import type { EgressCore } from '../core.ts'
 import type { Denial } from '../denial.ts'
 import type { Finding } from '../inspect/inspector.ts'
+import type { Injection } from '../secrets/injector.ts'
 import type { Destination } from './route.ts'
 import { formatAuthority } from '../../policy/host.ts'
 
@@ -22,7 +23,8 @@ export class ExchangeRecord {
   path: string
   url = ''
   findings: readonly Finding[] = []
-  injected: readonly string[] = []
+  readonly #injected = new Set<string>()
+  readonly #left = new Set<string>()
   redacted: ReadonlySet<string> = new Set()
   status = 0
   bytesOut = 0
@@ -42,6 +44,12 @@ export class ExchangeRecord {
     this.host = named.host
     this.port = named.port
     this.path = named.path
+  }
+
+  /** Adds what a request or message got. */
+  noteInjection({ injected, left }: Pick<Injection, 'injected' | 'left'>): void {
+    for (const name of injected) this.#injected.add(name)
+    for (const name of left) this.#left.add(name)
   }
 
   setDestination({ scheme, authority, path }: Destination): void {
@@ -90,7 +98,8 @@ export class ExchangeRecord {
       reason: denial?.message ?? this.findings.map(({ reason }) => reason).join('; '),
       code: denial?.code ?? '',
       ...(flagged ? { inspectors: this.findings } : {}),
-      ...(this.injected.length > 0 ? { secrets_injected: this.injected } : {}),
+      ...(this.#injected.size > 0 ? { secrets_injected: [...this.#injected] } : {}),
+      ...(this.#left.size > 0 ? { secrets_not_injected: [...this.#left] } : {}),
       ...(this.redacted.size > 0 ? { secrets_redacted: [...this.redacted] } : {}),
       status: this.status,
       bytes_out: this.bytesOut,

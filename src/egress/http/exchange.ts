@@ -23,13 +23,10 @@ export async function handleExchange(core: EgressCore, request: InboundRequest, 
     const body = await receiveBody(core, request)
     held += body.length
     const { secrets, chain } = core.ruling()
-    refuseMisuse(secrets, { ...destination, target: destination.path, headers: context.headers, body })
+    const { method } = request
+    refuseMisuse(secrets, { ...destination, method, target: destination.path, headers: context.headers, body })
     accept(record, await chain.inspectRequest({ ...context, priorResults: record.findings, body }))
-    await forward(
-      core,
-      { method: request.method, destination, headers: context.headers, body },
-      { request, reply, record, context },
-    )
+    await forward(core, { method, destination, headers: context.headers, body }, { request, reply, record, context })
   } catch (error) {
     deny(core, record, reply, denialFor(core, error, request))
   } finally {

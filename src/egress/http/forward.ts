@@ -53,10 +53,11 @@ function inject({ secrets, chain }: Ruling, judged: JudgedRequest, record: Excha
   if (secrets.isEmpty)
     return chain.has('inspectResponse') ? { ...judged, headers: decodableOnly(judged.headers) } : judged
   const { destination, headers, body } = judged
-  const injected = injectInto(secrets, { ...destination, target: destination.path, headers, body })
-  record.injected = injected.injected
+  const { method } = judged
+  const injected = injectInto(secrets, { ...destination, method, target: destination.path, headers, body })
+  record.noteInjection(injected)
   return {
-    method: judged.method,
+    method,
     destination: { ...destination, path: injected.target },
     headers: injected.headers,
     body: injected.body,
@@ -69,7 +70,8 @@ function inject({ secrets, chain }: Ruling, judged: JudgedRequest, record: Excha
  * A value that cannot stand where its placeholder does is a Denial.
  */
 export function injectInto(secrets: SecretSet, request: OutboundRequest): Injection {
-  if (secrets.isEmpty) return { target: request.target, headers: request.headers, body: request.body, injected: [] }
+  const { target, headers: sent, body } = request
+  if (secrets.isEmpty) return { target, headers: sent, body, injected: [], left: [] }
   try {
     const injection = secrets.inject(request)
     const { headers } = injection

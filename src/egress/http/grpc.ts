@@ -37,11 +37,12 @@ export async function relayGrpc(core: EgressCore, exchange: GrpcExchange): Promi
   record.protocol = 'grpc'
   const ruling = core.ruling()
   const { secrets, chain, upstream } = ruling
-  const whole = { ...destination, target: destination.path, headers: context.headers, body: NOTHING }
+  const { headers: sent, method } = context
+  const whole = { ...destination, method, target: destination.path, headers: sent, body: NOTHING }
   refuseMisuse(secrets, whole)
   accept(record, await chain.inspectRequest({ ...context, priorResults: record.findings, body: whole.body }))
   const injected = injectInto(secrets, whole)
-  record.injected = injected.injected
+  record.noteInjection(injected)
   const origin = { scheme: destination.scheme, authority: destination.authority }
   const session = await upstream.http2.session(origin)
   if (session === undefined)
@@ -147,7 +148,8 @@ async function judgeMessage(
   core.budget.hold(body.length)
   try {
     accept(record, await chain.inspectMessage({ ...context, direction, priorResults: record.findings, body }))
-    if (direction === 'outbound') refuseMisuse(secrets, { ...destination, target: '', headers: [], body })
+    if (direction === 'outbound')
+      refuseMisuse(secrets, { ...destination, method: context.method, target: '', headers: [], body })
   } finally {
     core.budget.release(body.length)
   }

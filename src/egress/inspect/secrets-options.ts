@@ -20,7 +20,10 @@ export function secretsOptions(
     builtinAllow: secrets.builtin_allow_to_domains,
     allow: new Map(Object.entries(secrets.allow_to_domains)),
     extra: secrets.extra_patterns.map((entry) => extraPattern(entry, env)),
-    exempt: bindings.map(({ placeholder, injectTo }) => ({ text: placeholder, hosts: injectTo })),
+    exempt: bindings.map(({ placeholder, injectTo }) => ({
+      text: placeholder,
+      hosts: injectTo.map(({ host }) => host),
+    })),
   }
 }
 

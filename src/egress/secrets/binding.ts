@@ -1,3 +1,4 @@
+import type { SecretRule, SecretTarget } from '../../config/schema.ts'
 import { CageError } from '../../errors.ts'
 import { zonesOf, type Authority, type Hostname } from '../../policy/host.ts'
 import type { Placeholder } from '../../secrets/placeholders.ts'
@@ -8,20 +9,24 @@ import { encode, spellings } from './dialect.ts'
 import { Injector, type Injection } from './injector.ts'
 import { MisuseDetector, type Misuse } from './misuse.ts'
 import { NeedleIndex } from './needle-index.ts'
-import type { Destination } from './permission.ts'
+import type { Destination, NamedPorts } from './permission.ts'
 import { TextRedactor } from './text-redactor.ts'
 
-/** A secret, what stands for it in the cage, and who may have it; subdomains of a host may too, '*' is every host. */
+/** A secret, what stands for it in the cage, who may have it, and where in a request it is put in. */
 export interface SecretBinding {
   readonly name: string
   readonly placeholder: Placeholder
   readonly value: Secret
-  readonly injectTo: readonly (Hostname | '*')[]
+  readonly injectTo: readonly SecretTarget[]
+  /** Names in lower case of header fields in which it is put in beside those that carry credentials. */
+  readonly injectHeaders: ReadonlySet<string>
+  /** Whether it is put in everywhere: URL, all header fields, body, messages. */
+  readonly injectBody: boolean
 }
 
 /** A request on its way out, as the workload sent it. */
 export interface OutboundRequest extends Destination {
-  /** Path and query, starting with `/`; '' for a WebSocket message. */
+  /** What of the path and query is looked at and filled: all of it, or '' for a message of a stream. */
   readonly target: string
   readonly headers: HeaderList
   /** The whole body, with its transfer coding removed. */
@@ -30,15 +35,16 @@ export interface OutboundRequest extends Destination {
 
 /** Joins rules with what was resolved for them. Throws a TypeError when a rule has no secret or placeholder. */
 export function bindSecrets(
-  rules: readonly { readonly env: string; readonly inject_to: readonly (Hostname | '*')[] }[],
+  rules: readonly Pick<SecretRule, 'env' | 'inject_to' | 'inject_headers' | 'inject_body'>[],
   secrets: readonly Secret[],
   placeholders: ReadonlyMap<string, Placeholder>,
 ): readonly SecretBinding[] {
-  return rules.map(({ env, inject_to }) => {
+  return rules.map(({ env, inject_to, inject_headers, inject_body }) => {
     const value = secrets.find(({ name }) => name === env)
     const placeholder = placeholders.get(env)
     if (value === undefined || placeholder === undefined) throw new TypeError(`secret ${env} was not resolved`)
-    return { name: env, placeholder, value, injectTo: inject_to }
+    const injectHeaders = new Set(inject_headers)
+    return { name: env, placeholder, value, injectTo: inject_to, injectHeaders, injectBody: inject_body }
   })
 }
 
@@ -57,10 +63,10 @@ export class SecretSet {
   readonly #misuse: MisuseDetector
 
   /** Throws CageError `secret_invalid` when values and placeholders cannot be told apart. */
-  constructor(bindings: readonly SecretBinding[]) {
+  constructor(bindings: readonly SecretBinding[], namesPort: NamedPorts = () => false) {
     refuseDuplicates(bindings)
     this.isEmpty = bindings.length === 0
-    this.#hosts = new Set(bindings.flatMap(({ injectTo }) => injectTo))
+    this.#hosts = new Set(bindings.flatMap(({ injectTo }) => injectTo.map(({ host }) => host)))
     const replacements = replacementsFor(bindings)
     this.#values = new NeedleIndex([...replacements.values()].map(({ value }) => value))
     this.#replacements = this.#values.needles.map(
@@ -68,8 +74,8 @@ export class SecretSet {
     )
     refuseAmbiguous(bindings, this.#values)
     this.#text = new TextRedactor(this.#values, this.#replacements)
-    this.#injector = new Injector(bindings)
-    this.#misuse = new MisuseDetector(bindings)
+    this.#injector = new Injector(bindings, namesPort)
+    this.#misuse = new MisuseDetector(bindings, namesPort)
   }
 
   /**
@@ -86,7 +92,9 @@ export class SecretSet {
    */
   inject(request: OutboundRequest): Injection {
     const { target, headers, body } = request
-    return this.canInject(request.authority) ? this.#injector.inject(request) : { target, headers, body, injected: [] }
+    return this.canInject(request.authority)
+      ? this.#injector.inject(request)
+      : { target, headers, body, injected: [], left: [] }
   }
 
   /** Whether any secret may go to this host. A byte range of its answer could cut a value where no redactor finds it. */

@@ -1,10 +1,11 @@
+import { FRAMING_FIELDS, isCredentialField } from '../../policy/credential-fields.ts'
 import type { HeaderList } from '../http/headers.ts'
 import { basicCredentials } from './basic-credentials.ts'
 import type { OutboundRequest, SecretBinding } from './binding.ts'
 import { alphabetOf, decodedView, type Alphabet, type DecodedView } from './decoded-view.ts'
 import { dialectOf, encode, type Dialect } from './dialect.ts'
 import { NeedleIndex } from './needle-index.ts'
-import { permissionFor, type Destination } from './permission.ts'
+import { permissionFor, type Destination, type NamedPorts } from './permission.ts'
 
 export interface Injection {
   readonly target: string
@@ -12,6 +13,8 @@ export interface Injection {
   readonly body: Buffer
   /** Names of the secrets that were put in, each once. */
   readonly injected: readonly string[]
+  /** Names of those whose placeholders the destination may have filled, but not where they stand: they stay. */
+  readonly left: readonly string[]
 }
 
 /** A value cannot stand where its placeholder does; the request must be denied. Never holds the value. */
@@ -25,54 +28,43 @@ export class InjectionRefused extends Error {
   }
 }
 
-/** Fields that say where a message goes and where it ends. They are not the workload's to fill from a secret. */
-const FRAMING: ReadonlySet<string> = new Set([
-  'host',
-  ':authority',
-  ':method',
-  ':scheme',
-  ':path',
-  'content-length',
-  'transfer-encoding',
-  'connection',
-  'upgrade',
-  'trailer',
-  'expect',
-])
-
 /** Puts real values in the place of placeholders. Nothing but the placeholders is touched. */
 export class Injector {
   readonly #placeholders: NeedleIndex
   readonly #bindings: readonly SecretBinding[]
   readonly #alphabet: Alphabet
+  readonly #namesPort: NamedPorts
 
-  constructor(bindings: readonly SecretBinding[]) {
+  constructor(bindings: readonly SecretBinding[], namesPort: NamedPorts) {
     const byPlaceholder = new Map(bindings.map((binding) => [binding.placeholder as string, binding]))
     this.#placeholders = new NeedleIndex(bindings.map(({ placeholder }) => Buffer.from(placeholder)))
     this.#bindings = this.#placeholders.needles.map((needle) => byPlaceholder.get(needle.toString()) as SecretBinding)
     this.#alphabet = alphabetOf(this.#placeholders)
+    this.#namesPort = namesPort
   }
 
-  /** Secrets that the destination may not have are left as placeholders. */
+  /** Secrets that the destination may not have, or not in this place, are left as placeholders. */
   inject(request: OutboundRequest): Injection {
-    const injected = new Set<string>()
-    const target = this.#injectText(request.target, 'percent', { request, injected })
-    const headers = this.#injectHeaders(request.headers, { request, injected })
-    const body = this.#injectBody(request, injected)
+    const found: Found = { injected: new Set(), left: new Set() }
+    const anywhere: Task = { request, found, isPlaceOf: ({ injectBody }) => injectBody }
+    const target = this.#injectText(request.target, 'percent', anywhere)
+    const headers = this.#injectHeaders(request.headers, anywhere)
+    const body = this.#injectBody(request, anywhere)
     return {
       target,
       headers: body.length === request.body.length ? headers : withContentLength(headers, body.length),
       body,
-      injected: [...injected],
+      injected: [...found.injected],
+      left: [...found.left],
     }
   }
 
   #injectHeaders(headers: HeaderList, task: Task): HeaderList {
-    const changed = headers.map((text, position) =>
-      position % 2 === 0 || FRAMING.has((headers[position - 1] as string).toLowerCase())
-        ? text
-        : this.#injectField(text, task),
-    )
+    const changed = headers.map((text, position) => {
+      if (position % 2 === 0) return text
+      const name = (headers[position - 1] as string).toLowerCase()
+      return FRAMING_FIELDS.has(name) ? text : this.#injectField(text, { ...task, isPlaceOf: placesOfField(name) })
+    })
     return changed.every((text, position) => text === headers[position]) ? headers : changed
   }
 
@@ -84,10 +76,9 @@ export class Injector {
     return this.#injectText(text, 'raw', { ...task, isField: true })
   }
 
-  #injectBody(request: OutboundRequest, injected: Set<string>): Buffer {
+  #injectBody(request: OutboundRequest, task: Task): Buffer {
     if (request.body.length === 0) return request.body
-    const dialect = dialectOf(valueOfField(request.headers, 'content-type'), request.body)
-    return this.#replace(request.body, dialect, { request, injected })
+    return this.#replace(request.body, dialectOf(valueOfField(request.headers, 'content-type'), request.body), task)
   }
 
   #injectText(text: string, dialect: Dialect, task: Task): string {
@@ -111,7 +102,7 @@ export class Injector {
       const found = this.#placeholders.longestAt(view.bytes, at)
       const end = at + (this.#placeholders.needles[found] as Buffer).length
       const binding = this.#bindings[found] as SecretBinding
-      if (permissionFor(binding, task.request) === 'granted') {
+      if (this.#mayStand(binding, task)) {
         parts.push(bytes.subarray(copied, view.sourceOffset(at)), valueOf(binding, dialect, task))
         copied = view.sourceOffset(end)
       }
@@ -119,16 +110,35 @@ export class Injector {
     }
     return parts.length === 0 ? bytes : Buffer.concat([...parts, bytes.subarray(copied)])
   }
+
+  #mayStand(binding: SecretBinding, { request, isPlaceOf, found }: Task): boolean {
+    if (permissionFor(binding, request, this.#namesPort) !== 'granted') return false
+    if (isPlaceOf(binding)) return true
+    found.left.add(binding.name)
+    return false
+  }
+}
+
+interface Found {
+  readonly injected: Set<string>
+  readonly left: Set<string>
 }
 
 interface Task {
   readonly request: Destination
-  readonly injected: Set<string>
+  readonly found: Found
+  /** Whether this is a place in which the binding's placeholder is replaced. */
+  readonly isPlaceOf: (binding: SecretBinding) => boolean
   /** The bytes become a field value. */
   readonly isField?: true
 }
 
-function valueOf(binding: SecretBinding, dialect: Dialect, { injected, isField }: Task): Buffer {
+function placesOfField(name: string): Task['isPlaceOf'] {
+  if (isCredentialField(name)) return () => true
+  return ({ injectBody, injectHeaders }) => injectBody || injectHeaders.has(name)
+}
+
+function valueOf(binding: SecretBinding, dialect: Dialect, { found, isField }: Task): Buffer {
   const value = encode(binding.value.reveal(), dialect)
   // RFC 9110 section 5.5: a line break would end the field and begin another (header injection, request smuggling).
   if (isField === true && value.some((byte) => (byte < 0x20 && byte !== 0x09) || byte === 0x7f)) {
@@ -137,7 +147,7 @@ function valueOf(binding: SecretBinding, dialect: Dialect, { injected, isField }
       `secret ${binding.name} holds a control character, which cannot stand in a header`,
     )
   }
-  injected.add(binding.name)
+  found.injected.add(binding.name)
   return value
 }
 

@@ -3,7 +3,7 @@ import { basicCredentials } from './basic-credentials.ts'
 import { alphabetOf, decodedView, type Alphabet } from './decoded-view.ts'
 import { spellings } from './dialect.ts'
 import { NeedleIndex } from './needle-index.ts'
-import { permissionFor, type Destination } from './permission.ts'
+import { mostOf, permissionFor, type Destination, type NamedPorts, type Permission } from './permission.ts'
 
 /** Why a request must not leave. The reason names the secret and the host, never a value. */
 export interface Misuse {
@@ -26,12 +26,14 @@ export class MisuseDetector {
   readonly #needles: NeedleIndex
   readonly #telltales: readonly Telltale[]
   readonly #alphabet: Alphabet
+  readonly #namesPort: NamedPorts
 
-  constructor(bindings: readonly SecretBinding[]) {
+  constructor(bindings: readonly SecretBinding[], namesPort: NamedPorts) {
     const telltales = telltalesFor(bindings)
     this.#needles = new NeedleIndex([...telltales.keys()].map((key) => Buffer.from(key, 'latin1')))
     this.#telltales = this.#needles.needles.map((needle) => telltales.get(needle.toString('latin1')) as Telltale)
     this.#alphabet = alphabetOf(this.#needles)
+    this.#namesPort = namesPort
   }
 
   find(request: OutboundRequest): Misuse | undefined {
@@ -63,23 +65,41 @@ export class MisuseDetector {
 
   #in(bytes: Buffer, destination: Destination): Misuse | undefined {
     for (let at = this.#needles.indexOf(bytes); at !== -1; at = this.#needles.indexOf(bytes, at + 1)) {
-      const misuse = judge(this.#telltales[this.#needles.longestAt(bytes, at)] as Telltale, destination)
+      const misuse = this.#judge(this.#telltales[this.#needles.longestAt(bytes, at)] as Telltale, destination)
       if (misuse !== undefined) return misuse
     }
     return undefined
   }
+
+  #judge({ kind, bindings }: Telltale, destination: Destination): Misuse | undefined {
+    const permissions = bindings.map((binding) => permissionFor(binding, destination, this.#namesPort))
+    const permission = mostOf(permissions)
+    if (permission === 'granted') return undefined
+    const { name } = bindings[permissions.indexOf(permission)] as SecretBinding
+    return { kind, name, reason: reasonFor({ kind, name }, permission, destination) }
+  }
 }
 
-function judge({ kind, bindings }: Telltale, destination: Destination): Misuse | undefined {
-  const permissions = bindings.map((binding) => permissionFor(binding, destination))
-  if (permissions.includes('granted')) return undefined
-  const name = (bindings[0] as SecretBinding).name
-  const { host } = destination.authority
-  if (permissions.includes('unencrypted'))
-    return { kind, name, reason: `${kind} ${name} would leave unencrypted to ${host}` }
-  return kind === 'placeholder'
-    ? { kind, name, reason: `placeholder ${name} sent to unauthorized domain ${host}` }
-    : { kind, name, reason: `literal secret value ${name} found in outbound request to ${host}` }
+/** `permission` is the most that any of the secrets has. */
+function reasonFor(
+  { kind, name }: Pick<Misuse, 'kind' | 'name'>,
+  permission: Exclude<Permission, 'granted'>,
+  { authority: { host, port }, method }: Destination,
+): string {
+  switch (permission) {
+    case 'denied':
+      return kind === 'placeholder'
+        ? `placeholder ${name} sent to unauthorized domain ${host}`
+        : `literal secret value ${name} found in outbound request to ${host}`
+    case 'unencrypted':
+      return `${kind} ${name} would leave unencrypted to ${host}`
+    case 'port':
+      return `${kind} ${name} sent to unauthorized port ${port} of ${host}`
+    case 'method':
+      return `${kind} ${name} sent with unauthorized method ${method} to ${host}`
+    case 'path':
+      return `${kind} ${name} sent to unauthorized path of ${host}`
+  }
 }
 
 /** By the needle's bytes as Latin-1. */

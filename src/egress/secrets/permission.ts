@@ -1,21 +1,60 @@
+import type { SecretTarget } from '../../config/schema.ts'
+import { isPathWithin } from '../../policy/domains.ts'
 import { isWithin, type Authority } from '../../policy/host.ts'
 import type { SecretBinding } from './binding.ts'
 
-/** Where a request goes, and whether it is protected on the way. WebSocket: `https` for wss, `http` for ws. */
+/** Where a request goes, what it is, and whether it is protected on the way. WebSocket: `https` for wss, `http` for ws. */
 export interface Destination {
   readonly authority: Authority
   readonly scheme: 'http' | 'https'
+  /** For messages that of the request that opened the stream. */
+  readonly method: string
+  /** Path and query, starting with `/`; for messages that of the request that opened the stream. */
+  readonly path: string
 }
 
-/** `unencrypted`: the host may have the secret, but not over a connection that anybody on the way can read. */
-export type Permission = 'granted' | 'unencrypted' | 'denied'
+/** Whether the policy names this very port for a host: then a secret for the host may go there. */
+export type NamedPorts = (authority: Authority) => boolean
 
 /**
- * Whether a binding's secret may go to a destination. Without TLS only a host that `inject_to` names gets it, because
- * whoever named a host may know that it speaks nothing else; "*" does not say that, and the scheme is the workload's choice.
+ * `denied`: the host may not have the secret. The others name what is missing for a host that may have it;
+ * `unencrypted`: not over a connection that anybody on the way can read.
  */
-export function permissionFor(binding: SecretBinding, { authority, scheme }: Destination): Permission {
-  if (binding.injectTo.some((zone) => zone !== '*' && isWithin(authority.host, zone))) return 'granted'
-  if (!binding.injectTo.includes('*')) return 'denied'
-  return scheme === 'https' ? 'granted' : 'unencrypted'
+export type Permission = (typeof FROM_LEAST)[number]
+
+const FROM_LEAST = ['denied', 'unencrypted', 'port', 'method', 'path', 'granted'] as const
+
+/**
+ * Whether a binding's secret may go to a destination, by the entry of `inject_to` that comes nearest. Without TLS only a
+ * host that `inject_to` names gets it, because whoever named a host may know that it speaks nothing else; "*" does not
+ * say that, and the scheme is the workload's choice.
+ */
+export function permissionFor(
+  { injectTo }: Pick<SecretBinding, 'injectTo'>,
+  destination: Destination,
+  namesPort: NamedPorts,
+): Permission {
+  return mostOf(injectTo.map((target) => byTarget(target, destination, namesPort)))
+}
+
+/** The one that comes nearest to being granted; `denied` when there is none. */
+export function mostOf(permissions: readonly Permission[]): Permission {
+  return FROM_LEAST[Math.max(0, ...permissions.map((one) => FROM_LEAST.indexOf(one)))] as Permission
+}
+
+function byTarget(
+  { host, ports, methods, paths }: SecretTarget,
+  { authority, scheme, method, path }: Destination,
+  namesPort: NamedPorts,
+): Permission {
+  if (host !== '*' && !isWithin(authority.host, host)) return 'denied'
+  if (host === '*' && scheme !== 'https') return 'unencrypted'
+  const isPort = ports === undefined ? isUsualPort(scheme, authority, namesPort) : ports.includes(authority.port)
+  if (!isPort) return 'port'
+  if (methods !== undefined && !methods.includes(method)) return 'method'
+  return paths === undefined || paths.some((prefix) => isPathWithin(path, prefix)) ? 'granted' : 'path'
+}
+
+function isUsualPort(scheme: 'http' | 'https', authority: Authority, namesPort: NamedPorts): boolean {
+  return authority.port === (scheme === 'https' ? 443 : 80) || namesPort(authority)
 }

@@ -7,6 +7,7 @@ import type { ExchangeRecord } from '../http/exchange-record.ts'
 import type { Destination } from '../http/route.ts'
 import type { HeadContext } from '../inspect/inspector.ts'
 import type { LiveExchange } from '../live.ts'
+import type { OutboundRequest } from '../secrets/binding.ts'
 import {
   CLOSE,
   createReceiver,
@@ -189,7 +190,7 @@ async function passControl(
   room: number,
 ): Promise<Buffer> {
   if (data.length === 0) return data
-  const passed = leg.direction === 'inbound' ? redacted(core, exchange.record, data) : data
+  const passed = leg.direction === 'inbound' ? redacted(core, exchange, data) : data
   await judgeMessage(core, exchange, leg, passed)
   if (leg.direction === 'inbound') exchange.record.bytesIn += passed.length
   else exchange.record.bytesOut += passed.length
@@ -209,8 +210,9 @@ async function relayMessage(
 ): Promise<void> {
   core.budget.hold(message.data.length)
   try {
-    const data = leg.direction === 'inbound' ? redacted(core, exchange.record, message.data) : message.data
-    await judgeMessage(core, exchange, leg, data)
+    const seen = leg.direction === 'inbound' ? redacted(core, exchange, message.data) : message.data
+    await judgeMessage(core, exchange, leg, seen)
+    const data = leg.direction === 'inbound' ? seen : injected(core, exchange, seen)
     if (leg.direction === 'inbound') exchange.record.bytesIn += data.length
     else exchange.record.bytesOut += data.length
     if (leg.target.destroyed) return
@@ -231,7 +233,7 @@ async function judgeMessage(
   const { destination, context } = exchange
   const { chain, secrets } = core.ruling()
   if (!core.audit.usable()) throw new Denial('audit_unavailable', 'the audit log cannot be written')
-  if (direction === 'outbound') refuseMisuse(secrets, { ...destination, target: '', headers: [], body })
+  if (direction === 'outbound') refuseMisuse(secrets, outboundMessage(destination, body))
   const { findings, denial } = await chain.inspectMessage({
     ...context,
     direction,
@@ -243,13 +245,24 @@ async function judgeMessage(
   if (denial !== undefined) throw new Denial(denial.code, `websocket: ${denial.message}`)
 }
 
-function redacted(core: EgressCore, exchangeRecord: ExchangeRecord, data: Buffer): Buffer {
+function redacted(core: EgressCore, { record: kept }: WebSocketExchange, data: Buffer): Buffer {
   const { secrets } = core.ruling()
   if (secrets.isEmpty) return data
   const redactor = secrets.bodyRedactor()
   const clean = Buffer.concat([redactor.push(data), redactor.end()])
-  exchangeRecord.redacted = new Set([...exchangeRecord.redacted, ...redactor.redacted])
+  kept.redacted = new Set([...kept.redacted, ...redactor.redacted])
   return clean
+}
+
+function injected(core: EgressCore, { record: kept, destination }: WebSocketExchange, data: Buffer): Buffer {
+  const injection = core.ruling().secrets.inject(outboundMessage(destination, data))
+  kept.noteInjection(injection)
+  return injection.body
+}
+
+/** A message as secrets see it: the handshake was a GET, and its head was looked at then. */
+function outboundMessage(destination: Destination, body: Buffer): OutboundRequest {
+  return { ...destination, method: 'GET', target: '', headers: [], body }
 }
 
 function malformed({ direction }: Leg, error: NodeJS.ErrnoException): Denial {

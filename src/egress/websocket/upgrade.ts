@@ -67,6 +67,7 @@ async function relayWebSocket(
     const ruling = core.ruling()
     const outbound = {
       ...destination,
+      method: 'GET',
       target: destination.path,
       headers: handshakeHeaders(context.headers),
       body: Buffer.alloc(0),
@@ -77,7 +78,7 @@ async function relayWebSocket(
       await ruling.chain.inspectRequest({ ...context, priorResults: record.findings, body: outbound.body }),
     )
     const injected = injectInto(ruling.secrets, outbound)
-    record.injected = injected.injected
+    record.noteInjection(injected)
     const key = randomBytes(16).toString('base64')
     const origin = { scheme: destination.scheme, authority: destination.authority }
     const bare: UpstreamRequest = {

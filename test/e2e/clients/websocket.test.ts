@@ -50,7 +50,9 @@ describe('WebSocket', { skip: withoutCages }, () => {
       async (internet) => {
         for (const { host } of CASES) await startServer(internet, host, upgrades)
       },
-      {},
+      {
+        secret_injection: [{ env: SECRET_NAME, placeholder: PLACEHOLDER, inject_to: ['test'], inject_body: true }],
+      },
       async ({ project }) => {
         const found = dirname(createRequire(import.meta.url).resolve('ws/package.json'))
         await cp(found, join(project, 'node_modules/ws'), { recursive: true })

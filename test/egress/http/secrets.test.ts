@@ -1,6 +1,6 @@
 /**
- * The workload holds a placeholder. On its way to a host in `inject_to` it becomes the value, wherever it stands; on
- * its way to any other host the request is blocked before a connection is made; and where the value comes back, in
+ * The workload holds a placeholder. On its way to a host in `inject_to` it becomes the value, in fields that carry
+ * credentials and with `inject_body` wherever it stands; on its way to any other host the request is blocked before a connection is made; and where the value comes back, in
  * whatever coding and however it is cut, the workload sees the placeholder. No record and no message holds the value.
  */
 import assert from 'node:assert/strict'
@@ -13,10 +13,11 @@ import { startBed, type Bed, type BedOptions } from '../bed.ts'
 
 const PLACEHOLDER = 'agentcage:secret:KEY:00112233445566778899aabbccddeeff'
 const VALUE = 'sk-live-"quoted"&0123456789abcdef'
+const RULE = { env: 'KEY', placeholder: PLACEHOLDER, inject_to: ['api.test', 'plain.test'] }
 const hosts = { 'api.test': {}, 'sub.api.test': {}, 'other.test': {}, 'plain.test': { kind: 'http' } } as const
 
-function withSecret(options: BedOptions = { hosts }): BedOptions {
-  const rules = [{ env: 'KEY', placeholder: PLACEHOLDER, inject_to: ['api.test', 'plain.test'] }]
+function withSecret(options: BedOptions = { hosts }, rule: object = {}): BedOptions {
+  const rules = [{ ...RULE, ...rule }]
   return { ...options, config: { secret_injection: rules, ...options.config }, secrets: { KEY: VALUE } }
 }
 
@@ -33,7 +34,7 @@ function nothingTold(bed: Bed, ...responses: readonly RawResponse[]): void {
 
 describe('on the way out to a host in inject_to', () => {
   test('a header, a Basic credential, the URL and a JSON body; the echo holds placeholders', async (t) => {
-    const bed = await startBed(t, withSecret())
+    const bed = await startBed(t, withSecret({ hosts }, { inject_body: true }))
     const basic = (text: string): string => `Basic ${Buffer.from(text).toString('base64')}`
     const response = await get(`https://api.test/v1/${PLACEHOLDER}?key=${PLACEHOLDER}`, {
       ...client(bed),
@@ -58,8 +59,61 @@ describe('on the way out to a host in inject_to', () => {
     assert.equal(record?.url, `https://api.test/v1/${PLACEHOLDER}?key=${PLACEHOLDER}`)
   })
 
+  test('without inject_body only in fields that carry credentials; what stayed is on record', async (t) => {
+    const bed = await startBed(t, withSecret({ hosts }, { inject_headers: ['X-Other'] }))
+    const headers = { Authorization: `Bearer ${PLACEHOLDER}`, 'X-Other': PLACEHOLDER, 'X-Third': PLACEHOLDER }
+    const path = `/v1/${PLACEHOLDER}`
+    await get(`https://api.test${path}`, { ...client(bed), method: 'POST', headers, body: PLACEHOLDER })
+    const [arrived] = bed.server('api.test').requests
+    const fields = arrived?.rawHeaders ?? []
+    assert.deepEqual(
+      ['Authorization', 'X-Other', 'X-Third'].map((name) => fields[fields.indexOf(name) + 1]),
+      [`Bearer ${VALUE}`, VALUE, PLACEHOLDER],
+    )
+    assert.deepEqual([arrived?.url, arrived?.body.toString()], [path, PLACEHOLDER])
+    await get('https://api.test/', { ...client(bed), method: 'POST', body: PLACEHOLDER })
+    assert.deepEqual(
+      bed.records.map((record) => [record.decision, record.secrets_injected, record.secrets_not_injected]),
+      [
+        ['allowed', ['KEY'], ['KEY']],
+        ['allowed', undefined, ['KEY']],
+      ],
+    )
+    nothingTold(bed)
+  })
+
+  test('only with the methods, to the paths and on the ports that inject_to names', async (t) => {
+    const rule = { inject_to: [{ host: 'api.test', methods: ['POST'], paths: ['/v1'] }, 'ported.test'] }
+    const ported = { port: 8443 } as const
+    const options = { hosts: { ...hosts, 'ported.test': ported, 'other-port.test': ported } }
+    const list = [...Object.keys(hosts), { host: 'ported.test', ports: [8443] }, 'other-port.test']
+    const headers = { 'X-Key': PLACEHOLDER }
+    const bed = await startBed(t, withSecret({ ...options, config: { domains: { list } } }, rule))
+    const ask = async (url: string, method: string) => get(url, { ...client(bed), method, headers })
+    assert.equal((await ask('https://api.test/v1/x', 'POST')).status, 200)
+    assert.equal((await ask('https://ported.test:8443/', 'GET')).status, 200)
+    for (const [url, method, reason] of [
+      ['https://api.test/v1/x', 'PUT', 'placeholder KEY sent with unauthorized method PUT to api.test'],
+      ['https://api.test/v10', 'POST', 'placeholder KEY sent to unauthorized path of api.test'],
+      ['https://other-port.test:8443/', 'GET', 'placeholder KEY sent to unauthorized domain other-port.test'],
+    ] as const) {
+      const host = new URL(url).hostname
+      bed.denied(await ask(url, method), { status: 403, code: 'placeholder_misdirected', host, reason })
+    }
+    const [unnamed, rules] = [['ported.test'], { inject_to: ['ported.test'] }]
+    const narrow = await startBed(t, withSecret({ ...options, config: { domains: { list: unnamed } } }, rules))
+    const denied = await get('https://ported.test:8443/', { ...client(narrow), headers })
+    narrow.denied(denied, {
+      status: 403,
+      code: 'placeholder_misdirected',
+      host: 'ported.test',
+      reason: 'placeholder KEY sent to unauthorized port 8443 of ported.test',
+    })
+    assert.ok(bed.server('ported.test').requests[0]?.rawHeaders.includes(VALUE))
+  })
+
   test('a subdomain, HTTP/2, and plain HTTP where inject_to names the host', async (t) => {
-    const bed = await startBed(t, withSecret())
+    const bed = await startBed(t, withSecret({ hosts }, { inject_body: true }))
     await get('https://sub.api.test/', { ...client(bed), headers: { 'X-Key': PLACEHOLDER } })
     await get('http://plain.test/', { ...client(bed), headers: { 'X-Key': PLACEHOLDER } })
     const session = await http2Session('https://api.test', bed)

@@ -10,7 +10,7 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { SecretSet } from '../../../src/egress/secrets/binding.ts'
 import { fuzz } from '../../support/fuzz.ts'
-import { binding, PLACEHOLDER, split, VALUE } from './example.ts'
+import { binding, PLACEHOLDER, request, split, VALUE } from './example.ts'
 
 /** Secrets with these values, and placeholders from letters that stand in no value. */
 function secretsWith(values: readonly string[]): SecretSet {
@@ -37,13 +37,7 @@ test('a value that a server repeats as it was injected becomes a placeholder in 
   const secrets = new SecretSet([binding({})])
   const json = JSON.stringify({ echo: VALUE })
   assert.deepEqual(JSON.parse(redact(secrets, [Buffer.from(json)])), { echo: PLACEHOLDER })
-  const { target } = secrets.inject({
-    authority: { host: 'api.test' as never, port: 443 },
-    scheme: 'https',
-    target: `/?key=${PLACEHOLDER}`,
-    headers: [],
-    body: Buffer.alloc(0),
-  })
+  const { target } = secrets.inject(request('api.test', { target: `/?key=${PLACEHOLDER}`, headers: [] }))
   for (const spelling of [
     target,
     target.replaceAll('%20', '+'),

@@ -1,4 +1,5 @@
-import { parseAuthority, type Authority, type Hostname } from '../../../src/policy/host.ts'
+import type { SecretTarget } from '../../../src/config/schema.ts'
+import { parseAuthority, type Authority } from '../../../src/policy/host.ts'
 import type { OutboundRequest, SecretBinding } from '../../../src/egress/secrets/binding.ts'
 import type { Placeholder } from '../../../src/secrets/placeholders.ts'
 import { Secret } from '../../../src/secrets/secret.ts'
@@ -8,31 +9,45 @@ export const PLACEHOLDER = 'agentcage:secret:API_KEY:00112233445566778899aabbccd
 /** Has what needs escaping in JSON, in URLs and in forms. */
 export const VALUE = 'sk-live "q\\uote" a&b=c#d+e/f?g%41é'
 
-export function binding(options: {
+interface BindingOptions {
   readonly name?: string
   readonly placeholder?: string
   readonly value?: string
-  readonly injectTo?: readonly string[]
-}): SecretBinding {
+  readonly injectTo?: readonly (string | { readonly [key in keyof SecretTarget]: unknown })[]
+  readonly injectHeaders?: readonly string[]
+  readonly injectBody?: boolean
+}
+
+/** Put in everywhere unless the options say otherwise. */
+export function binding(options: BindingOptions): SecretBinding {
   const { name = 'API_KEY', placeholder = PLACEHOLDER, value = VALUE, injectTo = ['api.test'] } = options
   return {
     name,
     placeholder: placeholder as Placeholder,
     value: new Secret(name, value),
-    injectTo: injectTo as (Hostname | '*')[],
+    injectTo: injectTo.map((target) => (typeof target === 'string' ? { host: target } : target) as SecretTarget),
+    injectHeaders: new Set(options.injectHeaders),
+    injectBody: options.injectBody ?? true,
   }
 }
 
-export function authority(text: string): Authority {
-  const parsed = parseAuthority(text, 443)
+export function authority(text: string, defaultPort = 443): Authority {
+  const parsed = parseAuthority(text, defaultPort)
   if (parsed === undefined) throw new TypeError(`not an authority: ${text}`)
   return parsed
 }
 
-/** A GET over TLS to `to` with nothing in it but what is given. */
+/** A GET over TLS to `to`, its default port unless it names one, with nothing in it but what is given. */
 export function request(to: string, parts: Partial<Omit<OutboundRequest, 'authority'>> = {}): OutboundRequest {
-  const defaults = { scheme: 'https', target: '/', headers: ['Host', to], body: Buffer.alloc(0) } as const
-  return { ...defaults, ...parts, authority: authority(to) }
+  const target = parts.target ?? '/'
+  const head = { scheme: 'https', method: 'GET', path: target, headers: ['Host', to] } as const
+  return {
+    ...head,
+    body: Buffer.alloc(0),
+    ...parts,
+    target,
+    authority: authority(to, parts.scheme === 'http' ? 80 : 443),
+  }
 }
 
 /** The bytes of a UTF-8 text as they stand in a header: one Latin-1 character each. */

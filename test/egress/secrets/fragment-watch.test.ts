@@ -16,7 +16,7 @@ const HOUR = 3_600_000
 const NOW = 1_790_000_000_000
 
 function to(host: string): Destination {
-  return { authority: { host: parseHostname(host) as Hostname, port: 443 }, scheme: 'https' }
+  return { authority: { host: parseHostname(host) as Hostname, port: 443 }, scheme: 'https', method: 'GET', path: '/' }
 }
 
 function watchFor(value: string, before?: FragmentWatch): FragmentWatch {

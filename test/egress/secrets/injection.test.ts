@@ -1,8 +1,9 @@
 /**
  * Injection: real values in the place of placeholders, at the last moment.
  *
- * In header values, Basic credentials, path and query, and the body, written so that the value stays inside of the
- * component it stands in. Nothing but placeholders changes; a request without one comes back identical.
+ * In header fields that carry credentials, Basic ones too, and where a rule asks for it in all others, path and query,
+ * and the body, written so that the value stays inside of the component it stands in. Nothing but placeholders changes;
+ * a request without one comes back identical.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -172,6 +173,53 @@ test('Content-Length follows the body', () => {
   assert.deepEqual(headers, ['content-LENGTH', String(Buffer.byteLength(VALUE)), 'X', String(body.length)])
 })
 
+test('without inject_body only in fields that carry credentials or are listed; what stays is reported', () => {
+  const set = new SecretSet([binding({ injectBody: false, injectHeaders: ['x-secret', 'cookie'] })])
+  for (const name of [
+    'Authorization',
+    'x-api-KEY',
+    'X-Auth',
+    'PRIVATE-TOKEN',
+    'X-Goog-Api-Key',
+    'X-Secret',
+    'Cookie',
+  ]) {
+    const { headers, injected, left } = inject({ headers: [name, PLACEHOLDER] }, set)
+    assert.deepEqual([headers, injected, left], [[name, onTheWire(VALUE)], ['API_KEY'], []])
+  }
+  const elsewhere: readonly Partial<OutboundRequest>[] = [
+    { headers: ['X-Other', PLACEHOLDER, 'User-Agent', `x ${PLACEHOLDER}`] },
+    { headers: ['X-Other', basic(`user:${PLACEHOLDER}`)] },
+    { target: `/?key=${PLACEHOLDER}` },
+    { target: `/${encodeURIComponent(PLACEHOLDER)}` },
+    { headers: ['Content-Type', 'application/json'], body: Buffer.from(`{"token":"\\u0061${PLACEHOLDER.slice(1)}"}`) },
+  ]
+  for (const parts of elsewhere) {
+    const { target, headers, body, injected, left } = inject(parts, set)
+    assert.deepEqual([injected, left], [[], ['API_KEY']])
+    assert.deepEqual({ target, headers, body }, { target: '/', headers: ['Host', 'api.test'], body, ...parts })
+  }
+})
+
+test('a cookie is no field that carries credentials unless it is listed', () => {
+  const set = new SecretSet([binding({ injectBody: false })])
+  assert.deepEqual(inject({ headers: ['Cookie', `a=${PLACEHOLDER}`] }, set).left, ['API_KEY'])
+})
+
+test('each secret in its own places', () => {
+  const set = new SecretSet([
+    binding({ injectBody: false }),
+    binding({ name: 'WIDE', placeholder: 'WIDE-PLACEHOLDER', value: 'wide value' }),
+  ])
+  const { headers, body, injected, left } = inject(
+    { headers: ['X-Key', `${PLACEHOLDER} WIDE-PLACEHOLDER`], body: Buffer.from(`${PLACEHOLDER} WIDE-PLACEHOLDER`) },
+    set,
+  )
+  assert.deepEqual(headers, ['X-Key', `${onTheWire(VALUE)} wide value`])
+  assert.equal(body.toString(), `${PLACEHOLDER} wide value`)
+  assert.deepEqual([injected.toSorted(), left], [['API_KEY', 'WIDE'], ['API_KEY']])
+})
+
 test('only secrets that the destination may have are put in', () => {
   const set = new SecretSet([
     binding({}),
@@ -189,7 +237,7 @@ test('a request without placeholders comes back identical', () => {
   const body = Buffer.from('{"a": "%41\\u0061"}')
   for (const host of ['api.test', 'elsewhere.test']) {
     const out = secrets.inject(request(host, { target: '/a%20b?c=d', headers, body }))
-    assert.deepEqual(out, { target: '/a%20b?c=d', headers, body, injected: [] })
+    assert.deepEqual(out, { target: '/a%20b?c=d', headers, body, injected: [], left: [] })
     assert.equal(out.headers, headers)
     assert.equal(out.body, body)
   }

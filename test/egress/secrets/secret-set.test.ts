@@ -42,8 +42,13 @@ for (const [message, bindings] of Object.entries(REFUSED)) {
 
 test('rules are joined with what was resolved for them', () => {
   const rules = [
-    { env: 'A', inject_to: ['a.test' as Hostname] },
-    { env: 'B', inject_to: ['*' as const] },
+    {
+      env: 'A',
+      inject_to: [{ host: 'a.test' as Hostname, ports: [8443] }],
+      inject_headers: ['x-a'],
+      inject_body: true,
+    },
+    { env: 'B', inject_to: [{ host: '*' as const }], inject_headers: [], inject_body: false },
   ]
   const secrets = [new Secret('B', 'value b'), new Secret('A', 'value a')]
   const placeholders = new Map([
@@ -51,15 +56,24 @@ test('rules are joined with what was resolved for them', () => {
     ['B', 'placeholder-b' as Placeholder],
   ])
   assert.deepEqual(
-    bindSecrets(rules, secrets, placeholders).map(({ name, placeholder, value, injectTo }) => [
-      name,
-      placeholder,
-      value.reveal(),
-      injectTo,
-    ]),
+    bindSecrets(rules, secrets, placeholders).map(({ value, ...rest }) => ({ ...rest, value: value.reveal() })),
     [
-      ['A', 'placeholder-a', 'value a', ['a.test']],
-      ['B', 'placeholder-b', 'value b', ['*']],
+      {
+        name: 'A',
+        placeholder: 'placeholder-a',
+        value: 'value a',
+        injectTo: [{ host: 'a.test', ports: [8443] }],
+        injectHeaders: new Set(['x-a']),
+        injectBody: true,
+      },
+      {
+        name: 'B',
+        placeholder: 'placeholder-b',
+        value: 'value b',
+        injectTo: [{ host: '*' }],
+        injectHeaders: new Set(),
+        injectBody: false,
+      },
     ],
   )
   assert.throws(() => bindSecrets(rules, secrets.slice(1), placeholders), TypeError)

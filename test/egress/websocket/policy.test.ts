@@ -180,6 +180,22 @@ describe('secrets', () => {
     assert.deepEqual([record.secrets_injected, record.secrets_redacted], [['KEY'], ['KEY']])
   })
 
+  for (const [injectBody, arrives, noted] of [
+    [true, VALUE, 'secrets_injected'],
+    [false, PLACEHOLDER, 'secrets_not_injected'],
+  ] as const) {
+    test(`a placeholder in a message, inject_body ${injectBody}`, async (t) => {
+      const rule = { env: 'KEY', placeholder: PLACEHOLDER, inject_to: ['ws.test'], inject_body: injectBody }
+      const { bed, client, peer } = await open(t, { ...withSecret, config: { secret_injection: [rule] } })
+      client.socket.send(`{"key":"${PLACEHOLDER}"}`)
+      assert.equal((await peer.ear.next()).data, `{"key":"${arrives}"}`)
+      client.socket.send(Buffer.from(PLACEHOLDER))
+      assert.equal((await peer.ear.next()).data, arrives)
+      client.socket.terminate()
+      assert.deepEqual((await bed.record(() => true))[noted], ['KEY'])
+    })
+  }
+
   test('a placeholder in the handshake to another host is denied', async (t) => {
     const bed = await startBed(t, withSecret)
     const fields = `X-Key: ${PLACEHOLDER}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n`

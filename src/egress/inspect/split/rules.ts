@@ -2,7 +2,7 @@ import type { Config } from '../../../config/schema.ts'
 import { Secret } from '../../../secrets/secret.ts'
 import type { SecretBinding } from '../../secrets/binding.ts'
 import { FragmentWatch, type WatchedValue } from '../../secrets/fragment-watch.ts'
-import { permissionFor } from '../../secrets/permission.ts'
+import { permissionFor, type NamedPorts } from '../../secrets/permission.ts'
 import { zoneFinder } from '../host-labels.ts'
 import { isAllowedTo } from '../patterns/allowance.ts'
 import { SECRET_PATTERNS } from '../patterns/table.ts'
@@ -11,15 +11,21 @@ import { JoinedPatterns } from './joined-patterns.ts'
 import type { SplitRules } from './split.ts'
 import { SplitWindow } from './window.ts'
 
+export interface SplitParts {
+  readonly bindings: readonly SecretBinding[]
+  /** Undefined where credentials are not looked for. */
+  readonly options: SecretsOptions | undefined
+  readonly namesPort: NamedPorts
+}
+
 /** What a configuration says about secrets in pieces. What `before` remembers of pieces that left is taken over. */
 export function splitRules(
   { secrets, split, domains }: Config,
-  bindings: readonly SecretBinding[],
-  options: SecretsOptions | undefined,
+  { bindings, options, namesPort }: SplitParts,
   before: SplitRules | undefined,
 ): SplitRules | undefined {
   if (split === false) return undefined
-  const watched = [...bindings.map(watchedBinding), ...watchedExtras(options)]
+  const watched = [...bindings.map((binding) => watchedBinding(binding, namesPort)), ...watchedExtras(options)]
   const patterns = new JoinedPatterns(
     secrets.enabled ? SECRET_PATTERNS : [],
     options ?? { builtinAllow: true, allow: new Map() },
@@ -34,9 +40,9 @@ export function splitRules(
   }
 }
 
-function watchedBinding(binding: SecretBinding): WatchedValue {
+function watchedBinding(binding: SecretBinding, namesPort: NamedPorts): WatchedValue {
   const { name, value } = binding
-  return { name, value, mayGo: (destination) => permissionFor(binding, destination) === 'granted' }
+  return { name, value, mayGo: (destination) => permissionFor(binding, destination, namesPort) === 'granted' }
 }
 
 /** Values that `extra_patterns` names. */

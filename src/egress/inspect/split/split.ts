@@ -68,14 +68,14 @@ class SplitLook {
   #hint: string | undefined
 
   constructor(rules: SplitRules, context: HeadContext, now: number) {
-    const { host, port, url } = context
+    const { host, port, url, method, path } = context
     this.#rules = rules
     this.#context = context
     this.#now = now
     this.#zone = rules.zoneOf(host)
     this.#places = rules.window.of(this.#zone)
     const scheme = url.startsWith('https:') ? 'https' : 'http'
-    this.#fragments = rules.watch.look({ authority: { host, port }, scheme }, now)
+    this.#fragments = rules.watch.look({ authority: { host, port }, scheme, method, path }, now)
   }
 
   head(): void {

@@ -33,7 +33,11 @@ export class Cage {
   reload(config: Readonly<Record<string, unknown>>): void {
     const parsed = configSchema.parse(config)
     const bindings = [binding()]
-    this.#rules = splitRules(parsed, bindings, secretsOptions(parsed, bindings, process.env), this.#rules)
+    this.#rules = splitRules(
+      parsed,
+      { bindings, options: secretsOptions(parsed, bindings, process.env), namesPort: () => false },
+      this.#rules,
+    )
     const inspectors = this.#rules === undefined ? [] : [splitInspector(this.#rules, () => new Date(this.now))]
     this.#chain = new InspectorChain(inspectors)
   }
@@ -73,7 +77,9 @@ function binding(): SecretBinding {
     name: 'KEY',
     value: new Secret('KEY', VALUE),
     placeholder: 'agentcage:secret:KEY:0123456789abcdef0123456789abcdef' as Placeholder,
-    injectTo: ['own.test' as Hostname],
+    injectTo: [{ host: 'own.test' as Hostname }],
+    injectHeaders: new Set(),
+    injectBody: false,
   }
 }
 
