@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { isolationOf } from '../config/isolation.ts'
+import { isolationOf, machineOf } from '../config/isolation.ts'
 import { configSchema, type Config, type SecretRule } from '../config/schema.ts'
 import { CageError } from '../errors.ts'
 import type { Hostname } from '../policy/host.ts'
@@ -33,13 +33,19 @@ export function cageNameFor(config: Config, project: string): string {
   return name === '' ? 'run' : name
 }
 
-/** Throws when the configuration asks for an isolation that this version does not have. */
-export function requireProcessIsolation(config: Config): void {
+/** Throws when the configuration asks for an isolation that `run` does not have. */
+export function requireRunnable(config: Config): void {
   const isolation = isolationOf(config)
-  if (isolation === 'process') return
-  throw new CageError('config_invalid', `isolation: ${isolation} is not available in this version`, {
-    hint: 'Use isolation: process, and no container.image.',
-  })
+  if (isolation === 'container' || config.container.image !== undefined) {
+    throw new CageError('config_invalid', 'run does not start containers from images', {
+      hint: 'Use isolation: process or microvm, and no container.image.',
+    })
+  }
+  if (isolation === 'microvm' && machineOf(config).vmm === 'firecracker') {
+    throw new CageError('config_invalid', 'run starts machines with QEMU only: Firecracker cannot show host folders', {
+      hint: 'Use microvm.vmm: auto.',
+    })
+  }
 }
 
 function withAllowed({ domains }: Config, allow: readonly Hostname[]): Config['domains'] {

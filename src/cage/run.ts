@@ -10,16 +10,16 @@ import { CertificateAuthority } from '../egress/tls/authority.ts'
 import { CageError } from '../errors.ts'
 import type { WorkloadExit, WorkloadPlan } from '../isolation/isolation.ts'
 import { gatherHost } from '../isolation/process/host.ts'
-import { launchWorkload, type LaunchOptions, type MoatNamespaces, type Workload } from '../isolation/process/launch.ts'
+import type { MoatNamespaces, Workload } from '../isolation/process/launch.ts'
 import { applyLimits } from '../isolation/process/limits.ts'
 import { openMoat, RESOLVER, type Moat } from '../isolation/process/moat.ts'
 import { prepareWorkload } from '../isolation/process/prepare.ts'
 import { writeTrust } from '../isolation/trust/trust.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { cageState, configHome, stateHome } from '../system/paths.ts'
-import { cageNameFor, emptyConfig, requireProcessIsolation, withAdditions, type RunAdditions } from './run-config.ts'
-import { relayFiles } from './run-stdio.ts'
+import { cageNameFor, emptyConfig, requireRunnable, withAdditions, type RunAdditions } from './run-config.ts'
 import { failureOf, interruptible, reportDefects } from './run-failure.ts'
+import { startWorkload, type StartOptions } from './run-workload.ts'
 import { CageSecrets, placeholdersOf } from './secrets.ts'
 import { openStateFolder } from './state-folder.ts'
 import { configPathOf, foldersInReach, isConfigInProject, settingsFiles } from './settings.ts'
@@ -36,7 +36,7 @@ export interface RunRequest {
   readonly project: string
   readonly workingDirectory: string
   readonly environment: Readonly<Record<string, string | undefined>>
-  readonly stdio: LaunchOptions['stdio']
+  readonly stdio: StartOptions['stdio']
   /** For the operator: warnings, and what the egress has to say. */
   readonly log: (message: string) => void
   /** Called once the command has begun: forwards signals to it. Returns what undoes that. */
@@ -95,7 +95,7 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
   await watch(request, reload, cleanup)
   const file = await configFileOf(request)
   const config = file.parse()
-  requireProcessIsolation(config)
+  requireRunnable(config)
   const moatOpening = openMoat({ tcpPorts: portsOf(config), proxy: PROXY, signal: failure.signal })
   moatOpening.catch(() => {}) // Awaited below; what comes before may fail first.
   cleanup.defer(async () => (await moatOpening.catch(() => undefined))?.close())
@@ -278,11 +278,19 @@ async function runWorkload({
   const limits = await applyLimits(prepared.plan.limits)
   cleanup.defer(() => limits.cleanup())
   for (const warning of [...prepared.warnings, ...limits.warnings]) log(`warning: ${warning}`)
-  const relayed = await relayFiles(request.stdio)
-  cleanup.use(relayed)
-  const { stdio, drained } = relayed
-  const workload = await launchWorkload(prepared.plan, moat, { stdio, limits, signal: failure.signal })
-  relayed.release()
+  const started = await startWorkload(prepared.plan, {
+    config,
+    moat,
+    limits,
+    workingDirectory,
+    environment,
+    scratch,
+    log,
+    stdio: request.stdio,
+    signal: failure.signal,
+  })
+  cleanup.use(started)
+  const { workload, drained } = started
   starting[Symbol.dispose]()
   cleanup.use(await request.onStarted(workload, { plan: prepared.plan, moat, reload }))
   const exit = await workload.exited

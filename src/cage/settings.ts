@@ -1,6 +1,7 @@
 import { realpath } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { resolve } from 'node:path'
+import { machineOf } from '../config/isolation.ts'
 import type { Config } from '../config/schema.ts'
 import { volumeSource } from '../isolation/process/volumes.ts'
 
@@ -10,9 +11,9 @@ export interface Settings {
   readonly workingDirectory: string
 }
 
-/** The files that decide about a cage, absolute: its configuration and the authorities that it trusts. */
+/** The files that decide about a cage, absolute: its configuration, the authorities that it trusts, a guest's kernel. */
 export function settingsFiles({ configPath, workingDirectory }: Settings, config: Config): readonly string[] {
-  const files = [configPath, config.upstream.ca_file].filter((path) => path !== undefined)
+  const files = [configPath, config.upstream.ca_file, machineOf(config).kernel].filter((path) => path !== undefined)
   return files.map((path) => resolve(workingDirectory, path))
 }
 

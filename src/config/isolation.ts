@@ -11,3 +11,17 @@ export function isolationOf(config: {
   const named = config.isolation ?? (config.container.image === undefined ? 'process' : 'container')
   return named === 'firecracker' ? 'microvm' : named
 }
+
+/** The machine of `isolation: microvm`. */
+export interface MachineConfig {
+  readonly vmm: 'auto' | 'qemu' | 'firecracker'
+  readonly kernel?: string | undefined
+  readonly vcpus: number
+  readonly mem_mb: number
+  readonly disk_mb?: number | undefined
+}
+
+/** What either section says, or the defaults. */
+export function machineOf({ microvm, firecracker }: Pick<Config, 'microvm' | 'firecracker'>): MachineConfig {
+  return microvm ?? { vmm: 'auto', vcpus: 2, mem_mb: 2048, ...firecracker }
+}

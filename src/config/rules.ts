@@ -10,6 +10,7 @@ export function ruleProblems(config: Config, yaml: YamlText): Problem[] {
     ...overlappingPlaceholders(config.secret_injection, yaml),
     ...repeatedTargets(config, yaml),
     ...changedNumbers(config, yaml),
+    ...twoMachines(config, yaml),
   ]
 }
 
@@ -74,4 +75,10 @@ function changedNumbers(config: Config, yaml: YamlText): Problem[] {
       yaml.problemAt(path, 'value', `${formatPath(path)} would become ${quote(text)}; write "${source}" in quotes`),
     ]
   })
+}
+
+/** `firecracker` is the original's name for the section. */
+function twoMachines(config: Config, yaml: YamlText): Problem[] {
+  if (config.microvm === undefined || config.firecracker === undefined) return []
+  return [yaml.problemAt(['firecracker'], 'key', 'firecracker is another name for microvm; write one of them')]
 }

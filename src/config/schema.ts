@@ -10,6 +10,7 @@ import {
   hostLabelsSection,
   splitSection,
 } from './schema-inspection.ts'
+import { firecrackerSection, microvmSection } from './schema-microvm.ts'
 import { secretSource } from './schema-secret-source.ts'
 import { linearPatternProblem } from '../policy/linear-pattern.ts'
 
@@ -283,6 +284,8 @@ export const configSchema = z
       .prefault({})
       .meta({ description: 'How the egress reaches the internet.' }),
     container: containerSection,
+    microvm: microvmSection,
+    firecracker: firecrackerSection,
   })
   .meta({ title: 'agentcage configuration', description: 'cage.yaml' })
 

@@ -1,13 +1,22 @@
 /** Part of the file system as the workload sees it. Later entries lie over earlier ones. */
 export type Mount =
   | { readonly kind: 'bind'; readonly source: string; readonly target: string; readonly writable: boolean }
-  | { readonly kind: 'tmpfs'; readonly target: string; readonly sizeBytes?: number; readonly mode?: number }
+  /** `sealed`: read-only as soon as everything is mounted; it only gives place to what lies in it. */
+  | {
+      readonly kind: 'tmpfs'
+      readonly target: string
+      readonly sizeBytes?: number
+      readonly mode?: number
+      readonly sealed?: boolean
+    }
   | { readonly kind: 'directory'; readonly target: string }
   | { readonly kind: 'symlink'; readonly target: string; readonly to: string }
   /** An empty, unwritable, unreadable-content stand-in over whatever the path holds. */
   | { readonly kind: 'mask'; readonly target: string; readonly over: 'file' | 'directory' }
   | { readonly kind: 'proc'; readonly target: string }
   | { readonly kind: 'dev'; readonly target: string }
+  /** A device of the host's that may be used as such. */
+  | { readonly kind: 'device'; readonly source: string; readonly target: string }
 
 /** What to run and what it may see: made by pure code from the configuration and facts about the host. */
 export interface WorkloadPlan {

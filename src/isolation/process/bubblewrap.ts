@@ -42,18 +42,10 @@ export function bubblewrapArguments(plan: WorkloadPlan, context: BubblewrapConte
 }
 
 /**
- * The first program in the cage. It gives the workload its standard error, sets the limit, says that the cage is ready,
- * waits until that has been looked at, and becomes the command; so all that failed before is the launcher's, all after is the command's own. A command that
- * is not there ends as in a shell: 127, or 126 when it cannot be executed.
+ * Ends with 127 and a message when the command in `$@` is not there, with 126 when it cannot be executed, as a shell does.
+ * Public for other isolations: what is typed wrong reads the same everywhere.
  */
-const ENTRY = `
-exec 2>&${DESCRIPTORS.workloadErrors} ${DESCRIPTORS.workloadErrors}>&-
-limit=$1
-shift
-test "$limit" = 0 || ulimit -u "$limit" 2>/dev/null || ulimit -p "$limit"
-echo >&${DESCRIPTORS.started}
-read -r _ <&${DESCRIPTORS.started} || exit 125
-exec ${DESCRIPTORS.started}>&-
+export const FIND_COMMAND = `
 found=$1
 case $1 in
   -*) found= ;;
@@ -68,7 +60,24 @@ if test -d "$found" || case $found in */*) ! test -x "$found" ;; *) false ;; esa
   echo "agentcage: $1: cannot be executed" >&2
   exit 126
 fi
-unset limit found
+unset found
+`.trim()
+
+/**
+ * The first program in the cage. It gives the workload its standard error, sets the limit, says that the cage is ready,
+ * waits until that has been looked at, and becomes the command; so all that failed before is the launcher's, all after is the command's own. A command that
+ * is not there ends as in a shell: 127, or 126 when it cannot be executed.
+ */
+const ENTRY = `
+exec 2>&${DESCRIPTORS.workloadErrors} ${DESCRIPTORS.workloadErrors}>&-
+limit=$1
+shift
+test "$limit" = 0 || ulimit -u "$limit" 2>/dev/null || ulimit -p "$limit"
+echo >&${DESCRIPTORS.started}
+read -r _ <&${DESCRIPTORS.started} || exit 125
+exec ${DESCRIPTORS.started}>&-
+${FIND_COMMAND}
+unset limit
 exec "$@"
 `
 
@@ -91,8 +100,9 @@ function mountOptions(mounts: readonly Mount[]): readonly string[] {
   let empty: number = DESCRIPTORS.empty
   const options = mounts.flatMap((mount) => mountOption(mount, () => String(empty++)))
   const root = mounts.some(({ target }) => target === '/') ? [] : ['/']
-  const devices = mounts.filter(({ kind }) => kind === 'dev').map(({ target }) => target)
-  return [...options, ...[...devices, ...root].flatMap((target) => ['--remount-ro', target])]
+  const closed = mounts.filter((mount) => mount.kind === 'dev' || (mount.kind === 'tmpfs' && mount.sealed === true))
+  const targets = [...closed.map(({ target }) => target), ...root]
+  return [...options, ...targets.flatMap((target) => ['--remount-ro', target])]
 }
 
 function mountOption(mount: Mount, nextEmpty: () => string): readonly string[] {
@@ -113,6 +123,8 @@ function mountOption(mount: Mount, nextEmpty: () => string): readonly string[] {
       return ['--proc', mount.target]
     case 'dev':
       return ['--dev', mount.target]
+    case 'device':
+      return ['--dev-bind', mount.source, mount.target]
   }
 }
 

@@ -160,5 +160,7 @@ function mountArguments(mount: Mount): readonly string[] {
       return ['--proc', mount.target]
     case 'dev':
       return ['--dev', mount.target]
+    case 'device':
+      return ['--dev-bind', mount.source, mount.target]
   }
 }

@@ -1,0 +1,103 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { CageError } from '../../errors.ts'
+import { readBootImage, type BootImage } from './boot-image.ts'
+import { moduleOrder, type ModuleOrder } from './modules.ts'
+
+/** A kernel that guests can run. */
+export interface GuestKernel {
+  readonly path: string
+  readonly file: Buffer
+  readonly image: BootImage
+  readonly release: string
+  /** Folder of its modules. */
+  readonly modules: string
+  /** Those that the guest needs, in the order to load them. */
+  readonly order: readonly string[]
+}
+
+/** A kernel that was looked at. */
+export type KernelFinding =
+  | { readonly kind: 'usable'; readonly kernel: GuestKernel }
+  | { readonly kind: 'unusable'; readonly path: string; readonly reason: string }
+
+/** Drivers of what the machines have, and the file systems of the guest's root. */
+const NEEDED = ['virtio_net', 'virtio_console', '9pnet_virtio', '9p', 'overlay']
+/** By how the machine connects its devices; and what a guest can do without, or needs for a scratch disk only. */
+const WANTED = ['virtio_mmio', 'virtio_pci', ...NEEDED, 'virtio_rng', 'virtio_blk', 'ext4']
+
+const MODULE_FOLDERS = ['/lib/modules', '/usr/lib/modules', '/run/booted-system/kernel-modules/lib/modules'] as const
+
+/** Where distributions put kernels, the newest first. */
+export function installedKernels(boot = '/boot', moduleFolders: readonly string[] = MODULE_FOLDERS): readonly string[] {
+  const inBoot = names(boot).filter((name) => /^vmlinuz(?:-|$)/.test(name))
+  const paths = [
+    ...inBoot.map((name) => join(boot, name)),
+    ...moduleFolders.flatMap((folder) => names(folder).map((name) => join(folder, name, 'vmlinuz'))),
+  ]
+  return paths.filter((path) => existsSync(path)).toSorted((a, b) => NATURAL.compare(b, a))
+}
+
+const NATURAL = new Intl.Collator('en', { numeric: true })
+
+/** The configured kernel, or the newest installed one that fits. Throws `host_unsupported` with why none does. */
+export function requireKernel(configured: string | undefined): GuestKernel {
+  const refused: string[] = []
+  for (const path of configured === undefined ? installedKernels() : [configured]) {
+    const finding = examineKernel(path)
+    if (finding.kind === 'usable') return finding.kernel
+    refused.push(`${path} ${finding.reason}`)
+  }
+  const reason = refused.length === 0 ? 'none is installed' : refused.slice(0, 3).join('; ')
+  throw new CageError('host_unsupported', `no kernel for a guest: ${reason}`, {
+    hint: 'Install linux-image-amd64 (Debian), linux-image-generic (Ubuntu) or kernel-core and kernel-modules (Fedora), or name one in microvm.kernel; agentcage vm doctor says more.',
+  })
+}
+
+/** Whether guests can run the kernel, and with which modules. */
+export function examineKernel(path: string, moduleFolders: readonly string[] = MODULE_FOLDERS): KernelFinding {
+  const unusable = (reason: string): KernelFinding => ({ kind: 'unusable', path, reason })
+  let file: Buffer
+  try {
+    file = readFileSync(path)
+  } catch (error) {
+    return unusable(`cannot be read (${error instanceof Error && 'code' in error ? String(error.code) : 'failed'})`)
+  }
+  const image = readBootImage(file)
+  if (image === undefined) return unusable('is not an x86_64 kernel')
+  const release = image.release ?? releaseIn(file)
+  if (release === undefined) return unusable('does not say its version')
+  const modules = moduleFolders.map((folder) => join(folder, release)).find((folder) => existsSync(folder))
+  if (modules === undefined) return unusable(`has no modules in /lib/modules/${release}`)
+  const order = orderOf(modules)
+  if (order === undefined) return unusable(`has no index of its modules: depmod ${release}`)
+  const missing = order.missing.filter((name) => NEEDED.includes(name))
+  if (missing.length > 0) return unusable(`lacks ${missing.join(', ')}`)
+  return { kind: 'usable', kernel: { path, file, image, release, modules, order: order.load } }
+}
+
+function orderOf(modules: string): ModuleOrder | undefined {
+  try {
+    const [dependencies, builtin] = ['modules.dep', 'modules.builtin'].map((name) =>
+      readFileSync(join(modules, name), 'utf8'),
+    )
+    return moduleOrder({ dependencies: dependencies ?? '', builtin: builtin ?? '' }, WANTED)
+  } catch {
+    return undefined
+  }
+}
+
+/** An ELF file has it in its banner only. */
+function releaseIn(file: Buffer): string | undefined {
+  const start = file.indexOf('Linux version ')
+  if (start < 0) return undefined
+  return /^Linux version ([A-Za-z0-9][A-Za-z0-9._+~-]{0,127}) /.exec(file.toString('latin1', start, start + 160))?.[1]
+}
+
+function names(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,154 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CageError } from '../../errors.ts'
+import type { WorkloadPlan } from '../isolation.ts'
+import { hasTerminal } from '../process/launch-terminal.ts'
+import { launchWorkload, type LaunchOptions, type Workload } from '../process/launch.ts'
+import type { Moat } from '../process/moat.ts'
+import { bootGuest } from './boot.ts'
+import { sessionPorts } from './guest-init.ts'
+import type { OwnStreams } from './guest-streams.ts'
+import { findFirmware, hostInitramfs, KVM, mayUseKvm, requireQemu } from './host-parts.ts'
+import { requireKernel } from './kernel.ts'
+import { GUEST_TREE, MACHINE_FOLDER, machineMounts } from './machine-mounts.ts'
+import { PortSockets } from './port-sockets.ts'
+import { qemuArguments, type Accelerator } from './qemu.ts'
+import { makeScratchDisk } from './scratch-disk.ts'
+import { bootableKernel } from './unpack.ts'
+
+export interface MachineSettings {
+  /** Path of a kernel; absent: an installed one. */
+  readonly kernel?: string | undefined
+  readonly vcpus: number
+  readonly memoryMebibytes: number
+  /** Size of a disk for what the guest writes outside of the project; absent: its memory holds that. */
+  readonly diskMebibytes?: number | undefined
+}
+
+export interface MachineOptions {
+  readonly settings: MachineSettings
+  readonly stdio: LaunchOptions['stdio']
+  /** What `inherit` stands for. */
+  readonly own: OwnStreams
+  /** Folder for this run; only this user may enter it. */
+  readonly scratch: string
+  /** Folder that outlives it, for unpacked kernels. */
+  readonly cache: string
+  readonly limits?: LaunchOptions['limits']
+  /** Ends the machine at once when aborted. */
+  readonly signal?: AbortSignal | undefined
+  readonly log: (message: string) => void
+}
+
+/** What all attempts to start a machine have in common. */
+interface Blueprint {
+  readonly plan: WorkloadPlan
+  readonly moat: Moat
+  readonly options: MachineOptions
+  readonly terminal: boolean
+  readonly qemu: string
+  readonly kernel: string
+  readonly initramfs: Buffer
+}
+
+/**
+ * Runs the plan's command in a machine of its own. The VMM is the workload of a cage in the moat, confined as a workload
+ * without a machine would be. Whether KVM works is found out by using it: its device may be there and no guest run.
+ * Throws `host_unsupported` for what the host lacks, `workload_failed` for a guest that does not come up.
+ */
+export async function launchMachine(plan: WorkloadPlan, moat: Moat, options: MachineOptions): Promise<Workload> {
+  const qemu = requireQemu()
+  const kernel = requireKernel(options.settings.kernel)
+  const blueprint: Blueprint = {
+    plan,
+    moat,
+    options,
+    qemu,
+    terminal: hasTerminal(options.stdio[0]) && options.stdio[1] === 'inherit' && 'isTTY' in options.own.stdout,
+    kernel: await bootableKernel(kernel, options.cache),
+    initramfs: hostInitramfs(kernel),
+  }
+  if (mayUseKvm()) {
+    try {
+      return await startMachine('kvm', blueprint)
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      if (!(error instanceof CageError) || error.code !== 'workload_failed') throw error
+      options.log(`warning: ${KVM} runs no guest: ${error.message}`)
+    }
+  }
+  options.log('warning: no KVM: the guest is emulated in software, many times slower')
+  return startMachine('tcg', blueprint)
+}
+
+async function startMachine(accelerator: Accelerator, blueprint: Blueprint): Promise<Workload> {
+  const { options, moat, terminal, plan } = blueprint
+  const folder = join(options.scratch, `machine-${accelerator}`)
+  await mkdir(folder, { mode: 0o700 })
+  await writeFile(join(folder, 'initramfs'), blueprint.initramfs, { mode: 0o600 })
+  for (const name of ['kernel', 'scratch']) await writeFile(join(folder, name), '')
+  const scratch = await makeScratch(blueprint, accelerator)
+  const ports = sessionPorts(terminal).map(({ name }) => name)
+  const sockets = await PortSockets.listen(folder, ports)
+  try {
+    const vmm = await launchWorkload(vmmPlan(blueprint, { accelerator, folder, scratch }), moat, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      limits: options.limits,
+      signal: options.signal,
+    })
+    const machine = await bootGuest({
+      plan,
+      accelerator,
+      vmm,
+      sockets,
+      terminal,
+      scratchDisk: scratch !== undefined,
+      ...options,
+    })
+    machine.exited.finally(() => sockets[Symbol.dispose]()).catch(() => undefined)
+    return machine
+  } catch (error) {
+    sockets[Symbol.dispose]()
+    throw error
+  }
+}
+
+async function makeScratch({ options }: Blueprint, accelerator: Accelerator): Promise<string | undefined> {
+  const { diskMebibytes } = options.settings
+  if (diskMebibytes === undefined) return undefined
+  const path = join(options.scratch, `disk-${accelerator}`)
+  await makeScratchDisk(path, diskMebibytes)
+  return path
+}
+
+interface Attempt {
+  readonly accelerator: Accelerator
+  readonly folder: string
+  readonly scratch: string | undefined
+}
+
+/** The VMM as a workload: it has nothing of the environment but where programs are. */
+function vmmPlan({ plan, options, terminal, qemu, kernel }: Blueprint, attempt: Attempt): WorkloadPlan {
+  const { vcpus, memoryMebibytes } = options.settings
+  const { accelerator, folder, scratch } = attempt
+  const machine = qemuArguments({
+    accelerator,
+    kernel: `${MACHINE_FOLDER}/kernel`,
+    initramfs: `${MACHINE_FOLDER}/initramfs`,
+    vcpus,
+    memoryMebibytes,
+    tree: GUEST_TREE,
+    sockets: MACHINE_FOLDER,
+    ports: sessionPorts(terminal),
+    firmware: findFirmware(),
+    scratch: scratch === undefined ? undefined : `${MACHINE_FOLDER}/scratch`,
+  })
+  const devices = accelerator === 'kvm' ? [KVM] : []
+  return {
+    command: [qemu, ...machine],
+    workingDirectory: '/',
+    environment: { PATH: '/usr/bin:/bin' },
+    mounts: machineMounts({ workload: plan.mounts, folder, kernel, scratch, devices }),
+    limits: plan.limits,
+  }
+}

@@ -1,0 +1,75 @@
+import { dirname, isAbsolute, join, relative } from 'node:path'
+import type { Mount } from '../isolation.ts'
+
+/** Where the VMM, in its cage, has what it serves the guest as its root. */
+export const GUEST_TREE = '/guest'
+/** Where the VMM has kernel, initial file system and the sockets of its channel. */
+export const MACHINE_FOLDER = '/machine'
+
+/** Room for places to mount on, and nothing else. */
+const PLACES_BYTES = 1 << 20
+
+/** Programs, libraries and data that a VMM and the shell that starts it may need. */
+const VMM_NEEDS = ['/usr', '/nix', '/gnu', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32']
+
+export interface MachineView {
+  /** What a cage would mount for the workload itself. */
+  readonly workload: readonly Mount[]
+  /** Host folder behind `MACHINE_FOLDER`; it has an empty file `kernel`. */
+  readonly folder: string
+  readonly kernel: string
+  /** A disk of the guest's alone; `folder` has an empty file `scratch` for it. */
+  readonly scratch?: string | undefined
+  /** Devices of the host's that the VMM may use. */
+  readonly devices: readonly string[]
+}
+
+/**
+ * What the VMM's cage mounts. The workload's tree lies in it a level down, with all its masks, read-only places and
+ * hidden folders: the guest gets at files through the VMM only, so that not even its root, nor a VMM that it has taken
+ * over, finds more there than a workload without a machine would.
+ */
+export function machineMounts({ workload, folder, kernel, scratch, devices }: MachineView): readonly Mount[] {
+  return [
+    ...workload.filter((mount) => isSystem(mount)),
+    { kind: 'dev', target: '/dev' },
+    ...devices.map((path): Mount => ({ kind: 'device', source: path, target: path })),
+    { kind: 'tmpfs', target: '/tmp', sizeBytes: PLACES_BYTES, sealed: true },
+    { kind: 'bind', source: folder, target: MACHINE_FOLDER, writable: false },
+    { kind: 'bind', source: kernel, target: `${MACHINE_FOLDER}/kernel`, writable: false },
+    ...(scratch === undefined
+      ? []
+      : [{ kind: 'bind', source: scratch, target: `${MACHINE_FOLDER}/scratch`, writable: true } as const]),
+    ...workload.filter((mount) => !isKernel(mount)).map(intoGuest),
+  ]
+}
+
+/** Where the workload may write on the host, without those inside of others: paths in the guest. */
+export function writablePlaces(workload: readonly Mount[]): readonly string[] {
+  const places = workload.flatMap((mount) => (mount.kind === 'bind' && mount.writable ? [mount.target] : []))
+  return places.filter((place) => !places.some((other) => place.startsWith(`${other}/`)))
+}
+
+/** /proc, with what hides parts of it: QEMU changes the mode of a file by its descriptor there. */
+function isSystem({ kind, target }: Mount): boolean {
+  const isFolder = (kind === 'bind' || kind === 'symlink') && VMM_NEEDS.includes(target)
+  return isFolder || /^\/proc(?:\/|$)/.test(target)
+}
+
+/** The guest has a kernel of its own, and with it these. */
+function isKernel({ kind, target }: Mount): boolean {
+  return kind === 'proc' || kind === 'dev' || kind === 'device' || /^\/(?:proc|dev|sys)(?:\/|$)/.test(target)
+}
+
+function intoGuest(mount: Mount): Mount {
+  const target = join(GUEST_TREE, mount.target)
+  switch (mount.kind) {
+    case 'tmpfs':
+      return { ...mount, target, sizeBytes: PLACES_BYTES, sealed: true }
+    // An absolute link would lead what is mounted behind it out of the guest's tree.
+    case 'symlink':
+      return { ...mount, target, to: isAbsolute(mount.to) ? relative(dirname(mount.target), mount.to) : mount.to }
+    default:
+      return { ...mount, target }
+  }
+}

@@ -1,0 +1,117 @@
+import type { Port } from './guest-init.ts'
+import { TAGS, type GuestNetwork } from './guest-setup.ts'
+
+/** What runs the guest's instructions: the processor, or a program. */
+export type Accelerator = 'kvm' | 'tcg'
+
+/** A machine as QEMU is to make it. Paths are those in the VMM's cage. */
+export interface QemuMachine {
+  readonly accelerator: Accelerator
+  readonly kernel: string
+  readonly initramfs: string
+  readonly vcpus: number
+  readonly memoryMebibytes: number
+  /** Served twice: as what does not change, and as it is now. */
+  readonly tree: string
+  /** Folder of the sockets that the host listens on, a file for each port. */
+  readonly sockets: string
+  readonly ports: readonly Port[]
+  /** A raw image that the guest may write to. */
+  readonly scratch?: string | undefined
+  /** Firmware that starts faster than the default. */
+  readonly firmware?: string | undefined
+}
+
+/** What QEMU's user network gives its guest. Every connection is then made by QEMU, in the moat: it ends at the egress. */
+export const QEMU_NETWORK: GuestNetwork = { address: '10.0.2.15', prefix: 24, gateway: '10.0.2.2' }
+
+/**
+ * QEMU's arguments. Nothing is there by default, there is no monitor, and what the guest prints while it boots comes as
+ * QEMU's standard output.
+ *
+ * Under software emulation the machine is a plain PC: the microvm machine has, with ACPI, no timer that a kernel could
+ * measure its processor's clock by unless KVM tells it, and hangs; without ACPI, kernels of distributions find no device in it.
+ */
+export function qemuArguments(machine: QemuMachine): readonly string[] {
+  return [BASICS, platform(machine), randomness(machine), network(machine), files(machine), channel(machine)]
+    .flat()
+    .concat(disk(machine))
+}
+
+const BASICS: readonly string[] = [
+  '-nodefaults',
+  '-no-user-config',
+  '-no-reboot',
+  '-display',
+  'none',
+  '-monitor',
+  'none',
+  '-serial',
+  'stdio',
+  '-sandbox',
+  'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
+]
+
+function platform(machine: QemuMachine): readonly string[] {
+  const size = ['-smp', String(machine.vcpus), '-m', `${machine.memoryMebibytes}M`]
+  const start = ['-kernel', machine.kernel, '-initrd', machine.initramfs, '-append', commandLine(machine)]
+  return [...processor(machine), ...size, ...start]
+}
+
+function processor({ accelerator, firmware }: QemuMachine): readonly string[] {
+  if (accelerator === 'kvm') return ['-machine', 'microvm,acpi=on,rtc=on', '-accel', 'kvm', '-cpu', 'host']
+  const fast = firmware === undefined ? [] : ['-bios', firmware]
+  return ['-machine', 'pc,usb=off,vmport=off,hpet=off', '-accel', 'tcg', '-cpu', 'max', ...fast]
+}
+
+/** A kernel that panics ends the machine. */
+function commandLine({ accelerator }: QemuMachine): string {
+  const emulated = accelerator === 'tcg' ? ['mitigations=off', 'no_timer_check'] : []
+  return ['console=ttyS0', 'quiet', 'panic=-1', 'random.trust_cpu=on', ...emulated].join(' ')
+}
+
+/** `virtio-KIND` as it connects to this machine: by PCI, or by memory alone. */
+function device({ accelerator }: QemuMachine, kind: string, options: readonly string[]): readonly string[] {
+  const bus = accelerator === 'kvm' ? 'device' : 'pci'
+  return ['-device', [`virtio-${kind}-${bus}`, ...options].join(',')]
+}
+
+function randomness(machine: QemuMachine): readonly string[] {
+  return ['-object', 'rng-builtin,id=randomness', ...device(machine, 'rng', ['rng=randomness'])]
+}
+
+function network(machine: QemuMachine): readonly string[] {
+  const rom = machine.accelerator === 'tcg' ? ['romfile='] : []
+  return ['-netdev', 'user,id=wire,ipv4=on,ipv6=off', ...device(machine, 'net', ['netdev=wire', ...rom])]
+}
+
+/** `none`: files belong to who runs QEMU, and what the guest says of owners is not kept. */
+function files(machine: QemuMachine): readonly string[] {
+  const share = `path=${machine.tree},security_model=none,multidevs=remap`
+  return [
+    '-fsdev',
+    `local,id=${TAGS.system},${share},readonly=on`,
+    ...device(machine, '9p', [`fsdev=${TAGS.system}`, `mount_tag=${TAGS.system}`]),
+    '-fsdev',
+    `local,id=${TAGS.live},${share}`,
+    ...device(machine, '9p', [`fsdev=${TAGS.live}`, `mount_tag=${TAGS.live}`]),
+  ]
+}
+
+function channel(machine: QemuMachine): readonly string[] {
+  return [
+    ...device(machine, 'serial', ['max_ports=31']),
+    ...machine.ports.flatMap(({ name, terminal }) => [
+      '-chardev',
+      `socket,id=${name},path=${machine.sockets}/${name}`,
+      '-device',
+      `${terminal ? 'virtconsole' : 'virtserialport'},chardev=${name},name=${name}`,
+    ]),
+  ]
+}
+
+function disk(machine: QemuMachine): readonly string[] {
+  if (machine.scratch === undefined) return []
+  const drive = `if=none,id=scratch,format=raw,cache=unsafe,discard=unmap,file=${machine.scratch}`
+  return ['-drive', drive, ...device(machine, 'blk', ['drive=scratch'])]
+}

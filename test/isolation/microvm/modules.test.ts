@@ -1,0 +1,44 @@
+/*
+ * In which order a kernel's modules are loaded: each after what it needs, nothing twice, and what is built in or missing
+ * told apart.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { moduleName, moduleOrder } from '../../../src/isolation/microvm/modules.ts'
+
+const INDEX = {
+  dependencies: [
+    'kernel/drivers/virtio/virtio_ring.ko:',
+    'kernel/drivers/virtio/virtio.ko: kernel/drivers/virtio/virtio_ring.ko',
+    'kernel/drivers/virtio/virtio_mmio.ko: kernel/drivers/virtio/virtio.ko kernel/drivers/virtio/virtio_ring.ko',
+    'kernel/drivers/char/hw_random/virtio-rng.ko.xz: kernel/drivers/virtio/virtio.ko kernel/drivers/virtio/virtio_ring.ko',
+    '',
+  ].join('\n'),
+  builtin: 'kernel/fs/ext4/ext4.ko\nkernel/fs/overlayfs/overlay.ko\n',
+}
+
+test('each module comes after what it needs, and none twice', () => {
+  assert.deepEqual(moduleOrder(INDEX, ['virtio_mmio', 'virtio_rng']), {
+    load: [
+      'kernel/drivers/virtio/virtio_ring.ko',
+      'kernel/drivers/virtio/virtio.ko',
+      'kernel/drivers/virtio/virtio_mmio.ko',
+      'kernel/drivers/char/hw_random/virtio-rng.ko.xz',
+    ],
+    missing: [],
+  })
+})
+
+test('what is in the kernel itself is not loaded and not missing', () => {
+  assert.deepEqual(moduleOrder(INDEX, ['ext4', 'overlay']), { load: [], missing: [] })
+})
+
+test('what the kernel does not have is named', () => {
+  assert.deepEqual(moduleOrder(INDEX, ['9p', 'ext4']).missing, ['9p'])
+})
+
+test('names are those of lsmod, however the file is packed', () => {
+  assert.equal(moduleName('kernel/drivers/char/hw_random/virtio-rng.ko.zst'), 'virtio_rng')
+  assert.equal(moduleName('virtio_net.ko'), 'virtio_net')
+  assert.equal(moduleName('9p'), '9p')
+})
