@@ -117,7 +117,6 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
       log: request.log,
     }),
   )
-  const placeholders = Object.fromEntries(await placeholdersOf(config, stateFolder))
   const moat = await moatOpening
   const egress = await startEgress({
     config,
@@ -129,6 +128,7 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
   })
   cleanup.defer(() => egress.close({ drainMs: 0 }))
   secrets.follow(egress)
+  const placeholders = Object.fromEntries(await placeholdersOf(config, stateFolder))
   serving.resolve(egress)
   await request.service?.tell(file.sha256)
   const exit = await runWorkload({ request, config, name, moat, authority, placeholders, failure, starting, reload })

@@ -61,12 +61,9 @@ export class CageSecrets implements Disposable {
     // Before anything is read, so that no change in between is missed; those in force too, should these be refused.
     this.#watch.follow(this.#filesOf([...rules, ...inForce], context))
     if (reason === 'configuration') await this.#read(rules, context)
-    this.#placeholders = await placeholdersOf({ secret_injection: rules }, this.#sources.stateFolder)
-    return bindSecrets(
-      rules,
-      rules.map((rule) => this.#valueOf(rule)).filter((secret) => secret !== undefined),
-      this.#placeholders,
-    )
+    const values = this.#valuesOf(rules)
+    this.#placeholders = await resolvePlaceholders(rules, this.#sources.stateFolder, values)
+    return bindSecrets(rules, values, this.#placeholders)
   }
 
   /** Puts changed values in force in this egress from now on. */
@@ -79,8 +76,10 @@ export class CageSecrets implements Disposable {
     this.#watch[Symbol.dispose]()
   }
 
-  #valueOf(rule: SecretRule): Secret | undefined {
-    return this.#given(rule) ?? this.#values.get(keyOf(rule))
+  #valuesOf(rules: readonly SecretRule[]): readonly Secret[] {
+    return rules
+      .map((rule) => this.#given(rule) ?? this.#values.get(keyOf(rule)))
+      .filter((secret) => secret !== undefined)
   }
 
   #given({ env }: SecretRule): Secret | undefined {
@@ -152,7 +151,7 @@ export class CageSecrets implements Disposable {
   }
 
   async #placeholdersChanged(rules: Config['secret_injection']): Promise<boolean> {
-    const now = await placeholdersOf({ secret_injection: rules }, this.#sources.stateFolder)
+    const now = await resolvePlaceholders(rules, this.#sources.stateFolder, this.#valuesOf(rules))
     return [...now].some(([name, placeholder]) => this.#placeholders.get(name) !== placeholder)
   }
 
@@ -186,7 +185,10 @@ export class CageSecrets implements Disposable {
   }
 }
 
-/** What the workload holds instead: the placeholder of each rule by its environment variable. */
+/**
+ * What the workload holds instead: the placeholder of each rule by its environment variable. Those of `format: like` are
+ * made when the egress gets its bindings: ask after that.
+ */
 export async function placeholdersOf(
   { secret_injection: rules }: Pick<Config, 'secret_injection'>,
   stateFolder: string,

@@ -8,6 +8,7 @@ export function ruleProblems(config: Config, yaml: YamlText): Problem[] {
   return [
     ...repeatedSecrets(config.secret_injection, yaml),
     ...overlappingPlaceholders(config.secret_injection, yaml),
+    ...givenFormats(config.secret_injection, yaml),
     ...repeatedTargets(config, yaml),
     ...changedNumbers(config, yaml),
     ...twoMachines(config, yaml),
@@ -44,6 +45,21 @@ function overlappingPlaceholders(rules: readonly SecretRule[], yaml: YamlText): 
     const path = ['secret_injection', index, 'placeholder']
     const how = placeholders[other] === own ? 'is the same as' : 'is contained in'
     return [yaml.problemAt(path, 'value', `${formatPath(path)} ${how} the placeholder of secret_injection[${other}]`)]
+  })
+}
+
+/** A placeholder is either given or made. */
+function givenFormats(rules: readonly SecretRule[], yaml: YamlText): Problem[] {
+  return rules.flatMap(({ placeholder, format }, index) => {
+    if (placeholder === undefined || format === undefined) return []
+    const path = ['secret_injection', index, 'format']
+    return [
+      yaml.problemAt(
+        path,
+        'key',
+        `${formatPath(path)} is for placeholders that are generated; leave out one of the two`,
+      ),
+    ]
   })
 }
 

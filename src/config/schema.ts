@@ -107,6 +107,10 @@ const secretRule = z.strictObject({
   inject_body: z.boolean().default(false).meta({
     description: 'Whether the placeholder is replaced in the URL, every header field, the body and messages too.',
   }),
+  format: z.literal('like').optional().meta({
+    description:
+      '`like`: the generated placeholder has the length, the beginning and the kinds of characters of the value, for clients that check what a credential looks like.',
+  }),
   source: secretSource.optional().meta({
     description:
       'Where the value comes from, and from nowhere else: `env:NAME`, `file:PATH`, `cmd:COMMAND`, `systemd-creds:NAME` or `:PATH`, `podman:NAME`, `store`, or a mapping with `cmd`. Absent: the store, then the environment.',

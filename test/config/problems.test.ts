@@ -138,6 +138,14 @@ const HOSTS: Catalogue = {
 }
 
 const SECRETS: Catalogue = {
+  'a placeholder that is given and made': [
+    'secret_injection: [{env: A, inject_to: ["*"], placeholder: decoy-decoy, format: like}]\n',
+    '1:73: secret_injection[0].format is for placeholders that are generated; leave out one of the two',
+  ],
+  'another format': [
+    'secret_injection: [{env: A, inject_to: ["*"], format: likely}]\n',
+    '1:55: secret_injection[0].format must be "like", not "likely"',
+  ],
   'nowhere to inject': [
     'secret_injection: [{env: A, inject_to: []}]\n',
     '1:40: secret_injection[0].inject_to must name at least one host; write ["*"] to mean every host',

@@ -6,7 +6,14 @@ import assert from 'node:assert/strict'
 import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { generatePlaceholder, parsePlaceholder, resolvePlaceholders } from '../../src/secrets/placeholders.ts'
+import { CageError } from '../../src/errors.ts'
+import {
+  generatePlaceholder,
+  parsePlaceholder,
+  resolvePlaceholders,
+  rotatePlaceholders,
+} from '../../src/secrets/placeholders.ts'
+import { Secret } from '../../src/secrets/secret.ts'
 import { withFolder } from '../support/temporary.ts'
 
 const GENERATED = /^agentcage:secret:API_KEY:[0-9a-f]{32}$/
@@ -60,6 +67,48 @@ test('two secrets never share a placeholder, and one has the form the configurat
   }
 })
 
+const KEY = ['ghp', 'a9Wfs0k4b1Qx9WfG0k4V1QxqWfGik4VjQxq8'].join('_')
+
+test('a decoy looks like the value, is kept, and is followed by another of its shape', async (t) => {
+  const folder = await withFolder(t)
+  const rules = [{ env: 'API_KEY', format: 'like' }, { env: 'OTHER' }] as const
+  const first = await resolvePlaceholders(rules, folder, [new Secret('API_KEY', KEY)])
+  assert.match(first.get('API_KEY') ?? '', /^ghp_[A-Za-z0-9]{36}$/)
+  assert.notEqual(first.get('API_KEY'), KEY)
+  assert.equal((await readFile(join(folder, 'placeholders.json'), 'utf8')).includes(KEY), false)
+  const renewed = [new Secret('API_KEY', 'quite-another-value-1234')]
+  assert.deepEqual(await resolvePlaceholders(rules, folder, renewed), first, 'also when the value is another one')
+  assert.deepEqual(await resolvePlaceholders(rules, folder), first, 'also where nobody knows the value')
+  assert.deepEqual(await rotatePlaceholders(folder), ['API_KEY', 'OTHER'])
+  const second = await resolvePlaceholders(rules, folder)
+  assert.match(second.get('API_KEY') ?? '', /^ghp_[A-Za-z0-9]{36}$/)
+  for (const { env } of rules) assert.notEqual(second.get(env), first.get(env))
+})
+
+test('a rule that asks for another format gets another placeholder', async (t) => {
+  const folder = await withFolder(t)
+  const values = [new Secret('API_KEY', KEY)]
+  for (const [format, shape] of [
+    [undefined, GENERATED],
+    ['like', /^ghp_/],
+    [undefined, GENERATED],
+  ] as const)
+    assert.match((await resolvePlaceholders([{ env: 'API_KEY', format }], folder, values)).get('API_KEY') ?? '', shape)
+})
+
+test('no decoy without a value, or of one that nothing can look like; nothing is kept then', async (t) => {
+  const folder = await withFolder(t)
+  const rules = [{ env: 'API_KEY', format: 'like' }] as const
+  await assert.rejects(resolvePlaceholders(rules, folder), { code: 'secret_missing' })
+  for (const value of ['short', 'with a blank in it', '-----BEGIN\nKEY\n-----END']) {
+    await assert.rejects(
+      resolvePlaceholders(rules, folder, [new Secret('API_KEY', value)]),
+      (error) => error instanceof CageError && error.code === 'secret_invalid' && !error.message.includes(value),
+    )
+  }
+  assert.deepEqual(await readdir(folder), [])
+})
+
 const DAMAGED: Readonly<Record<string, string>> = {
   'not JSON': '{"API_KEY": "agentcage:sec',
   empty: '',
@@ -68,6 +117,8 @@ const DAMAGED: Readonly<Record<string, string>> = {
   'a value of another type': '{"API_KEY": 1}',
   'a placeholder of another secret': `{"API_KEY": "agentcage:secret:OTHER:${'0'.repeat(32)}"}`,
   'a guessable placeholder': '{"API_KEY": "agentcage:secret:API_KEY:0"}',
+  'a decoy that is no placeholder': '{"API_KEY": {"like": "short"}}',
+  'a decoy with more': '{"API_KEY": {"like": "decoy-decoy", "value": "x"}}',
   'a name that cannot be': `{"A-B": "agentcage:secret:A-B:${'0'.repeat(32)}"}`,
 }
 
