@@ -28,6 +28,8 @@ export class InForceReport {
   readonly #path: string
   readonly #process = identifySelf().text
   #serial = 0
+  /** One after the other: what was told last must be what stands there. */
+  #telling: Promise<void> = Promise.resolve()
 
   constructor(stateFolder: string) {
     this.#path = join(stateFolder, FILE)
@@ -42,7 +44,11 @@ export class InForceReport {
       config_sha256: configSha256,
       ...(problem !== undefined && { problem: problem.slice(0, 8192) }),
     }
-    await usable(this.#path, () => writeFileAtomic(this.#path, `${JSON.stringify(report)}\n`, { mode: 0o600 }))
+    const turn = this.#telling.then(() =>
+      usable(this.#path, () => writeFileAtomic(this.#path, `${JSON.stringify(report)}\n`, { mode: 0o600 })),
+    )
+    this.#telling = turn.catch(() => {})
+    await turn
   }
 }
 

@@ -1,3 +1,4 @@
+import { cageState } from '../system/paths.ts'
 import type { Backend, Part, ServiceStatus } from './backend.ts'
 import { backendOf } from './backends.ts'
 import { lockCage } from './deployment-lock.ts'
@@ -85,6 +86,14 @@ export async function reloadCage(name: string, environment: Environment): Promis
       (report) => report.process !== before.process || report.serial > before.serial,
     )
   })
+}
+
+/** As `reloadCage` where the cage runs, and nothing where it does not or there is none. Yields whether it runs. */
+export async function reloadIfRunning(name: string, environment: Environment): Promise<boolean> {
+  const record = await readDeploymentRecord(name, environment)
+  if (record === undefined || (await readInForce(cageState(name, environment))) === undefined) return false
+  await reloadCage(name, environment)
+  return true
 }
 
 export const ALL_PARTS: readonly Part[] = ['cage', 'proxy', 'dns']

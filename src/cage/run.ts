@@ -129,8 +129,8 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
   cleanup.defer(() => egress.close({ drainMs: 0 }))
   secrets.follow(egress)
   const placeholders = Object.fromEntries(await placeholdersOf(config, stateFolder))
-  serving.resolve(egress)
   await request.service?.tell(file.sha256)
+  serving.resolve(egress)
   const exit = await runWorkload({ request, config, name, moat, authority, placeholders, failure, starting, reload })
   return { exit, counts: audit.counts, auditPath: audit.path }
 }

@@ -66,7 +66,7 @@ describe('set and rm', () => {
   test('as JSON', async (t) => {
     const { agentcage } = await person(t)
     const set = await agentcage(['secret', 'set', 'demo', 'KEY', '--json'], VALUE)
-    assert.deepEqual(JSON.parse(set.stdout), { cage: 'demo', name: 'KEY', set: true })
+    assert.deepEqual(JSON.parse(set.stdout), { cage: 'demo', name: 'KEY', set: true, live: false })
     const removed = await agentcage(['secret', 'rm', 'demo', 'KEY', '--json'])
     assert.deepEqual(JSON.parse(removed.stdout), { cage: 'demo', name: 'KEY', removed: true })
   })

@@ -2,9 +2,10 @@ import { once } from 'node:events'
 import { isIPv4, isIPv6 } from 'node:net'
 import { join, resolve } from 'node:path'
 import { AuditLog } from '../../audit/log.ts'
-import { loadConfig } from '../../config/load.ts'
+import { readConfigFile } from '../../config/load.ts'
 import { CageError } from '../../errors.ts'
 import { watchConfig } from '../../config/watch.ts'
+import { InForceReport } from '../../cage/in-force.ts'
 import { CageSecrets } from '../../cage/secrets.ts'
 import { openStateFolder } from '../../cage/state-folder.ts'
 import { Egress } from '../../egress/egress.ts'
@@ -24,13 +25,15 @@ export async function egress(flags: EgressFlags, _args: readonly [], io: Io): Pr
   }
   const log = (message: string): void => void io.stderr.write(`${message}\n`)
   await using cleanup = new AsyncDisposableStack()
-  const serving = Promise.withResolvers<Egress>()
-  const reload = async (): Promise<void> => reloadFrom(flags.config, await serving.promise, log)
+  const serving = Promise.withResolvers<Serving>()
+  const reload = async (): Promise<void> => reloadFrom(flags.config, await serving.promise)
   // Watched before it is read: a change in between is not missed.
   await watchUntil(cleanup, flags.config, reload)
-  const config = await loadConfig(flags.config)
+  const file = await readConfigFile(flags.config)
+  const config = file.parse()
   const cage = config.name ?? DEFAULT_NAME
   const state = await openStateFolder(flags.state)
+  const report = new InForceReport(state)
   const authority = await CertificateAuthority.open(join(state, 'ca'), { cage })
   const audit = cleanup.use(AuditLog.open(resolve(flags.audit ?? join(state, 'audit.jsonl')), { cage }))
   if (audit.tornFile !== undefined) log(`warning: the audit log ended in an unfinished line, now in ${audit.tornFile}`)
@@ -52,7 +55,8 @@ export async function egress(flags: EgressFlags, _args: readonly [], io: Io): Pr
   })
   cleanup.defer(() => running.close())
   secrets.follow(running)
-  serving.resolve(running)
+  await report.tell(file.sha256)
+  serving.resolve({ running, report, log })
   const onHangUp = (): void => void reload()
   process.on('SIGHUP', onHangUp)
   cleanup.defer(() => void process.off('SIGHUP', onHangUp))
@@ -67,16 +71,26 @@ async function watchUntil(cleanup: AsyncDisposableStack, path: string, onChange:
   await watchConfig(path, { signal: ending.signal, onChange })
 }
 
+interface Serving {
+  readonly running: Egress
+  readonly report: InForceReport
+  readonly log: (message: string) => void
+}
+
 /** A configuration that cannot be used changes nothing, and says so. */
-async function reloadFrom(path: string, running: Egress, log: (message: string) => void): Promise<void> {
+async function reloadFrom(path: string, { running, report, log }: Serving): Promise<void> {
+  let sha256 = ''
+  let problem: string | undefined
   try {
-    await running.reload(await loadConfig(path))
+    const file = await readConfigFile(path)
+    sha256 = file.sha256
+    await running.reload(file.parse())
     log('configuration reloaded')
   } catch (error) {
-    log(
-      `configuration not reloaded, the last good one stays in force: ${error instanceof Error ? error.message : String(error)}`,
-    )
+    problem = error instanceof Error ? error.message : String(error)
+    log(`configuration not reloaded, the last good one stays in force: ${problem}`)
   }
+  await report.tell(sha256, problem).catch((error: unknown) => log(`cannot tell what is in force: ${String(error)}`))
 }
 
 /** What allowed names resolve to: where DNS is asked is where the egress is; a listener for all addresses names none. */

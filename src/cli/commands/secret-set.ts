@@ -1,4 +1,5 @@
 import { otherSource } from '../../cage/secret-status.ts'
+import { reloadIfRunning } from '../../cage/lifecycle.ts'
 import { CageError } from '../../errors.ts'
 import { MAX_SECRET_BYTES } from '../../secrets/secret-value.ts'
 import { openSecretStore } from '../../secrets/store.ts'
@@ -23,7 +24,12 @@ export async function secretSet(
     if (error instanceof PromptInterrupted) return 130
     throw error
   }
-  io.stdout.write(json ? `${JSON.stringify({ cage, name: key, set: true })}\n` : `Secret '${cage}.${key}' set.\n`)
+  const live = await reloadIfRunning(cage, io.env)
+  io.stdout.write(
+    json
+      ? `${JSON.stringify({ cage, name: key, set: true, live })}\n`
+      : `Secret '${cage}.${key}' set.${live ? ' In force.' : ''}\n`,
+  )
   const other = await otherSource(cage, key, io.env)
   if (other !== undefined) io.stderr.write(`warning: ${key} comes from ${other}; the stored value is not used\n`)
   return 0
