@@ -20,6 +20,20 @@ export const showRoute = command<CageJsonFlags, [name: string]>({
   load: async () => (await import('../commands/cage-show.ts')).cageShow,
 })
 
+export const verifyRoute = command<CageJsonFlags, [name: string]>({
+  docs: {
+    brief: 'Prove that a cage holds, by trying to break out of it',
+    fullDescription: [
+      'Runs probes inside: an allowed and a denied host, addresses dialled directly over IPv4 and IPv6, another port, UDP, a',
+      "foreign resolver, the gateway, the authority's key, the root file system, capabilities, the user. Needs node or",
+      'python3 in the cage. Exits with 1 when a probe fails or cannot be run.',
+    ].join('\n'),
+    customUsage: ['NAME [--json]'],
+  },
+  parameters: { flags: { json: jsonFlag }, positional: onlyCageName },
+  load: async () => (await import('../commands/cage-verify.ts')).cageVerify,
+})
+
 const PARTS = ['cage', 'proxy', 'dns'] as const
 
 export interface CageLogsFlags {

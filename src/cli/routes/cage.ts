@@ -1,7 +1,7 @@
 import { buildRouteMap } from '@stricli/core'
 import { auditRoute } from './audit.ts'
 import { execRoute, shellRoute } from './cage-enter.ts'
-import { listRoute, logsRoute, showRoute } from './cage-look.ts'
+import { listRoute, logsRoute, showRoute, verifyRoute } from './cage-look.ts'
 import { createRoute, destroyRoute, editRoute, updateRoute } from './cage-make.ts'
 import { reloadRoute, restartRoute, startRoute, stopRoute, superviseRoute } from './cage-run.ts'
 
@@ -22,6 +22,7 @@ export const cageRoutes = buildRouteMap({
     shell: shellRoute,
     logs: logsRoute,
     audit: auditRoute,
+    verify: verifyRoute,
     destroy: destroyRoute,
     supervise: superviseRoute,
   },
