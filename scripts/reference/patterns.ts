@@ -14,7 +14,8 @@ export function patternsPage(): string {
     'as they were sent, and with encodings undone (`Content-Encoding`, charsets, percent-encoding, backslash escapes,',
     'HTML entities, base64, hexadecimal, invisible and full-width characters, compressed streams), four layers deep.',
     'A credential may go to the hosts of its provider and below them; `secrets.allow_to_domains` puts others in their place.',
-    'Where several are found, the first in this table is named: `secret detected: NAME`.',
+    'Where several are found, the first in this table is named: `secret detected: NAME`. In the midst of a long run of base64',
+    'formats that begin with six characters or fewer occur by chance: there a hit is a flag.',
     '',
     table(['name', 'issued by', 'may go to', 'a hit'], rows),
   ].join('\n')

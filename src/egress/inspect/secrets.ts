@@ -4,6 +4,7 @@ import { viewsOfMessage, viewsOfQuestion, viewsOfRequest } from './decode/contex
 import type { View } from './decode/view.ts'
 import { PASS, type HeadContext, type Inspector, type Severity, type Verdict } from './inspector.ts'
 import { isAllowedTo, type Allowance } from './patterns/allowance.ts'
+import { isLikelyChance } from './patterns/chance.ts'
 import { compileExtra, type CompiledExtra, type ExtraPattern } from './patterns/extra.ts'
 import { PatternMatcher } from './patterns/matcher.ts'
 import type { SecretPattern } from './patterns/pattern.ts'
@@ -81,7 +82,7 @@ class SecretScan {
     let guess: string | undefined
     this.#matcher.search(view.bytes, ({ pattern, start, end }) => {
       if (isAllowedTo(pattern, host, this.#options) || this.#isExempt(view, { start, end }, host)) return false
-      if (pattern.isGuess) guess ??= pattern.name
+      if (pattern.isGuess === true || isLikelyChance(pattern, view.bytes, { start, end })) guess ??= pattern.name
       else if (certain === undefined || SECRET_PATTERNS.indexOf(pattern) < SECRET_PATTERNS.indexOf(certain))
         certain = pattern
       return false

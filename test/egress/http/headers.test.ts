@@ -92,6 +92,28 @@ describe('request fields', () => {
     socket.destroy()
   })
 
+  test('thousands of small fields pass, none is lost; a hundred thousand are refused', async (t) => {
+    const bed = await startBed(t, {
+      hosts: {
+        'plain.test': {
+          kind: 'http',
+          handler: (_request, response, { rawHeaders }) => void response.end(String(rawHeaders.length / 2)),
+        },
+      },
+    })
+    // Node's own server drops what comes after 2000.
+    Object.assign(bed.server('plain.test').server, { maxHeadersCount: 0 })
+    const head = (count: number): string => `GET / HTTP/1.1\r\nHost: plain.test\r\n${'a:b\r\n'.repeat(count)}\r\n`
+    const socket = await connectTunnel(bed.proxy, 'plain.test:80')
+    const response = await rawRequest(socket, head(2200))
+    assert.equal(response.status, 200)
+    assert.ok(Number(response.body) >= 2201)
+    const refused = await rawRequest(await connectTunnel(bed.proxy, 'plain.test:80'), head(100_000))
+    assert.equal(refused.status, 400)
+    assert.equal(bed.server('plain.test').connections, 1)
+    socket.destroy()
+  })
+
   test('a head of sixty thousand bytes passes', async (t) => {
     const bed = await startBed(t, {
       hosts: {

@@ -137,6 +137,29 @@ describe('bounds', () => {
     session.destroy()
   })
 
+  test('a hundred thousand fields of one byte each are refused (HPACK bomb, CVE-2016-6581)', async (t) => {
+    const bed = await startBed(t, { hosts })
+    const socket = await rawConnection(bed)
+    socket.on('error', () => {}).resume()
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    // One field goes into the table of the connection, every further byte is that field again (RFC 7541 section 6.1).
+    const first = Buffer.concat([
+      REQUEST,
+      Buffer.from([0x40, 1]),
+      Buffer.from('x'),
+      Buffer.from([2]),
+      Buffer.from('ab'),
+    ])
+    const again = Buffer.alloc(10_000, 0xbe)
+    socket.write(Buffer.concat([PREFACE, SETTINGS, frame(1, 1, 1, first)]))
+    for (let count = 0; count < 10; count += 1) socket.write(frame(9, count === 9 ? 4 : 0, 1, again))
+    const answered = new Promise((resolve) => socket.on('data', resolve))
+    await Promise.race([closed, answered])
+    assert.equal(bed.server('api.test').connections, 0)
+    assert.equal((await get('https://api.test/', bed)).status, 200)
+    socket.destroy()
+  })
+
   test('hundreds of streams at once are served in their turn', async (t) => {
     const bed = await startBed(t, { hosts })
     const session = await http2Session('https://api.test', bed)

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import type { HeaderList } from '../../http/headers.ts'
 import { base64Text } from './base64.ts'
 import { announcedCoding, codingsOf, decompress, decompressAnnounced } from './compression.ts'
-import { embeddedStreams, MAX_EMBEDDED } from './embedded.ts'
+import { embeddedStreams, MAX_EMBEDDED, rawStreams } from './embedded.ts'
 import { unescaped } from './escapes.ts'
 import { hexText } from './hex.ts'
 import { decodedCharset, foldedText, wideText } from './unicode.ts'
@@ -49,6 +49,8 @@ export class ContentViews implements Iterable<View> {
   readonly #limits: DecodeLimits
   readonly #views: View[] = []
   readonly #seen = new Set<string>()
+  /** Streams in which what looked like escapes was resolved: opened they give noise, and were opened before. */
+  readonly #spoilt = new Set<Buffer>()
   #source: Generator<View> | undefined
   #bytesLeft: number
   #truncated = false
@@ -157,7 +159,10 @@ export class ContentViews implements Iterable<View> {
     // Shorter than any credential.
     if (bytes.length < LEAST_BYTES) return
     const escapes = unescaped(bytes)
-    if (escapes !== undefined) yield { encodings: escapes.kinds, bytes: escapes.bytes }
+    if (escapes !== undefined) {
+      if (rawStreams(escapes.bytes) <= rawStreams(bytes)) this.#spoilt.add(escapes.bytes)
+      yield { encodings: escapes.kinds, bytes: escapes.bytes }
+    }
     const folded = foldedText(bytes)
     if (folded !== undefined) yield { encodings: ['unicode'], bytes: folded }
     const fromBase64 = base64Text(bytes)
@@ -175,6 +180,7 @@ export class ContentViews implements Iterable<View> {
   ): Generator<{ readonly encodings: readonly string[]; readonly bytes: Buffer }> {
     let count = 0
     for (const stream of [{ encodings: [], bytes }, ...embeddedStreams(bytes)]) {
+      if (stream.encodings.length === 0 && this.#spoilt.has(bytes)) continue
       const coding = announcedCoding(stream.bytes)
       if (coding === undefined) continue
       if (depth >= this.#limits.maxDepth || count >= MAX_EMBEDDED) {

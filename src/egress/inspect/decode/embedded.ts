@@ -1,4 +1,5 @@
 import { isAscii } from 'node:buffer'
+import { announcedCoding } from './compression.ts'
 import { ALPHANUMERIC, byteClass, endOfRun, HEX_DIGITS, nextRun, type ByteClass } from './byte-class.ts'
 
 /** What may be a compressed stream inside other content, taken out of what it was written in. */
@@ -25,6 +26,14 @@ export function* embeddedStreams(bytes: Buffer): Generator<Embedded> {
     if (left === 0) return
     left -= 1
   }
+}
+
+/** How many streams seem to begin in the bytes as they are. */
+export function rawStreams(bytes: Buffer): number {
+  if (isAscii(bytes)) return 0
+  let count = announcedCoding(bytes) === 'deflate' ? 1 : 0
+  for (const mark of RAW_MARKS) for (const _at of occurrences(bytes, mark)) count += 1
+  return count
 }
 
 function* candidates(bytes: Buffer): Generator<Embedded> {

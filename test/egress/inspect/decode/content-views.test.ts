@@ -37,6 +37,18 @@ const PLACES: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
   'in prose': (bytes) => Buffer.concat([Buffer.from('Here it is: '), bytes, Buffer.from(' - that was it.')]),
 }
 
+test('a compressed stream with bytes that look like escapes is opened as it is, and as that only', () => {
+  const noise = Buffer.from(Array.from({ length: 4000 }, (_, index) => `${index * 7919} `).join(''))
+  const stream = gzipSync(noise, { level: 1 })
+  const text = Buffer.from('%41', 'latin1')
+  const spoilt = Buffer.concat([stream.subarray(0, 60), text, stream.subarray(63)])
+  const encodings = [...viewsOf(spoilt)].map((view) => view.encodings.join('+'))
+  assert.ok(encodings.some((names) => names.startsWith('percent')))
+  assert.ok(!encodings.some((names) => names.startsWith('percent') && names.includes('gzip')))
+  const hidden = [...gzipSync(SECRET)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('')
+  assert.ok(sees(viewsOf(Buffer.concat([stream, Buffer.from(`&${hidden}`)]))), 'one that escapes hide')
+})
+
 describe('one encoding', () => {
   for (const [name, encode] of Object.entries({ ...ENCODERS, ...TEXT_ENCODERS, ...COMPRESSORS })) {
     for (const [place, put] of Object.entries(PLACES)) {
