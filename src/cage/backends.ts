@@ -8,9 +8,10 @@ export async function backendOf(isolation: Isolation): Promise<Backend> {
     case 'process':
       return (await import('./process-backend.ts')).processBackend
     case 'container':
+      return (await import('./container/backend.ts')).containerBackend
     case 'microvm':
       throw new CageError('config_invalid', `isolation: ${isolation} is not available in this version`, {
-        hint: 'Use isolation: process, and no container.image.',
+        hint: 'Use isolation: process or container.',
       })
   }
 }

@@ -1,5 +1,5 @@
 import { Reach } from '../secrets/reach.ts'
-import { resolveSecrets } from '../secrets/resolve.ts'
+import { resolveSecrets, type SourceRule } from '../secrets/resolve.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { openSecretStore } from '../secrets/store.ts'
 import { secretsFolder } from '../system/paths.ts'
@@ -14,7 +14,11 @@ export async function requireSecrets(
   { name, config, environment, record }: Pick<Deployment, 'name' | 'config' | 'environment' | 'record'>,
   given: readonly Secret[] = [],
 ): Promise<void> {
-  const rules = config.secret_injection.filter(({ env }) => !given.some((secret) => secret.name === env))
+  const needed: readonly SourceRule[] = [
+    ...config.secret_injection,
+    ...config.container.podman_secrets.map((env) => ({ env })),
+  ]
+  const rules = needed.filter(({ env }) => !given.some((secret) => secret.name === env))
   if (rules.length === 0) return
   const kept = { HOME: environment['HOME'], ...record.environment }
   await resolveSecrets(rules, {

@@ -5,7 +5,7 @@ import { bindSecrets, type SecretBinding } from '../egress/secrets/binding.ts'
 import { CageError } from '../errors.ts'
 import { PLACEHOLDER_FILE, resolvePlaceholders, type Placeholder } from '../secrets/placeholders.ts'
 import { Reach } from '../secrets/reach.ts'
-import { missingSecrets, resolveSecret } from '../secrets/resolve.ts'
+import { missingSecrets, resolveSecret, type SourceRule } from '../secrets/resolve.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { sourceFile, type SourceContext } from '../secrets/source.ts'
 import { openSecretStore } from '../secrets/store.ts'
@@ -24,6 +24,11 @@ export interface SecretSources {
   readonly configPath?: string | undefined
   /** Folders that the workload sees; no value and no program of a source may lie there. */
   readonly reach?: readonly string[]
+  /**
+   * Folder of a store with the values of all rules that do not mean the built-in one: for an egress that cannot ask the
+   * host. Then there is no other source.
+   */
+  readonly values?: string | undefined
   /** Ends commands of sources under way. */
   readonly signal?: AbortSignal
   /** Tells the operator of values that changed, or could not be read again. */
@@ -91,7 +96,7 @@ export class CageSecrets implements Disposable {
     const missing: string[] = []
     for (const rule of rules) {
       if (this.#given(rule) !== undefined) continue
-      const reading = await readRule(rule, context)
+      const reading = await this.#readRule(rule, context)
       if ('secret' in reading) this.#values.set(keyOf(rule), reading.secret)
       else if (this.#values.has(keyOf(rule))) this.#complain(rule, reading.problem)
       else if (reading.cause !== undefined) throw reading.cause
@@ -139,7 +144,7 @@ export class CageSecrets implements Disposable {
   async #renew(rule: SecretRule, context: SourceContext): Promise<Renewal | undefined> {
     const key = keyOf(rule)
     const before = this.#values.get(key)
-    const reading = await readRule(rule, context)
+    const reading = await this.#readRule(rule, context)
     if (before === undefined) return undefined
     if (!('secret' in reading)) {
       this.#complain(rule, reading.problem)
@@ -170,7 +175,18 @@ export class CageSecrets implements Disposable {
     const { env, source } = rule
     if (this.#given(rule) !== undefined) return undefined
     const isStored = source === undefined || source.kind === 'store'
-    return isStored ? join(secretsFolder(cage, environment), env) : sourceFile(source, context)
+    if (isStored) return join(secretsFolder(cage, environment), env)
+    return this.#sources.values === undefined ? sourceFile(source, context) : join(this.#sources.values, env)
+  }
+
+  async #readRule(rule: SecretRule, context: SourceContext): Promise<Reading> {
+    if (this.#sources.values === undefined) return readRule(rule, context)
+    const values = await openSecretStore(this.#sources.values)
+    const isFetched = rule.source !== undefined && rule.source.kind !== 'store'
+    const store: SourceContext['store'] = {
+      get: async (name) => (isFetched ? undefined : await context.store?.get(name)) ?? values.get(name),
+    }
+    return readRule({ ...rule, source: undefined }, { ...context, store, environment: {} })
   }
 
   async #context(): Promise<SourceContext> {
@@ -205,7 +221,7 @@ interface Renewal {
 
 type Reading = { readonly secret: Secret } | { readonly problem: string; readonly cause?: CageError }
 
-async function readRule(rule: SecretRule, context: SourceContext): Promise<Reading> {
+async function readRule(rule: SourceRule, context: SourceContext): Promise<Reading> {
   try {
     const secret = await resolveSecret(rule, context)
     return secret === undefined ? { problem: 'it has no value any more' } : { secret }

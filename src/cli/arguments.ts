@@ -44,6 +44,12 @@ export function listenArgument(text: string): ListenAddress {
   return { host, port }
 }
 
+/** An IP address, IPv6 without brackets. */
+export function addressArgument(text: string): string {
+  if (isIP(text) === 0) throw new Error('must be an IP address, such as 10.89.0.11')
+  return text
+}
+
 export function transparentArgument(text: string): TransparentAddress {
   const match = /^([^=]*)(?:=(\d{1,5}))?$/.exec(text)
   const meant = match?.[2] === undefined ? undefined : Number(match[2])

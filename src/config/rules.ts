@@ -1,6 +1,7 @@
 import { formatAuthority, parseAuthority } from '../policy/host.ts'
 import { formatPath, quote, type Problem } from './problem.ts'
 import type { Config, SecretRule } from './schema.ts'
+import { containerProblems } from './rules-container.ts'
 import type { YamlText } from './yaml.ts'
 
 /** What the schema cannot say: how values of one configuration go together. */
@@ -12,6 +13,7 @@ export function ruleProblems(config: Config, yaml: YamlText): Problem[] {
     ...repeatedTargets(config, yaml),
     ...changedNumbers(config, yaml),
     ...twoMachines(config, yaml),
+    ...containerProblems(config, yaml),
   ]
 }
 

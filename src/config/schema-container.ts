@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { containerOnly } from './schema-podman.ts'
 
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
 /** Bytes, or a number with a unit as Podman and Docker write it: `512m`, `4g`, `4GiB`. */
@@ -9,7 +10,7 @@ const seconds = z.int().min(0).max(86_400)
 /** The `container` section: what runs in the cage, what it sees, and how systemd keeps it running. */
 export const containerSection = z
   .strictObject({
-    image: z.string().min(1).optional().meta({ description: 'Image of the workload; `isolation: container` only.' }),
+    ...containerOnly,
     command: z.array(z.string()).min(1, 'must have at least the program').optional().meta({
       description:
         'Program and arguments, never a shell line. Absent: what the image names; with `isolation: process`, nothing runs until `exec`.',

@@ -27,7 +27,8 @@ export interface EgressOptions {
   /** Real values for the configuration's rules; asked again when either changes. */
   readonly bindings: (config: Config, reason: BindingReason) => Promise<readonly SecretBinding[]>
   readonly audit: AuditSink
-  readonly authority: CertificateAuthority
+  /** Absent: for DNS alone; there is nothing to intercept then. */
+  readonly authority?: CertificateAuthority
   readonly proxy?: readonly ListenSource[]
   readonly transparent?: readonly TransparentSource[]
   readonly dns?: DnsSources
@@ -63,7 +64,7 @@ export class Egress {
   readonly #options: EgressOptions
   readonly #clock: () => Date
   readonly #core: EgressCore
-  readonly #front: Front
+  readonly #front: Front | undefined
   readonly #servers: Server[] = []
   #current: NewRuling
   #dns: DnsListener | undefined
@@ -98,7 +99,7 @@ export class Egress {
       clock,
       log: options.log,
     }
-    this.#front = new Front(this.#core, options.authority)
+    this.#front = options.authority === undefined ? undefined : new Front(this.#core, options.authority)
     this.#watchExpiry()
   }
 
@@ -124,32 +125,40 @@ export class Egress {
   async close({ drainMs = DRAIN_MS }: { readonly drainMs?: number } = {}): Promise<void> {
     clearTimeout(this.#expiry)
     const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
-    this.#front.close()
+    this.#front?.close()
     await this.#dns?.close()
-    await this.#front.ended(drainMs)
+    await this.#front?.ended(drainMs)
     this.#core.live.endAll(new Denial('egress_closed', 'the egress is shutting down'))
-    await this.#front.ended(LAST_WORDS_MS)
-    this.#front.destroy()
+    await this.#front?.ended(LAST_WORDS_MS)
+    this.#front?.destroy()
     this.#current.ruling.upstream.close()
     await Promise.all(closed)
   }
 
   async #listen(): Promise<EgressAddresses> {
     const { proxy = [], transparent = [], dns } = this.#options
-    for (const source of proxy)
-      this.#servers.push(await listen(source, (socket) => void this.#front.acceptProxy(socket)))
-    for (const { source, meant } of transparent) {
-      const server = await listen(
-        source,
-        (socket) => void this.#front.acceptTransparent(socket, meant === 0 ? boundPort(server) : meant),
-      )
-      this.#servers.push(server)
-    }
+    if (this.#front !== undefined) await this.#listenTcp(this.#front, proxy, transparent)
+    else if (proxy.length + transparent.length > 0) throw new TypeError('a proxy needs a certificate authority')
     const texts = this.#servers.map((server) => boundText(server.address() as { address: string; port: number }))
     return {
       proxy: texts.slice(0, proxy.length),
       transparent: texts.slice(proxy.length),
       dns: await this.#listenDns(dns),
+    }
+  }
+
+  async #listenTcp(
+    front: Front,
+    proxy: readonly ListenSource[],
+    transparent: readonly TransparentSource[],
+  ): Promise<void> {
+    for (const source of proxy) this.#servers.push(await listen(source, (socket) => void front.acceptProxy(socket)))
+    for (const { source, meant } of transparent) {
+      const server = await listen(
+        source,
+        (socket) => void front.acceptTransparent(socket, meant === 0 ? boundPort(server) : meant),
+      )
+      this.#servers.push(server)
     }
   }
 

@@ -10,7 +10,9 @@ import { CageSecrets } from '../../cage/secrets.ts'
 import { openStateFolder } from '../../cage/state-folder.ts'
 import { Egress } from '../../egress/egress.ts'
 import { CertificateAuthority } from '../../egress/tls/authority.ts'
-import type { ListenAddress } from '../arguments.ts'
+import type { Config } from '../../config/schema.ts'
+import { findPlaces } from '../../isolation/trust/places.ts'
+import { FOR_ANY_IMAGE, writeTrust } from '../../isolation/trust/trust.ts'
 import type { Io } from '../io.ts'
 import type { EgressFlags } from '../routes/egress.ts'
 
@@ -26,31 +28,38 @@ export async function egress(flags: EgressFlags, _args: readonly [], io: Io): Pr
   const log = (message: string): void => void io.stderr.write(`${message}\n`)
   await using cleanup = new AsyncDisposableStack()
   const serving = Promise.withResolvers<Serving>()
-  const reload = async (): Promise<void> => reloadFrom(flags.config, await serving.promise)
+  const reload = async (): Promise<void> => reloadFrom(flags, await serving.promise)
   // Watched before it is read: a change in between is not missed.
   await watchUntil(cleanup, flags.config, reload)
   const file = await readConfigFile(flags.config)
-  const config = file.parse()
-  const cage = config.name ?? DEFAULT_NAME
+  const config = configFor(flags, file.parse())
+  const cage = flags.name ?? config.name ?? DEFAULT_NAME
   const state = await openStateFolder(flags.state)
   const report = new InForceReport(state)
-  const authority = await CertificateAuthority.open(join(state, 'ca'), { cage })
+  const authority = await openAuthority(flags, state, cage)
   const audit = cleanup.use(AuditLog.open(resolve(flags.audit ?? join(state, 'audit.jsonl')), { cage }))
   if (audit.tornFile !== undefined) log(`warning: the audit log ended in an unfinished line, now in ${audit.tornFile}`)
   const secrets = cleanup.use(
-    new CageSecrets({ cage, stateFolder: state, environment: io.env, configPath: resolve(flags.config), log }),
+    new CageSecrets({
+      cage,
+      stateFolder: state,
+      environment: io.env,
+      configPath: resolve(flags.config),
+      values: flags.values,
+      log,
+    }),
   )
   const { egress: running, addresses } = await Egress.start({
     config,
     bindings: secrets.bindings,
     audit,
-    authority,
+    ...(authority === undefined ? {} : { authority }),
     proxy: flags.proxy ?? [],
     transparent: (flags.transparent ?? []).map((source) => ({ source, meant: source.meant ?? 0 })),
     ...(flags.dns === undefined
       ? {}
       : { dns: { addresses: flags.dns.map(({ host, port }) => ({ address: host, port })) } }),
-    address: answerAddress(flags.dns ?? []),
+    address: answerAddress(flags),
     log,
   })
   cleanup.defer(() => running.close())
@@ -60,9 +69,32 @@ export async function egress(flags: EgressFlags, _args: readonly [], io: Io): Pr
   const onHangUp = (): void => void reload()
   process.on('SIGHUP', onHangUp)
   cleanup.defer(() => void process.off('SIGHUP', onHangUp))
-  io.stdout.write(`${JSON.stringify(readyLine(addresses, authority.certificatePath, audit.path))}\n`)
+  io.stdout.write(`${JSON.stringify(readyLine(addresses, authority?.certificatePath, audit.path))}\n`)
   await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
   return 0
+}
+
+/** DNS alone decides by names; secrets and what else looks into traffic are none of its business. */
+function configFor(flags: EgressFlags, config: Config): Config {
+  if (!isDnsAlone(flags)) return config
+  return { ...config, secret_injection: [], secrets: { ...config.secrets, enabled: false } }
+}
+
+function isDnsAlone({ proxy, transparent }: EgressFlags): boolean {
+  return proxy === undefined && transparent === undefined
+}
+
+/** Opened or made, and its public side shown to the workload where that is asked for. */
+async function openAuthority(
+  flags: EgressFlags,
+  state: string,
+  cage: string,
+): Promise<CertificateAuthority | undefined> {
+  if (isDnsAlone(flags)) return undefined
+  const authority = await CertificateAuthority.open(flags.ca ?? join(state, 'ca'), { cage })
+  if (flags.trust !== undefined)
+    writeTrust(flags.trust, authority.certificatePem, { ...FOR_ANY_IMAGE, bundles: findPlaces().bundles })
+  return authority
 }
 
 async function watchUntil(cleanup: AsyncDisposableStack, path: string, onChange: () => Promise<void>): Promise<void> {
@@ -78,13 +110,13 @@ interface Serving {
 }
 
 /** A configuration that cannot be used changes nothing, and says so. */
-async function reloadFrom(path: string, { running, report, log }: Serving): Promise<void> {
+async function reloadFrom(flags: EgressFlags, { running, report, log }: Serving): Promise<void> {
   let sha256 = ''
   let problem: string | undefined
   try {
-    const file = await readConfigFile(path)
+    const file = await readConfigFile(flags.config)
     sha256 = file.sha256
-    await running.reload(file.parse())
+    await running.reload(configFor(flags, file.parse()))
     log('configuration reloaded')
   } catch (error) {
     problem = error instanceof Error ? error.message : String(error)
@@ -94,15 +126,16 @@ async function reloadFrom(path: string, { running, report, log }: Serving): Prom
 }
 
 /** What allowed names resolve to: where DNS is asked is where the egress is; a listener for all addresses names none. */
-function answerAddress(dns: readonly ListenAddress[]): { readonly ipv4: string; readonly ipv6?: string } {
-  const named = dns.map(({ host }) => host).filter((host) => host !== '0.0.0.0' && !/^[:0]+$/.test(host))
+function answerAddress({ dns = [], answer = [] }: EgressFlags): { readonly ipv4: string; readonly ipv6?: string } {
+  const listening = dns.map(({ host }) => host).filter((host) => host !== '0.0.0.0' && !/^[:0]+$/.test(host))
+  const named = answer.length > 0 ? answer : listening
   const ipv6 = named.find((host) => isIPv6(host))
   return { ipv4: named.find((host) => isIPv4(host)) ?? '127.0.0.1', ...(ipv6 === undefined ? {} : { ipv6 }) }
 }
 
 function readyLine(
   addresses: { proxy: readonly string[]; transparent: readonly string[]; dns: readonly string[] },
-  certificate: string,
+  certificate: string | undefined,
   audit: string,
 ): object {
   const [proxy] = addresses.proxy
@@ -112,7 +145,7 @@ function readyLine(
     ...(proxy === undefined ? {} : { proxy }),
     transparent: addresses.transparent,
     ...(dns === undefined ? {} : { dns }),
-    ca_certificate: certificate,
+    ...(certificate === undefined ? {} : { ca_certificate: certificate }),
     audit,
   }
 }

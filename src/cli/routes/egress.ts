@@ -1,4 +1,6 @@
 import {
+  addressArgument,
+  cageArgument,
   listenArgument,
   textArgument,
   transparentArgument,
@@ -10,11 +12,21 @@ import { command } from '../command.ts'
 export interface EgressFlags {
   readonly config: string
   readonly state: string
+  /** Name of the cage; absent: the configuration's. */
+  readonly name?: string | undefined
   readonly proxy?: readonly ListenAddress[] | undefined
   readonly transparent?: readonly TransparentAddress[] | undefined
   readonly dns?: readonly ListenAddress[] | undefined
   /** Path of the audit log; absent: in the state folder. */
   readonly audit?: string | undefined
+  /** Folder of the certificate authority; absent: in the state folder. */
+  readonly ca?: string | undefined
+  /** Folder for what the workload has to trust. */
+  readonly trust?: string | undefined
+  /** Folder with the values of secrets that are not in the store. */
+  readonly values?: string | undefined
+  /** IP addresses of the egress, as DNS answers them; absent: where DNS is asked. */
+  readonly answer?: readonly string[] | undefined
 }
 
 export const egressRoute = command<EgressFlags>({
@@ -25,7 +37,7 @@ export const egressRoute = command<EgressFlags>({
       'SIGHUP reads the configuration again, SIGTERM drains and ends it with 0.',
     ].join('\n'),
     customUsage: [
-      '-c FILE --state DIR [--proxy HOST:PORT]... [--transparent HOST:PORT[=MEANT]]... [--dns HOST:PORT]... [--audit FILE]',
+      '-c FILE --state DIR [--name NAME] [--proxy HOST:PORT]... [--transparent HOST:PORT[=MEANT]]... [--dns HOST:PORT]... [--answer ADDRESS]... [--ca DIR] [--trust DIR] [--values DIR] [--audit FILE]',
     ],
   },
   parameters: {
@@ -36,6 +48,13 @@ export const egressRoute = command<EgressFlags>({
         parse: textArgument,
         placeholder: 'DIR',
         brief: 'Folder for the certificate authority and the audit log',
+      },
+      name: {
+        kind: 'parsed',
+        parse: cageArgument,
+        optional: true,
+        placeholder: 'NAME',
+        brief: "Name of the cage (default: the configuration's)",
       },
       proxy: {
         kind: 'parsed',
@@ -67,6 +86,35 @@ export const egressRoute = command<EgressFlags>({
         optional: true,
         placeholder: 'FILE',
         brief: 'Audit log (default: audit.jsonl in DIR)',
+      },
+      answer: {
+        kind: 'parsed',
+        parse: addressArgument,
+        variadic: true,
+        optional: true,
+        placeholder: 'ADDRESS',
+        brief: 'What DNS answers for allowed names (default: where it listens)',
+      },
+      ca: {
+        kind: 'parsed',
+        parse: textArgument,
+        optional: true,
+        placeholder: 'DIR',
+        brief: 'Folder of the certificate authority (default: ca in the state folder)',
+      },
+      trust: {
+        kind: 'parsed',
+        parse: textArgument,
+        optional: true,
+        placeholder: 'DIR',
+        brief: 'Write the public certificate there, in every form that programs read',
+      },
+      values: {
+        kind: 'parsed',
+        parse: textArgument,
+        optional: true,
+        placeholder: 'DIR',
+        brief: 'Store with the values of secrets that have another source; no source is asked then',
       },
     },
     aliases: { c: 'config' },

@@ -92,7 +92,7 @@ function basicVariables({ host, path, workingDirectory, tools, isShown }: Enviro
 }
 
 /** `no_proxy` names the cage's own loopback only. Java and a few others read none of these and are captured anyway. */
-function proxyVariables(proxy: string): Record<string, string> {
+export function proxyVariables(proxy: string): Record<string, string> {
   const local = 'localhost,127.0.0.1,::1'
   const both = { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, ALL_PROXY: proxy, NO_PROXY: local }
   const lower = Object.fromEntries(Object.entries(both).map(([name, value]) => [name.toLowerCase(), value]))

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CageError } from '../../errors.ts'
 import type { Mount } from '../isolation.ts'
@@ -29,16 +29,38 @@ export function writeTrust(folder: string, certificate: string, places: TrustPla
   const authority = parse(certificate)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const bundle = appendCertificate(systemBundle(places.bundles), authority)
+  const hasJava = places.keyStores.length > 0 || places.java !== undefined
+  const trust = { mounts: mounts(folder, places, hasJava), environment: environment(places) }
+  // A workload that runs has these files mounted: written anew they would be gone for it.
+  if (isWritten(folder, bundle)) return trust
   write(folder, 'ca-bundle.pem', bundle)
   write(folder, 'ca.pem', authority.toString())
-  const hasJava = places.keyStores.length > 0 || places.java !== undefined
   if (hasJava) write(folder, 'cacerts', encodeKeyStore(certificatesOf(bundle)))
   writeCertificateFolder(join(folder, 'certs'), {
     authority,
     bundle: join(folder, 'ca-bundle.pem'),
     keyStore: hasJava ? join(folder, 'cacerts') : undefined,
   })
-  return { mounts: mounts(folder, places, hasJava), environment: environment(places) }
+  return trust
+}
+
+/** The folder of certificates comes last. */
+function isWritten(folder: string, bundle: string): boolean {
+  const last = join(folder, 'certs/agentcage.pem')
+  return existsSync(last) && readFileSync(join(folder, 'ca-bundle.pem'), 'utf8') === bundle
+}
+
+/** Places to write for when it is not known what the workload's image has: everything. */
+export const FOR_ANY_IMAGE: TrustPlaces = {
+  bundles: ['/etc/pki/tls/certs/ca-bundle.crt', '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem'],
+  folders: ['/etc/ssl/certs'],
+  keyStores: [],
+  java: '/usr/bin/java',
+}
+
+/** How to show what `writeTrust` has written, or will have, to a workload in any image. */
+export function imageTrust(folder: string): Trust {
+  return { mounts: mounts(folder, FOR_ANY_IMAGE, true), environment: environment(FOR_ANY_IMAGE) }
 }
 
 /** What lies in a folder that is laid over was written into it. */

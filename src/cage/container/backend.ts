@@ -1,0 +1,177 @@
+import { CageError } from '../../errors.ts'
+import { EGRESS_USER } from '../../isolation/container/egress-containers.ts'
+import { buildEgressImage, planEgressImage } from '../../isolation/container/image/image.ts'
+import { cageNames } from '../../isolation/container/names.ts'
+import { findPodman, lastLine, requirePodman } from '../../isolation/container/podman.ts'
+import { placeStandIns } from '../../isolation/process/stand-ins.ts'
+import { userManager, type UnitState } from '../../isolation/systemd/user-manager.ts'
+import type { Backend, Part, Report, ServiceStatus } from '../backend.ts'
+import { loadDeployment, type Deployment, type Environment } from '../deployment.ts'
+import type { DeploymentRecord } from '../deployment-record.ts'
+import { executeInContainer } from './exec.ts'
+import { findNetwork } from './network.ts'
+import { volumesOf } from './plan.ts'
+import { ensureWorkloadImage, removeFromPodman, storePodmanSecrets } from './podman-objects.ts'
+import { stageValues, writeStateFiles } from './state-files.ts'
+import { preparingServices, quadletFolder, removeUnits, serviceNames, unitFiles, writeUnits } from './units.ts'
+import { unsetVariables } from './variables.ts'
+
+/** Cages of three containers that Podman and systemd keep: DNS and proxy, and behind them the workload. */
+export const containerBackend: Backend = {
+  isolation: 'container',
+  requireHost,
+  decide,
+  units: unitFiles,
+  install,
+  start,
+  stop,
+  reload,
+  remove,
+  status,
+  exec: executeInContainer,
+  journal: (name, parts) => parts.flatMap((part) => ['--unit', serviceNames(name)[part]]),
+}
+
+async function requireHost(environment: Environment): Promise<void> {
+  userManager(environment)
+  await requirePodman(findPodman(environment))
+}
+
+async function decide(draft: Deployment, others: readonly DeploymentRecord[]): ReturnType<Backend['decide']> {
+  const image = await planEgressImage(EGRESS_USER)
+  const network = draft.record.network ?? (await findNetwork(draft, others))
+  const decided = { network, egress_image: image.hash }
+  // Whatever the host refuses is refused now, before anything is saved.
+  unitFiles({ ...draft, record: { ...draft.record, ...decided } })
+  return decided
+}
+
+async function install(deployment: Deployment, report: Report): Promise<void> {
+  const { name, environment, record } = deployment
+  const podman = findPodman(environment)
+  const image = await planEgressImage(EGRESS_USER)
+  if (image.hash !== record.egress_image)
+    throw new CageError('service_failed', `agentcage is not the one that cage '${name}' was made with`, {
+      hint: `agentcage cage update ${name} takes the one of now.`,
+    })
+  if (!(await podman.has('image', image.reference))) report('Building the image of the egress...')
+  await buildEgressImage(podman, image)
+  await ensureWorkloadImage(podman, deployment, report)
+  await writeStateFiles(deployment)
+  await storePodmanSecrets(podman, deployment)
+  const volumes = volumesOf(deployment)
+  placeStandIns(volumes.standIns)
+  for (const warning of [...volumes.warnings, ...unsetVariables(deployment)]) report(`warning: ${warning}`)
+  // What still runs by this name goes by files that are replaced now.
+  await userManager(environment).systemctl(['stop', '--', ...Object.values(serviceNames(name))], 180_000)
+  await writeUnits(unitFiles(deployment), environment)
+  report(`Installed quadlet files to ${quadletFolder(environment)}/`)
+}
+
+async function start(deployment: Deployment): Promise<void> {
+  const { name, environment, config } = deployment
+  placeStandIns(volumesOf(deployment).standIns)
+  const { dns, proxy, cage } = serviceNames(name)
+  await startUnits([dns, proxy], { environment, patience: 90_000 })
+  const { timeout_start_sec: seconds } = config.container
+  await startUnits([cage], { environment, patience: ((seconds ?? 0) === 0 ? 3600 : (seconds ?? 0) + 10) * 1000 })
+}
+
+async function startUnits(
+  units: readonly string[],
+  { environment, patience }: { readonly environment: Environment; readonly patience: number },
+): Promise<void> {
+  const manager = userManager(environment)
+  await manager.systemctl(['reset-failed', '--', ...units])
+  const { code, stderr } = await manager.systemctl(['start', '--', ...units], patience)
+  if (code === 0) return
+  const failed = (await manager.show(units)).filter(({ active }) => active !== 'active').map(({ id }) => id)
+  const lines = await manager.lastLines(
+    failed.flatMap((unit) => ['--unit', unit]),
+    LAST_LINES,
+  )
+  const problem = stderr.trim().split('\n')[0] || `${failed.join(' and ')} did not start in time`
+  throw new CageError('service_failed', [problem, ...lines.map((line) => `  ${line}`)].join('\n'))
+}
+
+const LAST_LINES = 20
+
+/** The workload first: at its end it may have something to tell the internet. */
+async function stop({ name, environment, config }: Deployment): Promise<void> {
+  const { dns, proxy, cage } = serviceNames(name)
+  const patience = (config.container.timeout_stop_sec + 30) * 1000
+  for (const units of [[cage], [proxy, dns]]) {
+    const { code, stderr } = await userManager(environment).systemctl(['stop', '--', ...units], patience)
+    if (code !== 0 && !stderr.includes('not loaded'))
+      throw new CageError('service_failed', `failed to stop ${units.join(' and ')}: ${stderr.trim()}`)
+  }
+  // A program that had to be killed has been stopped all the same.
+  await userManager(environment).systemctl(['reset-failed', '--', dns, proxy, cage])
+}
+
+/** Values that only the host can fetch are fetched again. */
+async function reload(deployment: Deployment): Promise<void> {
+  await stageValues(deployment)
+  const { proxy, dns } = cageNames(deployment.name)
+  const podman = findPodman(deployment.environment)
+  for (const container of [dns, proxy]) {
+    const { code, stderr } = await podman.run(['kill', '--signal', 'HUP', container])
+    if (code !== 0) throw new CageError('service_failed', `${container} could not be told: ${lastLine(stderr)}`)
+  }
+}
+
+async function remove(name: string, environment: Environment, report: Report): Promise<readonly string[]> {
+  const manager = userManager(environment)
+  const { dns, proxy, cage } = serviceNames(name)
+  for (const units of [[cage], [proxy, dns], preparingServices(name)])
+    await manager.systemctl(['stop', '--', ...units], 180_000)
+  report('Removing quadlet files...')
+  const files = await removeUnits(name, environment)
+  await manager.systemctl(['reset-failed', '--', dns, proxy, cage, ...preparingServices(name)])
+  report('Removing Podman resources...')
+  const objects = await removeFromPodman(findPodman(environment), name)
+  await removeStandIns(name, environment)
+  return [...files, ...objects]
+}
+
+/** What was put into the user's folders so that there was something to mount over. */
+async function removeStandIns(name: string, environment: Environment): Promise<void> {
+  try {
+    placeStandIns(volumesOf(await loadDeployment(name, environment)).standIns)[Symbol.dispose]()
+  } catch (error) {
+    // Folders or the configuration may be gone; then it is not known any more where they were.
+    if (!(error instanceof CageError)) throw error
+  }
+}
+
+const PARTS = ['proxy', 'dns', 'cage'] as const satisfies readonly Part[]
+
+async function status({
+  name,
+  environment,
+}: Pick<Deployment, 'name' | 'environment'>): Promise<readonly ServiceStatus[]> {
+  const services = serviceNames(name)
+  const states = await userManager(environment).show(PARTS.map((part) => services[part]))
+  return PARTS.map((part, index) => ({
+    unit: services[part],
+    part,
+    state: stateOf(states[index]),
+  }))
+}
+
+/** A service of ours is active once its container answers. */
+function stateOf(state: UnitState | undefined): ServiceStatus['state'] {
+  switch (state?.active) {
+    case 'active':
+    case 'reloading':
+      return 'running'
+    case 'activating':
+      return state.sub === 'auto-restart' ? 'failed' : 'starting'
+    case 'deactivating':
+      return 'stopping'
+    case 'failed':
+      return 'failed'
+    default:
+      return 'stopped'
+  }
+}

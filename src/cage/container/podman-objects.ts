@@ -1,0 +1,51 @@
+import { CageError } from '../../errors.ts'
+import { cageNames, podmanSecretName } from '../../isolation/container/names.ts'
+import { lastLine, type Podman } from '../../isolation/container/podman.ts'
+import type { Report } from '../backend.ts'
+import type { Deployment } from '../deployment.ts'
+import { podmanSecretValues } from './state-files.ts'
+
+const PULL_PATIENCE = 1_800_000
+
+/** Fetches the workload's image unless it is there. Throws `service_failed` when it cannot be had. */
+export async function ensureWorkloadImage(podman: Podman, { config }: Deployment, report: Report): Promise<void> {
+  const { image } = config.container
+  if (image === undefined || (await podman.has('image', image))) return
+  report(`Pulling ${image}...`)
+  const { code, stderr } = await podman.run(['pull', '--quiet', image], { timeout: PULL_PATIENCE })
+  if (code === 0) return
+  throw new CageError(
+    'service_failed',
+    `the image ${image} is neither here nor can it be pulled: ${lastLine(stderr)}`,
+    {
+      hint: `Correct container.image, or try: podman pull ${image}`,
+    },
+  )
+}
+
+/** Values go by standard input: arguments can be read by every user of this host. */
+export async function storePodmanSecrets(podman: Podman, deployment: Deployment): Promise<void> {
+  const values = await podmanSecretValues(deployment)
+  for (const [key, value] of values) {
+    const name = podmanSecretName(deployment.name, key)
+    const { code, stderr } = await podman.run(['secret', 'create', '--replace', name, '-'], { input: value })
+    if (code !== 0) throw new CageError('service_failed', `podman did not take the secret ${name}: ${lastLine(stderr)}`)
+  }
+}
+
+/** Containers, network, certificate authority and secrets of a cage; volumes that the user named stay. */
+export async function removeFromPodman(podman: Podman, name: string): Promise<readonly string[]> {
+  const names = cageNames(name)
+  await podman.run(['rm', '--force', '--ignore', '--time', '5', names.cage, names.proxy, names.dns])
+  const removed: string[] = []
+  if (await succeeds(podman, ['network', 'rm', names.network])) removed.push(`network:${names.network}`)
+  if (await succeeds(podman, ['volume', 'rm', names.volume])) removed.push(`volume:${names.volume}`)
+  const { stdout } = await podman.run(['secret', 'ls', '--format', '{{.Name}}'])
+  for (const secret of stdout.split('\n').filter((text) => text.startsWith(`${name}.`)))
+    if (await succeeds(podman, ['secret', 'rm', secret])) removed.push(`secret:${secret}`)
+  return removed
+}
+
+async function succeeds(podman: Podman, args: readonly string[]): Promise<boolean> {
+  return (await podman.run(args)).code === 0
+}

@@ -1,0 +1,116 @@
+import { join } from 'node:path'
+import { CageError } from '../../errors.ts'
+import { expandVariables } from '../../isolation/process/variables.ts'
+import { usable } from '../../secrets/private-state.ts'
+import { Reach } from '../../secrets/reach.ts'
+import { resolveSecrets } from '../../secrets/resolve.ts'
+import { openSecretStore } from '../../secrets/store.ts'
+import { ensurePrivateFolder, writeFileAtomic } from '../../system/files.ts'
+import { secretsFolder } from '../../system/paths.ts'
+import type { Deployment } from '../deployment.ts'
+import { placeholdersOf } from '../secrets.ts'
+import { openStateFolder } from '../state-folder.ts'
+import { usesSecret } from './variables.ts'
+
+type Place = Pick<Deployment, 'stateFolder'>
+
+/** Variables of the workload that Podman reads when it starts: placeholders. */
+export function workloadFile({ stateFolder }: Place): string {
+  return join(stateFolder, 'workload.env')
+}
+
+/** Variables of the egress, secrets of `extra_patterns` among them. */
+export function egressFile({ stateFolder }: Place): string {
+  return join(stateFolder, 'egress.env')
+}
+
+/** Written by the egress, shown to the workload. */
+export function trustFolder({ stateFolder }: Place): string {
+  return join(stateFolder, 'trust')
+}
+
+/** Values of secrets whose source only the host can ask; the egress reads the others in the store itself. */
+export function valuesFolder({ stateFolder }: Place): string {
+  return join(stateFolder, 'values')
+}
+
+/** Makes the folders that are mounted and writes what the containers read at their start, for this user alone. */
+export async function writeStateFiles(deployment: Deployment): Promise<void> {
+  const { name, stateFolder, environment } = deployment
+  await openStateFolder(stateFolder)
+  for (const path of [join(stateFolder, 'dns'), valuesFolder(deployment), secretsFolder(name, environment)])
+    await usable(path, () => ensurePrivateFolder(path))
+  const placeholders = Object.fromEntries(await placeholdersOf(deployment.config, stateFolder))
+  await write(workloadFile(deployment), { ...derived(deployment, placeholders), ...placeholders })
+  await write(egressFile(deployment), patternVariables(deployment))
+  await stageValues(deployment)
+}
+
+/** Puts the values that the egress cannot get by itself where it finds them. Throws `secret_missing`. */
+export async function stageValues(deployment: Deployment): Promise<void> {
+  const { name, config, record, environment } = deployment
+  const store = await openSecretStore(secretsFolder(name, environment))
+  const values = await openSecretStore(valuesFolder(deployment))
+  const context = {
+    cage: name,
+    store,
+    environment: { HOME: environment['HOME'], ...record.environment },
+    configPath: record.source,
+    reach: await Reach.of([]),
+  }
+  const staged = new Set<string>()
+  for (const secret of await resolveSecrets(config.secret_injection, context)) {
+    const rule = config.secret_injection.find(({ env }) => env === secret.name)
+    const isStored = rule?.source?.kind === 'store' || (rule?.source === undefined && (await store.get(secret.name)))
+    if (isStored) continue
+    await values.set(secret.name, secret.reveal())
+    staged.add(secret.name)
+  }
+  for (const old of await values.list()) if (!staged.has(old)) await values.remove(old)
+}
+
+/** Values of `podman_secrets`, by name. Throws `secret_missing`. */
+export async function podmanSecretValues(deployment: Deployment): Promise<ReadonlyMap<string, string>> {
+  const { name, config, record, environment } = deployment
+  const rules = config.container.podman_secrets.map((env) => ({ env }))
+  const found = await resolveSecrets(rules, {
+    cage: name,
+    store: await openSecretStore(secretsFolder(name, environment)),
+    environment: { HOME: environment['HOME'], ...record.environment },
+    configPath: record.source,
+    reach: await Reach.of([]),
+  })
+  return new Map(found.map((secret) => [secret.name, secret.reveal()]))
+}
+
+/** What of `container.env` is made of placeholders. */
+function derived(
+  { config, record }: Deployment,
+  placeholders: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const templates = Object.entries(config.container.env).filter(([, template]) => usesSecret(config, template))
+  const lookUp = (name: string): string | undefined => placeholders[name] ?? record.environment[name]
+  return Object.fromEntries(templates.map(([name, template]) => [name, expandVariables(template, lookUp).text]))
+}
+
+function patternVariables({ config, record, environment }: Deployment): Readonly<Record<string, string>> {
+  const names = config.secrets.extra_patterns.map(({ env }) => env).filter((env) => env !== undefined)
+  const own = { ...environment, ...record.environment }
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = own[name]
+      return value === undefined ? [] : [[name, value] as const]
+    }),
+  )
+}
+
+/** Podman takes such a file line by line, without quotes. */
+async function write(path: string, variables: Readonly<Record<string, string>>): Promise<void> {
+  const lines = Object.entries(variables).map(([name, value]) => {
+    if (!/[\n\r\0]/.test(value)) return `${name}=${value}\n`
+    throw new CageError('config_invalid', `the variable ${name} has more than one line`, {
+      hint: 'With isolation: container such a value cannot be made of a placeholder or given to the egress.',
+    })
+  })
+  await usable(path, () => writeFileAtomic(path, lines.join(''), { mode: 0o600 }))
+}

@@ -1,0 +1,122 @@
+import { spawn } from 'node:child_process'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { CageError } from '../../errors.ts'
+import { findProgram } from '../../system/process.ts'
+import { boundedText, runProgram, type ProgramResult } from '../../system/spawn.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Podman of this user. How a command went is in its result. */
+export interface Podman {
+  readonly program: string
+  /** For programs that start it. */
+  readonly environment: Readonly<Record<string, string>>
+  run(args: readonly string[], options?: { readonly input?: string; readonly timeout?: number }): Promise<ProgramResult>
+  /** Runs a command whose standard input is `chunks`. */
+  feed(
+    args: readonly string[],
+    chunks: AsyncIterable<Uint8Array>,
+  ): Promise<{ readonly code: number | undefined; readonly stderr: string }>
+  has(kind: 'image' | 'network' | 'volume' | 'container' | 'secret', name: string): Promise<boolean>
+}
+
+/** Milliseconds; the storage of a user with many images is slow to open. */
+const PATIENCE = 60_000
+
+/** Finds Podman. Throws `host_unsupported` with what installs it. */
+export function findPodman(environment: Environment): Podman {
+  const program = findProgram('podman')
+  if (program === undefined)
+    throw new CageError('host_unsupported', 'isolation: container needs Podman, which is not installed', {
+      hint: 'Install it (Debian, Ubuntu: sudo apt-get install podman), or write isolation: process.',
+    })
+  const own = Object.fromEntries(
+    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
+  const run: Podman['run'] = (args, { input, timeout = PATIENCE } = {}) =>
+    runProgram(program, args, { environment: own, timeout, input })
+  return {
+    program,
+    environment: own,
+    run,
+    feed: (args, chunks) => feed(program, { args, chunks, environment: own }),
+    has: async (kind, name) => (await run([kind, 'exists', name])).code === 0,
+  }
+}
+
+/** The first with quadlet's `Notify=healthy` and per-network addresses. */
+const OLDEST = [5, 0]
+
+/** Throws `host_unsupported` unless Podman is new enough and works for this user without privileges. */
+export async function requirePodman(podman: Podman): Promise<void> {
+  const { code, stdout, stderr } = await podman.run([
+    'info',
+    '--format',
+    '{{.Version.Version}} {{.Host.Security.Rootless}} {{.Host.CgroupsVersion}}',
+  ])
+  if (code !== 0)
+    throw new CageError('host_unsupported', `podman does not work here: ${lastLine(stderr)}`, {
+      hint: 'podman info shows the same; containers of a user need entries in /etc/subuid and /etc/subgid.',
+    })
+  const [version = '', rootless, cgroups] = stdout.trim().split(' ')
+  if (!isNewEnough(version))
+    throw new CageError('host_unsupported', `Podman ${version} is too old: ${OLDEST.join('.')} or newer is needed`, {
+      hint: 'Debian 13, Fedora 40 and Ubuntu 25.04 have one that is; or write isolation: process.',
+    })
+  if (rootless !== 'true')
+    throw new CageError('host_unsupported', 'cages in containers belong to a user without privileges, not to root', {
+      hint: 'Run agentcage as an ordinary user.',
+    })
+  if (cgroups !== 'v2')
+    throw new CageError('host_unsupported', 'systemd and Podman need control groups of version 2', {
+      hint: 'Start the kernel with systemd.unified_cgroup_hierarchy=1.',
+    })
+}
+
+function isNewEnough(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const [oldestMajor = 0, oldestMinor = 0] = OLDEST
+  return major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)
+}
+
+export function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1) ?? ''
+}
+
+async function feed(
+  program: string,
+  {
+    args,
+    chunks,
+    environment,
+  }: {
+    readonly args: readonly string[]
+    readonly chunks: AsyncIterable<Uint8Array>
+    readonly environment: Readonly<Record<string, string>>
+  },
+): Promise<{ readonly code: number | undefined; readonly stderr: string }> {
+  const child = spawn(program, args, { stdio: ['pipe', 'ignore', 'pipe'], env: environment })
+  const stderr = boundedText(child.stderr)
+  const ended = new Promise<number | undefined>((resolve) => {
+    child.once('error', () => resolve(undefined))
+    child.once('close', (code) => resolve(code ?? undefined))
+  })
+  try {
+    await pipeline(Readable.from(chunks), child.stdin)
+  } catch (error) {
+    // It ended without reading all: what it says is the reason. Anything else is ours.
+    if (
+      !(
+        error instanceof Error &&
+        'code' in error &&
+        (error.code === 'EPIPE' || error.code === 'ERR_STREAM_PREMATURE_CLOSE')
+      )
+    ) {
+      child.kill('SIGKILL')
+      await ended
+      throw error
+    }
+  }
+  return { code: await ended, stderr: stderr() }
+}

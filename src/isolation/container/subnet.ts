@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto'
+import { BlockList } from 'node:net'
+import { CageError } from '../../errors.ts'
+import { parseAddressRange } from '../../policy/address.ts'
+
+/** A cage's own network and who is where in it. Nobody has the gateway's address: nothing leads out. */
+export interface CageNetwork {
+  readonly subnet: string
+  readonly gateway: string
+  readonly dns: string
+  readonly proxy: string
+  readonly cage: string
+}
+
+/** 256 networks of 10.89.0.0/16, where Podman puts its own too. */
+const NETWORKS = 256
+
+/**
+ * A subnet that overlaps none of `taken` (IPv4 ranges; others are passed over). Where the search starts depends on the
+ * name, so that a cage that is made again mostly gets what it had. Throws `host_unsupported` when all are taken.
+ */
+export function chooseNetwork(name: string, taken: readonly string[]): CageNetwork {
+  const start = createHash('sha256').update(name).digest().readUInt8(0)
+  const ranges = taken.map(parseAddressRange).filter((range) => range?.family === 'ipv4')
+  for (let step = 0; step < NETWORKS; step++) {
+    const prefix = `10.89.${(start + step) % NETWORKS}`
+    const isFree = ranges.every((range) => range !== undefined && !overlaps(prefix, range))
+    if (isFree) return networkAt(prefix)
+  }
+  throw new CageError('host_unsupported', 'no network of 10.89.0.0/16 is free for another cage', {
+    hint: 'Remove cages (agentcage cage list) or networks of Podman (podman network prune).',
+  })
+}
+
+function networkAt(prefix: string): CageNetwork {
+  return {
+    subnet: `${prefix}.0/24`,
+    gateway: `${prefix}.1`,
+    dns: `${prefix}.10`,
+    proxy: `${prefix}.11`,
+    cage: `${prefix}.2`,
+  }
+}
+
+/** Two ranges overlap when one holds the other's first address. */
+function overlaps(prefix: string, range: { readonly address: string; readonly prefix: number }): boolean {
+  if (range.prefix === 0) return false // A default route is no network.
+  const [own, other] = [new BlockList(), new BlockList()]
+  own.addSubnet(`${prefix}.0`, 24)
+  other.addSubnet(range.address, range.prefix)
+  return own.check(range.address) || other.check(`${prefix}.0`)
+}
+
+/** The destinations of `/proc/net/route`, as ranges. */
+export function routedRanges(table: string): readonly string[] {
+  return table
+    .split('\n')
+    .slice(1)
+    .flatMap((line) => {
+      const fields = line.trim().split(/\s+/)
+      const [destination, mask] = [fields[1], fields[7]]
+      if (destination === undefined || mask === undefined) return []
+      const bits = Number.parseInt(mask, 16).toString(2).replaceAll('0', '').length
+      return [`${dotted(destination)}/${bits}`]
+    })
+}
+
+/** Addresses stand there in the byte order of the machine, little-endian wherever Node runs. */
+function dotted(hex: string): string {
+  return [6, 4, 2, 0].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)).join('.')
+}
