@@ -61,9 +61,14 @@ export const checkKey: Judge = ({ probes, arrivals, output, records, key }) => {
   return [
     expect('in the cage it is a placeholder', placeholder, /^agentcage:secret:ANTHROPIC_API_KEY:[0-9a-f]{32}$/),
     expect(
-      `upstream it is the key, in header and body: SHA-256 ${fingerprint(key)}`,
-      given.flatMap((arrival) => [fingerprint(arrival.key), fingerprint(arrival.body)]),
-      Array.from({ length: 4 }, () => fingerprint(key)),
+      `upstream it is the key in its header: SHA-256 ${fingerprint(key)}`,
+      given.map((arrival) => fingerprint(arrival.key)),
+      [fingerprint(key), fingerprint(key)],
+    ),
+    expect(
+      'and in a body, where no credential belongs, still the placeholder',
+      given.map((arrival) => fingerprint(arrival.body)),
+      [fingerprint(placeholder), fingerprint(placeholder)],
     ),
     expect('echoed in a header and a body, it comes back as the placeholder', probes['key echoed'], echo),
     expect('echoed in gzip as well', probes['key echoed in gzip'], { ...echo, coding: 'gzip' }),

@@ -43,7 +43,7 @@ describe('the demo', { skip: withoutCages }, () => {
     assert.doesNotMatch(stdout, /FAIL|\x1b|sk-ant-/)
     assert.match(stdout, /^ {2}3 allowed, 0 flagged, 2 blocked - audit: /m)
     assert.match(stdout, /^TIMESTAMP +DIRECTION +METHOD +HOST +PORT +PATH +DECISION +REASON$/m)
-    assert.match(stdout, /^All 25 hold\.$/m)
+    assert.match(stdout, /^All 26 hold\.$/m)
   })
 
   test('without privileges too', { skip: process.geteuid?.() !== 0 && 'the test above runs without' }, async (t) => {
@@ -51,7 +51,7 @@ describe('the demo', { skip: withoutCages }, () => {
     const { code } = await run(asNobody[0] ?? '', [...asNobody.slice(1), process.execPath, '--check', DEMO])
     if (code !== 0) return t.skip('that user may not read this checkout; scripts/test-unprivileged.sh makes a copy')
     const { stdout } = await demo(t, [...asNobody, process.execPath, DEMO])
-    assert.match(stdout, /^All 25 hold\.$/m)
+    assert.match(stdout, /^All 26 hold\.$/m)
   })
 })
 

@@ -8,6 +8,7 @@ import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import { header, json, readResponse } from '../../support/http-response.ts'
 import { connectTunnel, get, http2Request, http2Session, rawRequest } from '../../support/proxy-client.ts'
+import type { Handler } from '../../support/internet.ts'
 import { startBed, type Bed } from '../bed.ts'
 
 const hosts = { 'plain.test': { kind: 'http' }, 'api.test': {} } as const
@@ -115,10 +116,13 @@ describe('the bound', () => {
   })
 })
 
+/** A connection that waits for another request may end while a large one is on its way. */
+const answerOnce: Handler = (_request, response) => void response.setHeader('Connection', 'close').end('ok')
+
 describe('the budget', () => {
   test('bodies together may not exceed it; what is refused can be tried again, and then fits', async (t) => {
     const bed = await startBed(t, {
-      hosts: { 'plain.test': { kind: 'http', handler: (_request, response) => void response.end('ok') } },
+      hosts: { 'plain.test': { kind: 'http', handler: answerOnce } },
       config: { max_request_body: 0 },
     })
     const half = 80_000_000
