@@ -30,7 +30,9 @@ function argumentProblem(error: unknown): string {
     EnumValidationError: ({ externalFlagName, values }) => `--${externalFlagName}: must be one of ${values.join(', ')}`,
     UnsatisfiedFlagError: ({ externalFlagName }) => `--${externalFlagName} is missing or has no value`,
     UnexpectedFlagError: ({ externalFlagName }) => `--${externalFlagName} is given more than once`,
-    UnexpectedPositionalError: ({ input }) => `unexpected argument: '${input}'`,
+    // It may be the value of a secret that was meant for standard input.
+    UnexpectedPositionalError: ({ expectedCount }) =>
+      expectedCount === 0 ? 'there are no arguments here' : `there are more arguments than ${expectedCount}`,
     UnsatisfiedPositionalError: ({ placeholder }) => `${placeholder} is missing`,
     InvalidNegatedFlagSyntaxError: ({ externalFlagName }) => `--${externalFlagName} takes no value`,
   })

@@ -26,10 +26,7 @@ const argument = z
 const commandMapping = z
   .strictObject({
     cmd: z
-      .union([
-        z.string().max(MAX_TEXT),
-        z.tuple([argument.min(1)], argument).meta({ description: 'Program and arguments.' }),
-      ])
+      .union([argument, z.tuple([argument.min(1)], argument).meta({ description: 'Program and arguments.' })])
       .meta({ description: 'Program and arguments, as a list or as a text that is split into words.' }),
     shell: z.boolean().default(false).meta({ description: 'Whether `cmd`, then a text, is for `/bin/sh -c`.' }),
   })

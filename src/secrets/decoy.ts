@@ -24,7 +24,6 @@ const KEPT: readonly RegExp[] = [
   /(?<=^sk-ant-api.*)AA$/,
   /(?<=^.{8,}:)AA/,
   /(?<=^FLWSECK.*)-X$/,
-  /=+$/,
 ]
 
 /**

@@ -1,5 +1,5 @@
-import { realpath } from 'node:fs/promises'
-import { delimiter, isAbsolute, resolve } from 'node:path'
+import { readlink, realpath } from 'node:fs/promises'
+import { basename, delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
 
 /**
  * The folders that a workload sees. A value kept there is no secret from it, and a program that lies there may be the
@@ -33,7 +33,16 @@ export class Reach {
   }
 }
 
-/** What does not exist stands for itself: using it fails by itself. */
-async function realOf(path: string): Promise<string> {
-  return realpath(path).catch(() => resolve(path))
+/** Links to follow before giving up, as the kernel does. */
+const MAX_LINKS = 40
+
+/** Where a path leads, also when nothing is there yet: a workload could make it at any moment. */
+async function realOf(path: string, links = 0): Promise<string> {
+  const absolute = resolve(path)
+  const real = await realpath(absolute).catch(() => undefined)
+  if (real !== undefined || absolute === '/') return real ?? absolute
+  const parent = await realOf(dirname(absolute), links)
+  const named = join(parent, basename(absolute))
+  const target = await readlink(named).catch(() => undefined)
+  return target === undefined || links >= MAX_LINKS ? named : realOf(resolve(parent, target), links + 1)
 }

@@ -97,12 +97,13 @@ async function findProgram(
   if (!program.startsWith('/') && configPath === undefined)
     return unavailable(name, source, 'a relative path needs a configuration file to start from')
   const path = resolve(dirname(configPath ?? '/'), program)
+  const isThere = await isProgram(path)
   if (await context.reach.holds(path)) {
     throw new CageError('config_invalid', `secret ${name}: ${path} is within the workload's reach`, {
       hint: 'It would run outside of the cage. Keep it outside of the project and of every volume.',
     })
   }
-  return (await isProgram(path)) ? path : unavailable(name, source, `there is no program ${path}`)
+  return isThere ? path : unavailable(name, source, `there is no program ${path}`)
 }
 
 async function isProgram(path: string): Promise<boolean> {

@@ -1,4 +1,5 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process'
+import type { Readable } from 'node:stream'
 
 /** How a program ended. */
 export type ProgramEnd =
@@ -26,24 +27,39 @@ export interface CaptureOptions {
 
 /**
  * Runs a program to its end and returns what it wrote. It has no input, and a session of its own, so that it has no
- * terminal to read passwords from, and everything that it started can be stopped with it. Never throws.
+ * terminal to read passwords from, and what it started in its process group can be stopped with it. Never throws.
  */
 export async function captureProgram(
   file: string,
   args: readonly string[],
   options: CaptureOptions,
 ): Promise<CapturedProgram> {
-  const { environment, workingDirectory, maxBytes } = options
-  const child = spawn(file, args, {
-    cwd: workingDirectory,
-    env: { ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  })
+  const { maxBytes } = options
+  const child = start(file, args, options)
+  if (child instanceof Error)
+    return { end: { kind: 'not started', cause: child }, stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }
   const stdout = collect(child.stdout, maxBytes)
   const stderr = collect(child.stderr, maxBytes)
   const end = await endOf(child, options)
   return { end, stdout: stdout(), stderr: stderr() }
+}
+
+/** The error of a start that fails at once: arguments that are too long (E2BIG), or that no program can be given. */
+function start(
+  file: string,
+  args: readonly string[],
+  { environment, workingDirectory }: CaptureOptions,
+): ChildProcessByStdio<null, Readable, Readable> | Error {
+  try {
+    return spawn(file, args, {
+      cwd: workingDirectory,
+      env: { ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    })
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
+  }
 }
 
 function collect(stream: NodeJS.ReadableStream, maxBytes: number): () => Buffer {

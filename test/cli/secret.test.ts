@@ -6,6 +6,8 @@ import assert from 'node:assert/strict'
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
+import { deploymentOf, saveDeployment } from '../../src/cage/deployment.ts'
+import { parseConfig } from '../../src/config/load.ts'
 import { resolvePlaceholders } from '../../src/secrets/placeholders.ts'
 import { run, type CommandResult } from '../support/command.ts'
 import { missingTools } from '../support/requires.ts'
@@ -96,7 +98,7 @@ describe('set and rm', () => {
     ]) {
       const { code, stdout, stderr } = await run(process.execPath, [PROGRAM, 'secret', 'set', ...args])
       assert.deepEqual([code, stdout], [2, ''], stderr)
-      if (args.length < 3) assert.equal(stderr.includes(VALUE), false)
+      assert.equal(stderr.includes(VALUE), false)
     }
     assert.equal((await agentcage(['secret', 'list', 'demo'])).stdout, "No secrets found for 'demo'.\n")
   })
@@ -145,7 +147,7 @@ describe('list', () => {
       ].join(''),
     )
     assert.equal(code, 1)
-    assert.match(stderr, /^warning: FROM_FILE: secret FROM_FILE, source file:none: there is no file \S+\n$/)
+    assert.match(stderr, /^warning: secret FROM_FILE, source file:none: there is no file \S+\n$/)
 
     const asked = await agentcage(['secret', 'list', 'demo', '-c', 'cage.yaml', '--check', '--json'], '', env)
     const { secrets } = JSON.parse(asked.stdout) as {
@@ -162,6 +164,63 @@ describe('list', () => {
     assert.equal((await agentcage(['secret', 'list', 'demo', '-c', 'cage.yaml'])).code, 0)
     await writeFile(join(home, 'cage.yaml'), 'secret_injection: 1')
     assert.equal((await agentcage(['secret', 'list', 'demo', '-c', 'cage.yaml'])).code, 2)
+  })
+})
+
+describe('of a cage that stays', () => {
+  const config = {
+    name: 'demo',
+    secret_injection: [
+      { env: 'STORED' },
+      { env: 'VARIABLE' },
+      { env: 'FROM_ENV', source: 'env:KEPT' },
+      { env: 'FROM_FILE', source: 'file:key' },
+      { env: 'FROM_SERVICE', source: 'systemd-creds:key' },
+    ].map((rule) => ({ ...rule, inject_to: ['api.test'] })),
+  }
+
+  async function deploy(home: string): Promise<void> {
+    const environment = { HOME: home }
+    const text = JSON.stringify(config)
+    const record = {
+      version: 1,
+      isolation: 'process',
+      created: '2026-01-01T00:00:00Z',
+      updated: '2026-01-01T00:00:00Z',
+      agentcage: '0.0.0',
+      source: join(home, 'somewhere', 'cage.yaml'),
+      working_directory: home,
+      project: join(home, 'project'),
+      environment: { KEPT: VALUE },
+      inspectors: {},
+    } as const
+    const parsed = parseConfig(text, 'cage.yaml')
+    await saveDeployment(deploymentOf({ name: 'demo', record, config: parsed, environment }), text)
+  }
+
+  test('list goes by its configuration, and by the environment of its service', async (t) => {
+    const { agentcage, home } = await person(t)
+    await deploy(home)
+    await agentcage(['secret', 'set', 'demo', 'STORED'], VALUE)
+    await mkdir(join(home, 'somewhere'))
+    await writeFile(join(home, 'somewhere', 'key'), VALUE, { mode: 0o600 })
+    const { code, stdout } = await agentcage(['secret', 'list', 'demo', '--json'], '', { VARIABLE: VALUE })
+    const { secrets } = JSON.parse(stdout) as { readonly secrets: readonly object[] }
+    assert.deepEqual(secrets, [
+      { name: 'STORED', type: 'injection', source: 'store', status: 'ok' },
+      { name: 'VARIABLE', type: 'injection', source: 'store', status: 'MISSING' },
+      { name: 'FROM_ENV', type: 'injection', source: 'env:KEPT', status: 'ok' },
+      { name: 'FROM_FILE', type: 'injection', source: 'file:key', status: 'ok' },
+      { name: 'FROM_SERVICE', type: 'injection', source: 'systemd-creds:key', status: 'unchecked' },
+    ])
+    assert.equal(code, 1)
+  })
+
+  test('set warns of a value that nothing will use', async (t) => {
+    const { agentcage, home } = await person(t)
+    await deploy(home)
+    const { code, stderr } = await agentcage(['secret', 'set', 'demo', 'FROM_ENV'], VALUE)
+    assert.deepEqual([code, stderr], [0, 'warning: FROM_ENV comes from env:KEPT; the stored value is not used\n'])
   })
 })
 

@@ -184,13 +184,27 @@ describe('file', () => {
     await symlink(project, join(here.folder, 'other-name'))
     await symlink('project/key', join(here.folder, 'key'))
     await symlink('/dev/null', join(project, 'out'))
+    await symlink('project/later', join(here.folder, 'dangling'))
+    await symlink('dangling/deeper', join(here.folder, 'twice'))
+    await symlink('round', join(here.folder, 'round'))
     for (const reach of [project, join(here.folder, 'other-name')]) {
       const there = { ...here, context: { ...here.context, reach: await Reach.of([reach]) } }
-      for (const written of ['file:project/key', 'file:other-name/key', 'file:key', 'file:project/out']) {
+      for (const written of [
+        'file:project/key',
+        'file:other-name/key',
+        'file:key',
+        'file:project/out',
+        // Nothing is there, but the workload could put something there.
+        'file:project/none/key',
+        'file:dangling',
+        'file:dangling/key',
+        'file:twice',
+      ]) {
         const { code, message } = await failure(written, there)
         assert.equal(code, 'config_invalid', written)
         assert.match(message, /within the workload's reach/)
       }
+      assert.equal((await failure('file:round', there)).code, 'secret_unavailable')
     }
   })
 })

@@ -42,6 +42,8 @@ function cells({ name, type, status }: SecretStatus): readonly string[] {
   return [name, type, status]
 }
 
+/** Most problems name their secret. */
 function warning(name: string, problem: string): string {
-  return `warning: ${name}: ${problem.split('\n').join(' ')}\n`
+  const line = problem.split(/\s*\n\s*/).join('; ')
+  return `warning: ${line.includes(name) ? line : `${name}: ${line}`}\n`
 }
