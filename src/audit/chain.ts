@@ -15,6 +15,8 @@ export type ChainResult =
     }
   | {
       readonly ok: false
+      /** Of several the one that it is in. */
+      readonly file?: string
       /** From 1. */
       readonly line: number
       readonly problem: string
@@ -35,15 +37,19 @@ const HASH_LENGTH = 75
 
 /**
  * Checks a log line by line: edited, missing, repeated, moved and added lines are found; so is a log whose beginning was
- * cut off. What no chain can show is that its end was cut off, or that all of it was written anew.
+ * cut off. `start` is what the first record must follow: the head of an older file. What no chain can show is that its end was cut off, or that all of it was written anew.
  */
-export async function verifyChain(lines: AsyncIterable<LogLine> | Iterable<LogLine>): Promise<ChainResult> {
-  let head = CHAIN_START
+export async function verifyChain(
+  lines: AsyncIterable<LogLine> | Iterable<LogLine>,
+  start = CHAIN_START,
+): Promise<ChainResult> {
+  let head = start
   let records = 0
   for await (const line of lines) {
     const link = readLink(line)
     if (typeof link === 'string') return { ok: false, line: records + 1, problem: link }
-    if (link.prev !== head) return { ok: false, line: records + 1, problem: orderProblem(link.prev, records, head) }
+    if (link.prev !== head)
+      return { ok: false, line: records + 1, problem: orderProblem(link.prev, { records, head, start }) }
     head = link.hash
     records += 1
   }
@@ -73,7 +79,14 @@ function readWholeLine(line: Buffer): Link | string {
   return record === undefined ? 'not a record' : { record, prev, hash }
 }
 
-function orderProblem(prev: string, records: number, head: string): string {
-  if (records === 0) return `the log does not begin here: its first record follows ${prev}, which is missing`
+interface Place {
+  readonly records: number
+  readonly head: string
+  readonly start: string
+}
+
+function orderProblem(prev: string, { records, head, start }: Place): string {
+  if (records === 0 && start === CHAIN_START)
+    return `the log does not begin here: its first record follows ${prev}, which is missing`
   return `the record does not follow the one before: it names ${prev}, the one before is ${head}`
 }

@@ -7,14 +7,19 @@ import { formatLine } from './line.ts'
 import { lockLog } from './lock.ts'
 import { openLog, preparePlace } from './open.ts'
 import type { AuditEvent, AuditSink, Decision } from './record.ts'
-import { recoverTail, writeFully, type Tail } from './tail.ts'
+import { endOfChain, rotateLog } from './rotate.ts'
+import { writeFully, type Tail } from './tail.ts'
 import { systemClock, Timestamps, type Clock } from './timestamp.ts'
 
 export interface AuditLogOptions {
   /** Name of the cage, as it stands in every record. */
   readonly cage: string
   readonly clock?: Clock
+  /** Bytes; a log that would become larger goes on in a new file. */
+  readonly maxBytes?: number
 }
+
+const MAX_BYTES = 128 * 1024 * 1024
 
 const SECOND_MICROSECONDS = 1_000_000
 /** A disk that takes this much takes the next records. */
@@ -36,6 +41,9 @@ export class AuditLog implements AuditSink {
   readonly #timestamps: Timestamps
   readonly #lock: FileLock
   readonly #ticks: NodeJS.Timeout
+  readonly #maxBytes: number
+  /** The length at which it goes on in a new file. */
+  #rotateAt: number
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
   readonly #counts: Record<Decision, number> = { allowed: 0, flagged: 0, blocked: 0 }
   #waiting: Waiting[] = []
@@ -55,6 +63,8 @@ export class AuditLog implements AuditSink {
     this.#clock = options.clock ?? systemClock
     this.#timestamps = new Timestamps(this.#clock, tail.last)
     this.#lock = lock
+    this.#maxBytes = options.maxBytes ?? MAX_BYTES
+    this.#rotateAt = this.#maxBytes
     this.#fd = fd
     this.#length = tail.length
     this.#prev = tail.prev
@@ -78,7 +88,7 @@ export class AuditLog implements AuditSink {
   static #openLocked(path: string, lock: FileLock, options: AuditLogOptions): AuditLog {
     const fd = openLog(path)
     try {
-      return new AuditLog(path, { fd, lock, tail: recoverTail(fd, path), options })
+      return new AuditLog(path, { fd, lock, tail: endOfChain(fd, path), options })
     } catch (error) {
       closeSync(fd)
       throw error
@@ -146,6 +156,7 @@ export class AuditLog implements AuditSink {
       prev = hash
     }
     const bytes = this.#encode(lines)
+    if (this.#length > 0 && this.#length + bytes.length > this.#rotateAt) this.#rotate()
     try {
       writeFully(this.#fd, bytes)
     } catch (error) {
@@ -157,6 +168,24 @@ export class AuditLog implements AuditSink {
     this.#prev = prev
     for (const { decision } of events) this.#counts[decision] += 1
     this.#unsynced = true
+  }
+
+  /** Where there is no new file to be had, the old one grows on: a bound on its size is no reason to deny. */
+  #rotate(): void {
+    try {
+      const next = rotateLog(this.#fd, this.path)
+      const old = this.#fd
+      this.#fd = next
+      this.#length = 0
+      this.#rotateAt = this.#maxBytes
+      closeSoon(old, this.#syncing)
+    } catch (error) {
+      this.#rotateAt = this.#length + this.#maxBytes
+      if (statSync(this.path, { throwIfNoEntry: false })?.ino !== fstatSync(this.#fd).ino) {
+        this.#fail({ problem: reasonOf(error), mendable: false })
+        throw this.#unusable(error)
+      }
+    }
   }
 
   #flush(): void {
@@ -247,6 +276,12 @@ export class AuditLog implements AuditSink {
     if (this.#failure === undefined && own.size !== this.#length) return 'something else wrote to it'
     return undefined
   }
+}
+
+/** A sync under way still needs the descriptor. */
+function closeSoon(fd: number, syncing: Promise<void> | undefined): void {
+  if (syncing === undefined) closeSync(fd)
+  else void syncing.then(() => closeSync(fd))
 }
 
 interface Waiting {

@@ -1,6 +1,7 @@
 import { parseRecord } from './fields.ts'
 import { matches, type RecordFilter } from './filter.ts'
-import { LogReader } from './log-reader.ts'
+import { openChain } from './chain-files.ts'
+import type { LogReader } from './log-reader.ts'
 import type { LogLine } from './lines.ts'
 import type { AuditRecord } from './record.ts'
 
@@ -21,13 +22,36 @@ export interface Entry {
   readonly line: string
 }
 
-/** The records of a log, oldest first. A last line without its end is left out: it is being written. Throws `audit_unusable`. */
+/**
+ * The records of a log and of the older files that it goes on from, oldest first. A last line without its end is left out:
+ * it is being written. Throws `audit_unusable`.
+ */
 export async function* readRecords(path: string, options: ReadOptions = {}): AsyncGenerator<Entry, void, undefined> {
-  await using reader = await LogReader.open(path)
+  await using chain = await openChain(path)
   const { last = 0, follow = false, signal } = options
-  yield* last > 0 ? await lastOf(present(reader, options), last) : present(reader, options)
-  if (!follow) return
-  while (await reader.changed(signal)) yield* present(reader, options)
+  const readers = chain.files.map(({ reader }) => reader)
+  yield* last > 0 ? await lastOfChain(readers, options, last) : inOrder(readers, options)
+  const newest = readers.at(-1)
+  if (!follow || newest === undefined) return
+  while (await newest.changed(signal)) yield* present(newest, options)
+}
+
+async function* inOrder(readers: readonly LogReader[], options: ReadOptions): AsyncGenerator<Entry, void, undefined> {
+  for (const reader of readers) yield* present(reader, options)
+}
+
+/** From the newest file back, as far as needed: older ones may be large. */
+async function lastOfChain(
+  readers: readonly LogReader[],
+  options: ReadOptions,
+  most: number,
+): Promise<readonly Entry[]> {
+  let found: readonly Entry[] = []
+  for (const reader of readers.toReversed()) {
+    found = [...(await lastOf(present(reader, options), most - found.length)), ...found]
+    if (found.length >= most) break
+  }
+  return found
 }
 
 /** What is there, from where the reader stands to the end. */

@@ -36,16 +36,17 @@ const NEWLINE = 0x0a
 /**
  * Finds the end of a log, reading no more than its last lines. A last line that is torn (the writer was killed, the
  * machine lost power) is moved to `FILE.torn-TIME`, so nothing is lost. A last record that is whole but wrong is
- * refused, before anything is changed: somebody edited the log, and a chain must not go on from there.
+ * refused, before anything is changed: somebody edited the log, and a chain must not go on from there. Without `repair`
+ * a torn line is passed over and stays.
  */
-export function recoverTail(fd: number, file: string): Tail {
+export function recoverTail(fd: number, file: string, { repair = true }: { readonly repair?: boolean } = {}): Tail {
   const size = fstatSync(fd).size
   const length = endOfRecords(fd, size)
   const link = length === 0 ? undefined : readLink({ kind: 'whole', bytes: readLine(fd, length) })
   if (typeof link === 'string') throw wrongRecord(file, link)
   const prev = link?.hash ?? CHAIN_START
   const last = link === undefined ? 0 : parseTimestamp(link.record.ts)
-  if (length === size) return { length, prev, last }
+  if (length === size || !repair) return { length, prev, last }
   return { length, prev, last, tornFile: moveAside(fd, file, { from: length, to: size }) }
 }
 

@@ -19,6 +19,7 @@ export function hostIsReached(host: string): Judge {
   return ({ ok, data, error }) => {
     if (!ok) return fail(`Allowed domain (${host}): the proxy cannot be reached (${error})`)
     const status = statusOf(data)
+    if (data === '') return fail(`Allowed domain (${host}): no answer (${error || 'closed'})`)
     if (status === '000' || DENIAL.test(data)) return fail(`Allowed domain (${host}) is denied (HTTP ${status})`)
     if (data.includes('"by":"agentcage"'))
       return warn(`Allowed domain (${host}) is allowed, but does not answer (HTTP ${status})`)

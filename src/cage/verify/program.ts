@@ -34,7 +34,7 @@ const actions = {
       socket.destroy()
       resolve({ ok, data, error })
     }
-    socket.setTimeout(LIMIT, () => done('timeout'))
+    socket.setTimeout(proxied ? 4 * LIMIT : LIMIT, () => done('timeout'))
     socket.on('connect', () => { ok = true; socket.write(send) })
     socket.on('data', (bytes) => {
       data += bytes.toString('latin1')
@@ -99,7 +99,7 @@ def tcp(o):
         host, port = url.hostname, url.port or 80
     connected, data = False, b''
     try:
-        with socket.create_connection((host, port), LIMIT) as s:
+        with socket.create_connection((host, port), 4 * LIMIT if o.get('proxied') else LIMIT) as s:
             connected = True
             s.sendall(o['send'].encode())
             while len(data) <= 65536:

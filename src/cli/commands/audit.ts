@@ -64,7 +64,7 @@ async function verify(path: string, { json }: AuditFlags, io: Io): Promise<numbe
   else
     throw new CageError(
       'audit_unusable',
-      `audit chain broken: ${printable(path)}: line ${result.line}: ${result.problem}`,
+      `audit chain broken: ${printable(result.file ?? path)}: line ${result.line}: ${result.problem}`,
     )
   return result.ok ? 0 : 1
 }
