@@ -2,21 +2,30 @@
  * Makes `dist/` (or the folder given), what is published: the program with its libraries in a few files, so that installing it brings nothing
  * else and starting it reads little. All lie in one folder, as a module finds the programs it starts beside itself.
  */
+import { execFile } from 'node:child_process'
 import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { builtinModules } from 'node:module'
 import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { build, type Metafile, type Plugin } from 'esbuild'
 
 const ROOT = join(import.meta.dirname, '..')
 const OUTPUT = resolve(process.argv[2] ?? join(ROOT, 'dist'))
 
 /** What is started by its path, each a file of its own name. */
-const PROGRAMS = ['bin/agentcage.ts', 'src/isolation/process/moat-helper.ts']
+const PROGRAMS = [
+  'bin/agentcage.ts',
+  'src/isolation/process/moat-helper.ts',
+  'src/egress/inspect/custom/inspector-worker.ts',
+]
+
+/** What others import, with its types. */
+const LIBRARY = 'src/inspector.ts'
 
 await rm(OUTPUT, { recursive: true, force: true })
 const { metafile } = await build({
   absWorkingDir: ROOT,
-  entryPoints: PROGRAMS,
+  entryPoints: [...PROGRAMS, LIBRARY],
   outdir: OUTPUT,
   entryNames: '[name]',
   chunkNames: 'chunk-[hash]',
@@ -29,6 +38,7 @@ const { metafile } = await build({
   metafile: true,
   logLevel: 'warning',
 })
+await declarations()
 await chmod(join(OUTPUT, 'agentcage.js'), 0o755)
 await writeFile(join(OUTPUT, 'THIRD-PARTY-LICENSES.txt'), await licences(metafile))
 
@@ -75,6 +85,21 @@ function withoutTranslations(): Plugin {
       }))
     },
   }
+}
+
+/** The library's types, by the compiler; it imports nothing, so that they are one file. */
+async function declarations(): Promise<void> {
+  const flags = [
+    '--ignoreConfig',
+    '--declaration',
+    '--emitDeclarationOnly',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2024',
+  ]
+  const compiler = join(ROOT, 'node_modules/.bin/tsc')
+  await promisify(execFile)(compiler, [...flags, '--strict', '--outDir', OUTPUT, join(ROOT, LIBRARY)])
 }
 
 /** Each library's licence asks that its text comes along. */

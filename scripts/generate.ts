@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { cliPage } from './reference/cli.ts'
 import { configurationPage } from './reference/configuration.ts'
 import { errorsPage } from './reference/errors.ts'
+import { inspectorsPage } from './reference/inspectors.ts'
 import { patternsPage } from './reference/patterns.ts'
 import { schemaFile } from './reference/schema.ts'
 
@@ -18,6 +19,7 @@ const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/cli.md': cliPage,
   'docs/reference/configuration.md': configurationPage,
   'docs/reference/errors.md': errorsPage,
+  'docs/reference/inspectors.md': inspectorsPage,
   'docs/reference/patterns.md': patternsPage,
 }
 

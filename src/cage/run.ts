@@ -6,6 +6,7 @@ import { readConfigFile, type ConfigFile } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { watchConfig } from '../config/watch.ts'
 import { Egress } from '../egress/egress.ts'
+import type { InspectorFolders } from '../egress/inspect/custom/program.ts'
 import { CertificateAuthority } from '../egress/tls/authority.ts'
 import { CageError } from '../errors.ts'
 import type { WorkloadExit, WorkloadPlan } from '../isolation/isolation.ts'
@@ -17,6 +18,7 @@ import { prepareWorkload } from '../isolation/process/prepare.ts'
 import { writeTrust } from '../isolation/trust/trust.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { cageState, configHome, stateHome } from '../system/paths.ts'
+import { inspectorFolders } from './inspector-folders.ts'
 import { cageNameFor, emptyConfig, requireRunnable, withAdditions, type RunAdditions } from './run-config.ts'
 import { failureOf, interruptible, reportDefects } from './run-failure.ts'
 import { startWorkload, type StartOptions } from './run-workload.ts'
@@ -105,14 +107,17 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
   if (audit.tornFile !== undefined)
     request.log(`warning: the audit log ended in an unfinished line, now in ${audit.tornFile}`)
   const authority = await CertificateAuthority.open(join(stateFolder, 'ca'), { cage: name })
+  const places = {
+    environment: request.environment,
+    configPath: request.service?.source ?? configPathOf(request),
+    reach: foldersInReach(config, request),
+  }
   const secrets = cleanup.use(
     new CageSecrets({
+      ...places,
       cage: name,
       stateFolder,
-      environment: request.environment,
       given: request.secrets,
-      configPath: request.service?.source ?? configPathOf(request),
-      reach: foldersInReach(config, request),
       signal: failure.signal,
       log: request.log,
     }),
@@ -124,6 +129,7 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
     audit,
     authority,
     bindings: secrets.bindings,
+    inspectors: inspectorFolders(places),
     log: request.log,
   })
   cleanup.defer(() => egress.close({ drainMs: 0 }))
@@ -177,6 +183,7 @@ interface EgressParts {
   readonly audit: AuditLog
   readonly authority: CertificateAuthority
   readonly bindings: CageSecrets['bindings']
+  readonly inspectors: InspectorFolders
   readonly log: (message: string) => void
 }
 

@@ -1,8 +1,9 @@
 import { realpath } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { machineOf } from '../config/isolation.ts'
 import type { Config } from '../config/schema.ts'
+import { pathFrom } from '../system/paths.ts'
 import { volumeSource } from '../isolation/process/volumes.ts'
 
 export interface Settings {
@@ -11,10 +12,15 @@ export interface Settings {
   readonly workingDirectory: string
 }
 
-/** The files that decide about a cage, absolute: its configuration, the authorities that it trusts, a guest's kernel. */
+/**
+ * The files that decide about a cage, absolute: its configuration, the authorities that it trusts, a guest's kernel, its
+ * inspectors.
+ */
 export function settingsFiles({ configPath, workingDirectory }: Settings, config: Config): readonly string[] {
-  const files = [configPath, config.upstream.ca_file, machineOf(config).kernel].filter((path) => path !== undefined)
-  return files.map((path) => resolve(workingDirectory, path))
+  const named = [configPath, config.upstream.ca_file, machineOf(config).kernel].filter((path) => path !== undefined)
+  const folder = dirname(resolve(workingDirectory, configPath ?? '.'))
+  const inspectors = config.inspectors.flatMap(({ path = [] }) => path)
+  return [...named.map((path) => resolve(workingDirectory, path)), ...inspectors.map((path) => pathFrom(folder, path))]
 }
 
 /** The configuration's file, absolute. */

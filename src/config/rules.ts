@@ -1,4 +1,5 @@
 import { formatAuthority, parseAuthority } from '../policy/host.ts'
+import { builtInInspector } from './inspectors.ts'
 import { formatPath, quote, type Problem } from './problem.ts'
 import type { Config, SecretRule } from './schema.ts'
 import { containerProblems } from './rules-container.ts'
@@ -14,6 +15,7 @@ export function ruleProblems(config: Config, yaml: YamlText): Problem[] {
     ...changedNumbers(config, yaml),
     ...twoMachines(config, yaml),
     ...containerProblems(config, yaml),
+    ...inspectorProblems(config, yaml),
   ]
 }
 
@@ -79,6 +81,25 @@ function repeatedTargets(config: Config, yaml: YamlText): Problem[] {
     const path = ['upstream', 'connect_to', key]
     return [
       yaml.problemAt(path, 'key', `upstream.connect_to: ${quote(key)} is the same destination as ${quote(first)}`),
+    ]
+  })
+}
+
+/** An entry is a file and a name of its own; what is built in has a section of its own. */
+function inspectorProblems({ inspectors }: Config, yaml: YamlText): Problem[] {
+  return inspectors.flatMap(({ name, path: file }, index) => {
+    const path = ['inspectors', index, 'name']
+    const builtIn = builtInInspector(name)
+    if (builtIn !== undefined) {
+      const message = `${formatPath(path)} ${quote(name)} is built in; its settings are in ${builtIn.section}`
+      return [yaml.problemAt(path, 'value', message)]
+    }
+    const first = inspectors.findIndex((entry) => entry.name === name)
+    if (first !== index)
+      return [yaml.problemAt(path, 'value', `${formatPath(path)} ${quote(name)} is already inspectors[${first}]`)]
+    if (file !== undefined) return []
+    return [
+      yaml.problemAt(path, 'value', `inspectors[${index}] has no path, and no inspector ${quote(name)} is built in`),
     ]
   })
 }

@@ -12,6 +12,7 @@ import {
 } from './schema-inspection.ts'
 import { firecrackerSection, microvmSection } from './schema-microvm.ts'
 import { secretSource } from './schema-secret-source.ts'
+import { inspectorsSection } from './schema-inspectors.ts'
 import { linearPatternProblem } from '../policy/linear-pattern.ts'
 
 /**
@@ -230,6 +231,7 @@ export const configSchema = z
       .max(1_073_741_824)
       .default(10_485_760)
       .meta({ description: 'Largest request body or message, in bytes.' }),
+    inspectors: inspectorsSection,
     max_inspected_response: z.int().min(0).max(1_073_741_824).default(10_485_760).meta({
       description:
         'Largest response body, or server-sent event, that an inspector of `inspectors` is shown, in bytes. Larger ones are refused. Where no inspector looks at responses there is no bound.',

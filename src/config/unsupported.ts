@@ -7,7 +7,6 @@ import type { KeyPath } from './problem.ts'
 const UNSUPPORTED: Readonly<Record<string, string>> = {
   agents: 'nothing decides on or watches the allowlist by itself',
   capture: 'traffic is recorded in the audit log only',
-  inspectors: 'there are no custom inspectors',
   lifecycle: 'a cage lives as long as its command',
   log_allowed: 'write logging.allowed_requests',
   nested_containers: 'containers do not run inside a cage',

@@ -5,11 +5,12 @@ import type { EgressCore } from './core.ts'
 import { Denial } from './denial.ts'
 import { auditedDns } from './dns/audited.ts'
 import { BodyBudget } from './http/body.ts'
+import { NO_FOLDERS, type InspectorFolders } from './inspect/custom/program.ts'
 import type { DnsListener, DnsSources } from './listen/dns.ts'
 import { Front } from './listen/front.ts'
 import { boundPort, boundText, listen, type ListenSource } from './listen/listeners.ts'
 import { LiveExchanges } from './live.ts'
-import { makeRuling, type NewRuling } from './ruling.ts'
+import { makeRuling, type MakeOptions, type NewRuling } from './ruling.ts'
 import type { SecretBinding } from './secrets/binding.ts'
 import type { CertificateAuthority } from './tls/authority.ts'
 
@@ -34,6 +35,8 @@ export interface EgressOptions {
   readonly dns?: DnsSources
   /** What the workload's DNS answers for allowed names: where the transparent listeners are. */
   readonly address: { readonly ipv4: string; readonly ipv6?: string }
+  /** Where inspectors of one's own may lie; absent: nowhere. */
+  readonly inspectors?: InspectorFolders
   readonly log: (message: string) => void
   readonly clock?: () => Date
 }
@@ -77,7 +80,12 @@ export class Egress {
     const egress = new Egress(
       options,
       clock,
-      await makeRuling(options.config, await options.bindings(options.config, 'configuration'), clock),
+      await makeRuling(
+        options.config,
+        await options.bindings(options.config, 'configuration'),
+        clock,
+        customOf(options),
+      ),
     )
     try {
       return { egress, addresses: await egress.#listen() }
@@ -132,7 +140,7 @@ export class Egress {
     await this.#front?.ended(LAST_WORDS_MS)
     this.#front?.destroy()
     this.#current.ruling.upstream.close()
-    await Promise.all(closed)
+    await Promise.all([...closed, ...this.#current.lasting.custom.map((inspector) => inspector.close())])
   }
 
   async #listen(): Promise<EgressAddresses> {
@@ -177,7 +185,11 @@ export class Egress {
 
   async #reload(config: Config, reason: BindingReason): Promise<void> {
     const before = this.#current
-    this.#current = await makeRuling(config, await this.#options.bindings(config, reason), this.#clock, before.lasting)
+    const bindings = await this.#options.bindings(config, reason)
+    const options = { ...customOf(this.#options), before: before.lasting }
+    this.#current = await makeRuling(config, bindings, this.#clock, options)
+    const { custom } = this.#current.lasting
+    for (const inspector of before.lasting.custom) if (!custom.includes(inspector)) void inspector.retire()
     if (before.ruling.upstream !== this.#current.ruling.upstream) before.ruling.upstream.close()
     this.#core.live.judgeAgain(this.#current.ruling.policy, this.#clock())
     this.#watchExpiry()
@@ -194,4 +206,8 @@ export class Egress {
       this.#watchExpiry()
     }, wait).unref()
   }
+}
+
+function customOf({ inspectors = NO_FOLDERS, log }: EgressOptions): MakeOptions {
+  return { folders: inspectors, log }
 }

@@ -1,4 +1,5 @@
 import type { Config } from '../config/schema.ts'
+import { NO_FOLDERS } from './inspect/custom/program.ts'
 import { DomainPolicy } from '../policy/domains.ts'
 import { RateLimiter } from '../policy/rate-limit.ts'
 import type { Ruling } from './core.ts'
@@ -7,6 +8,8 @@ import { budgetInspector, DataBudget } from './inspect/budget.ts'
 import { InspectorChain } from './inspect/chain.ts'
 import { BodyReader } from './inspect/content-type-parts.ts'
 import { contentTypeInspector } from './inspect/content-type.ts'
+import type { CustomInspector } from './inspect/custom/custom-inspector.ts'
+import { loadCustomInspectors, type LoadOptions } from './inspect/custom/load.ts'
 import { domainInspector } from './inspect/domain.ts'
 import { entropyInspector } from './inspect/entropy.ts'
 import { HostLabelBudget } from './inspect/host-labels-budget.ts'
@@ -29,12 +32,19 @@ export interface Lasting {
   readonly hostLabels: HostLabelBudget | undefined
   readonly budget: DataBudget | undefined
   readonly split: SplitRules | undefined
+  readonly custom: readonly CustomInspector[]
+}
+
+export interface MakeOptions extends Omit<LoadOptions, 'before'> {
+  readonly before?: Lasting
 }
 
 export interface NewRuling {
   readonly ruling: Ruling
   readonly lasting: Lasting
 }
+
+const NOTHING_CUSTOM: MakeOptions = { folders: NO_FOLDERS, log: () => {} }
 
 /**
  * Makes a ruling of a configuration. `before` is kept where its part of the configuration is the same.
@@ -44,7 +54,7 @@ export async function makeRuling(
   config: Config,
   bindings: readonly SecretBinding[],
   clock: () => Date,
-  before?: Lasting,
+  { before, folders, log }: MakeOptions = NOTHING_CUSTOM,
 ): Promise<NewRuling> {
   const sameUpstream =
     before !== undefined &&
@@ -58,12 +68,20 @@ export async function makeRuling(
   const upstream = sameUpstream ? before.upstream : await Upstream.create(config)
   const options = config.secrets.enabled ? secretsOptions(config, bindings, process.env) : undefined
   const split = splitRules(config, { bindings, options, namesPort }, before?.split)
-  const chain = new InspectorChain([
+  const builtIn = [
     rateLimitInspector(limiter, clock),
     domainInspector(policy, clock),
     ...(options === undefined ? [] : [secretsInspector(options)]),
     bodySizeInspector(config.max_request_body),
     ...disguiseInspectors(config, { ...counts, split }, clock),
+  ]
+  // When everything else is made: nothing after this fails and leaves their threads behind.
+  const custom = await loadCustomInspectors(config, { folders, log, before: before?.custom ?? [] })
+  const chain = new InspectorChain([
+    ...builtIn,
+    ...custom.map(({ inspector }) => inspector),
+    // Last: only what all others let pass is taken from it.
+    ...(counts.budget === undefined ? [] : [budgetInspector(counts.budget, clock)]),
   ])
   return {
     ruling: {
@@ -75,7 +93,7 @@ export async function makeRuling(
       maxInspectedBytes: config.max_inspected_response,
       logging: config.logging,
     },
-    lasting: { config, upstream, limiter, split, ...counts },
+    lasting: { config, upstream, limiter, split, ...counts, custom },
   }
 }
 
@@ -93,10 +111,9 @@ function lastingCounts(
   }
 }
 
-/** The budget comes last: only what all others let pass is taken from it. */
 function disguiseInspectors(
   config: Config,
-  { hostLabels, budget, split }: Pick<Lasting, 'hostLabels' | 'budget' | 'split'>,
+  { hostLabels, split }: Pick<Lasting, 'hostLabels' | 'split'>,
   clock: () => Date,
 ): Inspector[] {
   const { entropy, content_type: contentType, host_labels: labels, domains } = config
@@ -108,7 +125,6 @@ function disguiseInspectors(
       ? []
       : [hostLabelsInspector({ settings: labels, budget: hostLabels, zoneOf: zoneFinder(domains) }, clock)]),
     ...(split === undefined ? [] : [splitInspector(split, clock)]),
-    ...(budget === undefined ? [] : [budgetInspector(budget, clock)]),
   ]
 }
 

@@ -1,5 +1,5 @@
 import { homedir } from 'node:os'
-import { isAbsolute, join } from 'node:path'
+import { isAbsolute, join, resolve } from 'node:path'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -51,6 +51,11 @@ export function secretsFolder(name: string, env: Environment): string {
 /** `$XDG_CONFIG_HOME`, by default `~/.config`: where systemd and Podman look for a user's units. */
 export function userConfigHome(env: Environment): string {
   return baseFolder(env, 'XDG_CONFIG_HOME', '.config')
+}
+
+/** A path as it is written in a file of `folder`, absolute; a leading `~/` is the home folder. */
+export function pathFrom(folder: string, written: string): string {
+  return resolve(folder, written.replace(/^~(?=\/)/, homedir()))
 }
 
 /** XDG Base Directory Specification: a path that is not absolute is invalid and ignored, as is an empty one. */

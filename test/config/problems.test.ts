@@ -41,6 +41,22 @@ const KEYS: Catalogue = {
     'container:\n  env:\n    1A: x\n',
     '3:5: container.env.1A: the key must be a name such as LOG_LEVEL',
   ],
+  'an inspector of its own that has the name of one that is built in': [
+    'inspectors:\n  - {name: entropy, config: {threshold: 5}}\n',
+    '2:12: inspectors[0].name "entropy" is built in; its settings are in entropy',
+  ],
+  'an inspector without a file': [
+    'inspectors: [{name: mine}]\n',
+    '1:21: inspectors[0] has no path, and no inspector "mine" is built in',
+  ],
+  'two inspectors of one name': [
+    'inspectors:\n  - {name: mine, path: a.ts}\n  - {name: mine, path: b.ts}\n',
+    '3:12: inspectors[1].name "mine" is already inspectors[0]',
+  ],
+  'an inspector whose name is none': [
+    'inspectors: [{name: "a b", path: a.ts}]\n',
+    '1:21: inspectors[0].name must be a name such as ticket-numbers',
+  ],
   'a destination that is none': [
     'upstream: {connect_to: {api.test: "127.0.0.1:1"}}\n',
     '1:25: upstream.connect_to["api.test"]: the key must be host:port, such as api.test:443',

@@ -9,7 +9,6 @@ import { allConfigProblems } from '../../src/config/load.ts'
 const OTHERS: readonly string[] = [
   'agents: {decider: {enable: true}}',
   'capture: {enable_har: true}',
-  'inspectors: [{name: x, path: /x.py}]',
   'log_allowed: true',
   'nested_containers: true',
   'protocol_relays: []',

@@ -7,6 +7,7 @@ import { AuditLog } from '../../src/audit/log.ts'
 import type { AuditEvent, AuditSink } from '../../src/audit/record.ts'
 import { configSchema, type Config } from '../../src/config/schema.ts'
 import { Egress, type EgressOptions } from '../../src/egress/egress.ts'
+import type { InspectorFolders } from '../../src/egress/inspect/custom/program.ts'
 import { bindSecrets } from '../../src/egress/secrets/binding.ts'
 import { CertificateAuthority } from '../../src/egress/tls/authority.ts'
 import { resolvePlaceholders } from '../../src/secrets/placeholders.ts'
@@ -29,6 +30,8 @@ export interface BedOptions {
   readonly config?: ConfigInput
   /** Values of the secrets that `secret_injection` names. */
   readonly secrets?: Readonly<Record<string, string>>
+  /** Where inspectors of one's own may lie. */
+  readonly inspectors?: InspectorFolders
   /** Ports that transparent listeners stand for. */
   readonly transparent?: readonly number[]
   /** Whether it answers DNS. */
@@ -160,6 +163,7 @@ export async function startBed(t: Pick<TestContext, 'after'>, options: BedOption
     transparent: (options.transparent ?? []).map((meant) => ({ source: LOOPBACK, meant })),
     ...(options.dns === undefined ? {} : { dns: { addresses: [{ address: '127.0.0.1', port: 0 }] } }),
     address: { ipv4: '127.0.0.1' },
+    ...(options.inspectors === undefined ? {} : { inspectors: options.inspectors }),
     log: (message) => messages.push(message),
   })
   t.after(async () => {

@@ -3,11 +3,15 @@
  * Node without TypeScript, brings no other package, and an older Node is told which one is needed.
  */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { run, type CommandResult } from '../support/command.ts'
+import { get } from '../support/proxy-client.ts'
 import { missingTools, requireThat } from '../support/requires.ts'
 import { makeFolder } from '../support/temporary.ts'
 
@@ -50,7 +54,9 @@ describe('the published package', { skip: missingTools('npm') }, () => {
     for (const name of ['README.md', 'LICENSE', 'CHANGELOG.md']) assert.ok(files.includes(name), name)
     const unexpected = files.filter(
       (name) =>
-        !/^(dist\/[^/]+\.js|dist\/THIRD-PARTY-LICENSES\.txt|examples\/.*|[^/]+\.md|LICENSE|package\.json)$/.test(name),
+        !/^(dist\/[^/]+\.js|dist\/inspector\.d\.ts|dist\/THIRD-PARTY-LICENSES\.txt|examples\/.*|[^/]+\.md|LICENSE|package\.json)$/.test(
+          name,
+        ),
     )
     assert.deepEqual(unexpected, [])
   })
@@ -81,6 +87,42 @@ describe('the published package', { skip: missingTools('npm') }, () => {
     const result = await agentcage(project, 'config', 'schema')
     assert.equal(result.code, 0, result.stderr)
     assert.equal((JSON.parse(result.stdout) as { title: string }).title, 'agentcage configuration')
+  })
+
+  test('an inspector is typed from it, and runs in it', async (t) => {
+    if (!requireThat(t, !isUnreachable(installed), 'a package registry')) return
+    await writeFile(
+      join(project, 'mine.ts'),
+      `import { defineInspector, type Inspector } from 'agentcage/inspector'
+const typed = { name: 'mine', inspectRequest: ({ body }) => ({ kind: 'block', reason: body.text }) } satisfies Inspector
+export default defineInspector(typed)
+`,
+      { mode: 0o600 },
+    )
+    const compiler = join(root, 'node_modules/.bin/tsc')
+    const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', '--types', '']
+    const compiled = await run(compiler, ['--ignoreConfig', ...flags, 'mine.ts'], { cwd: project })
+    assert.deepEqual([compiled.code, compiled.stdout], [0, ''])
+    const config =
+      'domains: {list: [api.test]}\ninspectors: [{name: mine, path: mine.ts, config: {}, timeout_ms: 60000}]\n'
+    await writeFile(join(project, 'cage.yaml'), config)
+    const state = join(folder, 'state')
+    const child = spawn(
+      join(project, 'node_modules/.bin/agentcage'),
+      ['egress', '-c', 'cage.yaml', '--state', state, '--proxy', '127.0.0.1:0'],
+      { cwd: project, env: { PATH: withThisNode(), HOME: project }, stdio: ['ignore', 'pipe', 'inherit'] },
+    )
+    t.after(() => child.kill('SIGKILL'))
+    const [line] = (await once(createInterface(child.stdout), 'line')) as [string]
+    const { proxy } = JSON.parse(line) as { proxy: string }
+    const response = await get('http://api.test/', { proxy, method: 'POST', body: 'looked at' })
+    assert.deepEqual(
+      [response.status, (JSON.parse(response.body.toString()) as { reason: string }).reason],
+      [403, 'looked at'],
+    )
+    const ended = once(child, 'exit')
+    child.kill('SIGTERM')
+    assert.deepEqual(await ended, [0, null])
   })
 
   test('an older Node is told what is needed, in one line', async (t) => {

@@ -13,7 +13,7 @@ test('pages are written, checked, and found out of date', async (t) => {
   const folder = await withFolder(t)
   const missing = await generate('--check', folder)
   assert.equal(missing.code, 1)
-  assert.equal(missing.stderr.split('\n').filter((line) => line.includes('is out of date')).length, 5)
+  assert.equal(missing.stderr.split('\n').filter((line) => line.includes('is out of date')).length, 6)
 
   assert.equal((await generate(folder)).code, 0)
   const reference = join(folder, 'docs/reference')
@@ -22,6 +22,7 @@ test('pages are written, checked, and found out of date', async (t) => {
     'cli.md',
     'configuration.md',
     'errors.md',
+    'inspectors.md',
     'patterns.md',
   ])
   assert.deepEqual(await generate('--check', folder), { code: 0, stdout: '', stderr: '' })

@@ -6,6 +6,7 @@ import { readConfigFile } from '../../config/load.ts'
 import { CageError } from '../../errors.ts'
 import { watchConfig } from '../../config/watch.ts'
 import { InForceReport } from '../../cage/in-force.ts'
+import { inspectorFolders } from '../../cage/inspector-folders.ts'
 import { CageSecrets } from '../../cage/secrets.ts'
 import { openStateFolder } from '../../cage/state-folder.ts'
 import { Egress } from '../../egress/egress.ts'
@@ -52,6 +53,7 @@ export async function egress(flags: EgressFlags, _args: readonly [], io: Io): Pr
   const { egress: running, addresses } = await Egress.start({
     config,
     bindings: secrets.bindings,
+    inspectors: inspectorFolders({ configPath: resolve(flags.config), environment: io.env, reach: [] }),
     audit,
     ...(authority === undefined ? {} : { authority }),
     proxy: flags.proxy ?? [],

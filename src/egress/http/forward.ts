@@ -9,7 +9,7 @@ import { acceptableCodings } from '../secrets/content-coding.ts'
 import type { UpstreamCall, UpstreamRequest, UpstreamResponse } from '../upstream/upstream.ts'
 import type { ExchangeEnds } from './exchange-ends.ts'
 import type { JudgedRequest } from './inbound.ts'
-import { judgeHeadOnly, passJudged } from './judged-response.ts'
+import { judgeHead, passJudged } from './judged-response.ts'
 import { refuseForbidden } from './judgement.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
 import { endToEnd, headerValue, headerValues, withHeader, withoutHeaders, type HeaderList } from './headers.ts'
@@ -145,7 +145,6 @@ export async function respond(
     hasNoContent(ends.request.method, response.status) ||
     Number(headerValue(response.headers, 'content-length') ?? -1) === 0
   ) {
-    if (isJudged) await judgeHeadOnly(core, response, ends)
     await passHead(core, secrets, response, ends)
   } else if (isJudged) await passJudged(core, response, ends)
   else if (secrets.isEmpty) await passOn(core, response, ends)
@@ -158,13 +157,15 @@ async function passHead(
   core: EgressCore,
   secrets: SecretSet,
   response: UpstreamResponse,
-  { reply, record }: ExchangeEnds,
+  ends: ExchangeEnds,
 ): Promise<void> {
+  const { reply, record } = ends
   const fields = responseFields(response)
   const { headers, redacted } = secrets.redactHeaders(secrets.isEmpty ? fields : withoutHeaders(fields, isFramingField))
   record.redacted = new Set(redacted)
   await drainBody(response.body, () => {})
   response.trailers()
+  await judgeHead(core, ends, { status: response.status, headers })
   await finish(core, record)
   reply.start(response.status, secrets.redactText(response.reason), headers)
   reply.end([])

@@ -208,15 +208,18 @@ async function answer(
   const failed = (cause: unknown): void =>
     deny(core, record, reply, new Denial('audit_unavailable', 'the audit log cannot be written', { cause }))
   const part = { status: response.status, headers: head.headers, body: NOTHING }
-  await judgeResponse(core, exchange, { ...part, part: isOver ? 'whole' : 'head' })
   // "Trailers-Only" (gRPC over HTTP/2): a status without a message comes in the head, and only where that ends the stream.
   if (isOver) {
     await drainBody(response.body, refuseBody)
     response.trailers()
+    await judgeResponse(core, exchange, { ...part, part: 'whole' })
     return finish(record, failed, () => reply.whole(response.status, undefined, head.headers, NOTHING))
   }
+  const pieces = piecesOf(response.body)
+  await judgeResponse(core, exchange, { ...part, part: 'head' })
   reply.start(response.status, '', head.headers)
-  await pumpResponse(core, response, exchange, redacted)
+  const encoding = headerValue(response.headers, 'grpc-encoding')
+  await pumpResponse(core, exchange, { pieces, encoding, redacted })
   const trailers = secrets.redactHeaders(endToEnd(response.trailers()))
   for (const name of trailers.redacted) redacted.add(name)
   await judgeResponse(core, exchange, { ...part, part: 'trailers', headers: trailers.headers })
@@ -241,27 +244,33 @@ export function isGrpcType(contentType: string): boolean {
   return /^application\/grpc(?:$|[+;])/i.test(contentType)
 }
 
+interface Answer {
+  readonly pieces: AsyncIterable<Buffer>
+  /** `grpc-encoding` of the response. */
+  readonly encoding: string | undefined
+  /** Gets the names of the secrets that are found. */
+  readonly redacted: Set<string>
+}
+
 /**
  * Messages back, whole ones, so that each is redacted with a true length and judged before it is sent on. What an
  * upstream may make us hold is bounded like a request, each message by itself and all of them by the budget.
  */
 async function pumpResponse(
   core: EgressCore,
-  response: UpstreamResponse,
   exchange: GrpcExchange,
-  redacted: Set<string>,
+  { pieces, encoding, redacted }: Answer,
 ): Promise<void> {
   const { record, reply } = exchange
   const framer = new GrpcFramer(core.ruling().maxBodyBytes)
   const writer = new ReplyWriter(reply)
-  const encoding = headerValue(response.headers, 'grpc-encoding')
   let held = 0
   function hold(bytes: number): void {
     core.budget.hold(bytes - held)
     held = bytes
   }
   try {
-    for await (const chunk of piecesOf(response.body)) {
+    for await (const chunk of pieces) {
       const messages = framer.push(chunk)
       hold(framer.pendingBytes)
       for (const message of messages) {

@@ -34,10 +34,13 @@ export async function judgeResponse(
   )
 }
 
-/** A response without content, before its head is passed on. */
-export async function judgeHeadOnly(core: EgressCore, response: UpstreamResponse, ends: ExchangeEnds): Promise<void> {
-  const { headers } = core.ruling().secrets.redactHeaders(responseFields(response))
-  await judgeResponse(core, ends, { part: 'whole', status: response.status, headers, body: NOTHING })
+/** The same for a response without content. */
+export async function judgeHead(
+  core: EgressCore,
+  ends: ExchangeEnds,
+  head: Pick<Judged, 'status' | 'headers'>,
+): Promise<void> {
+  await judgeResponse(core, ends, { ...head, part: 'whole', body: NOTHING })
 }
 
 /**
@@ -76,6 +79,7 @@ async function passEvents(core: EgressCore, response: UpstreamResponse, ends: Ex
   const { reply, record } = ends
   const { reason, headers, filter, redact } = prepare(core, response, ends)
   const { status } = response
+  const pieces = piecesOf(decoded(response.body, responseFields(response)))
   await judgeResponse(core, ends, { part: 'head', status, headers, body: NOTHING })
   reply.start(status, reason, headers)
   const writer = new ReplyWriter(reply)
@@ -91,8 +95,7 @@ async function passEvents(core: EgressCore, response: UpstreamResponse, ends: Ex
     refuseLarge(core, splitter.pendingBytes)
     held.hold(splitter.pendingBytes)
   }
-  for await (const chunk of piecesOf(decoded(response.body, responseFields(response))))
-    await pass(splitter.push(filter.push(chunk)))
+  for await (const chunk of pieces) await pass(splitter.push(filter.push(chunk)))
   await pass(splitter.push(filter.end()))
   const rest = splitter.end()
   if (rest.length > 0) await pass([rest])

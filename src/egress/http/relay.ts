@@ -42,13 +42,45 @@ export async function relayBody(
   return last
 }
 
-/** The pieces of a response body as they arrive. Throws a Denial when it breaks off. */
-export async function* piecesOf(source: Readable): AsyncGenerator<Buffer> {
-  try {
-    for await (const chunk of source) yield chunk as Buffer
-  } catch (cause) {
-    throw new Denial('upstream_aborted', 'the upstream ended the response early', { cause })
+/**
+ * The pieces of a response body, one at a time, from the moment of the call on. Throws a Denial when it breaks off.
+ * By events: asynchronous iteration takes an HTTP/2 stream that its peer has closed for one that broke, however much of it
+ * is still to be read (`closed` means another thing there than it does for streams).
+ */
+export function piecesOf(source: Readable): AsyncGenerator<Buffer> {
+  const arrived: Buffer[] = []
+  let wake = (): void => {}
+  let state: 'open' | 'ended' | Error = 'open'
+  function settle(outcome: 'ended' | Error): void {
+    state = outcome
+    wake()
   }
+  drainBody(source, (chunk) => {
+    arrived.push(chunk)
+    source.pause()
+    wake()
+  }).then(
+    () => settle('ended'),
+    (error: Error) => settle(error),
+  )
+  async function* pieces(): AsyncGenerator<Buffer> {
+    try {
+      for (;;) {
+        const piece = arrived.shift()
+        if (piece !== undefined) yield piece
+        else if (state === 'ended') return
+        else if (state !== 'open') throw state
+        else {
+          const more = new Promise<void>((resolve) => (wake = resolve))
+          source.resume()
+          await more
+        }
+      }
+    } finally {
+      source.destroy()
+    }
+  }
+  return pieces()
 }
 
 /** Reads a response body to its end. Rejects with a Denial when it breaks off, or with what `onChunk` throws. */

@@ -17,9 +17,12 @@ const LOOKS: readonly Look[] = ['inspectHead', 'inspectRequest', 'inspectRespons
  * that throws, takes too long or returns something malformed blocks: only reaching the end of the chain allows.
  */
 export class InspectorChain {
+  /** In their order. */
+  readonly names: readonly string[]
   readonly #asked: Readonly<Record<Look, readonly Inspector[]>>
 
   constructor(inspectors: readonly Inspector[]) {
+    this.names = inspectors.map(({ name }) => name)
     const asked = LOOKS.map((look) => [look, inspectors.filter((inspector) => inspector[look] !== undefined)])
     this.#asked = Object.fromEntries(asked) as Record<Look, readonly Inspector[]>
   }

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { HeaderList } from '../../http/headers.ts'
+import { shannonEntropy } from '../shannon.ts'
 import { base64Text } from './base64.ts'
 import { announcedCoding, codingsOf, decompress, decompressAnnounced } from './compression.ts'
 import { embeddedStreams, MAX_EMBEDDED, rawStreams } from './embedded.ts'
@@ -52,6 +53,9 @@ export class ContentViews implements Iterable<View> {
   /** Streams in which what looked like escapes was resolved: opened they give noise, and were opened before. */
   readonly #spoilt = new Set<Buffer>()
   #source: Generator<View> | undefined
+  #plain: View | undefined
+  #text: string | undefined
+  #entropy: number | undefined
   #bytesLeft: number
   #truncated = false
   #undecodable: string | undefined
@@ -77,6 +81,23 @@ export class ContentViews implements Iterable<View> {
     return this.#limits.maxBytes(this.#content.body.length) - this.#bytesLeft
   }
 
+  /** The body with its content codings undone, or as it was sent when they cannot be. */
+  get plain(): Buffer {
+    return this.#plainView().bytes
+  }
+
+  /** The plain body as text: in its charset, else as UTF-8, else one character a byte. */
+  get text(): string {
+    this.#text ??= this.#recoded() ?? this.#plainView().text
+    return this.#text
+  }
+
+  /** Of the body as it was sent, in bits a byte. */
+  get entropy(): number {
+    this.#entropy ??= shannonEntropy(this.#content.body)
+    return this.#entropy
+  }
+
   *[Symbol.iterator](): Generator<View> {
     this.#source ??= this.#all()
     for (let index = 0; ; index += 1) {
@@ -96,11 +117,10 @@ export class ContentViews implements Iterable<View> {
       yield view
       queue.push(view)
     }
-    const body = this.#content.body.length > 0 ? new View('body', this.#content.body) : undefined
-    if (body !== undefined) {
-      yield body
-      const plain = this.#withoutContentEncoding(body)
-      if (plain !== body) yield plain
+    if (this.#content.body.length > 0) {
+      const plain = this.#plainView()
+      if (plain.bytes !== this.#content.body) yield new View('body', this.#content.body)
+      yield plain
       const charset = decodedCharset(plain.bytes, this.#content.contentType)
       const recoded = charset && this.#child(plain, [charset.charset], charset.bytes)
       if (recoded !== undefined) {
@@ -129,7 +149,15 @@ export class ContentViews implements Iterable<View> {
     if (headers !== undefined) yield new View('headers', Buffer.from(headers.join('\0'), 'latin1'))
   }
 
-  /** The body with its content codings undone, or as it is when they cannot be. */
+  #plainView(): View {
+    this.#plain ??= this.#withoutContentEncoding(new View('body', this.#content.body))
+    return this.#plain
+  }
+
+  #recoded(): string | undefined {
+    return decodedCharset(this.plain, this.#content.contentType)?.bytes.toString()
+  }
+
   #withoutContentEncoding(body: View): View {
     const { contentEncoding } = this.#content
     if (contentEncoding === '') return body
