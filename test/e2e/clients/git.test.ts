@@ -3,13 +3,12 @@
  * secret, in Basic credentials, where the placeholder stands in Base64.
  */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { mkdir, rm } from 'node:fs/promises'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { run } from '../../support/command.ts'
+import { serveGit } from '../../support/git-server.ts'
 import { makeFolder } from '../../support/temporary.ts'
 import type { Identity } from '../../support/test-authority.ts'
 import { withoutCagesOr } from '../support/cage.ts'
@@ -96,50 +95,7 @@ async function git(cwd: string, ...args: readonly string[]): Promise<string> {
 function gitServer(root: string, identity: Identity): Server {
   return createServer(identity, (request, response) => {
     const expected = `Basic ${Buffer.from(`person:${SECRET}`).toString('base64')}`
-    if (request.headers.authorization === expected) return serve(root, request, response)
+    if (request.headers.authorization === expected) return serveGit(root, request, response)
     response.writeHead(401, { 'www-authenticate': 'Basic realm="git"', 'content-length': 0 }).end()
-  })
-}
-
-/** git-http-backend(1) is a CGI program (RFC 3875). */
-function serve(root: string, request: IncomingMessage, response: ServerResponse): void {
-  const [path = '', query = ''] = (request.url ?? '').split('?')
-  const {
-    'content-type': type = '',
-    'content-encoding': encoding = '',
-    'git-protocol': protocol = '',
-  } = request.headers
-  const backend = spawn('git', ['http-backend'], {
-    env: {
-      PATH: process.env['PATH'],
-      GIT_PROJECT_ROOT: root,
-      GIT_HTTP_EXPORT_ALL: '1',
-      REMOTE_USER: 'person',
-      REMOTE_ADDR: '127.0.0.1',
-      REQUEST_METHOD: request.method,
-      PATH_INFO: path,
-      QUERY_STRING: query,
-      CONTENT_TYPE: type,
-      HTTP_CONTENT_ENCODING: encoding,
-      GIT_PROTOCOL: String(protocol),
-    },
-    stdio: ['pipe', 'pipe', 'ignore'],
-  })
-  backend.stdin.on('error', () => {})
-  request.pipe(backend.stdin)
-  void backend.stdout.toArray().then((chunks) => {
-    const output = Buffer.concat(chunks as Buffer[])
-    const end = output.indexOf('\r\n\r\n')
-    const fields = output
-      .subarray(0, end)
-      .toString('latin1')
-      .split('\r\n')
-      .map((line) => line.split(': ') as [string, string])
-    const status = fields.find(([name]) => name === 'Status')?.[1]
-    response.writeHead(
-      status === undefined ? 200 : Number.parseInt(status, 10),
-      fields.filter(([name]) => name !== 'Status').flat(),
-    )
-    response.end(output.subarray(end + 4))
   })
 }
