@@ -4,7 +4,7 @@ import type { DomainPolicy } from '../policy/domains.ts'
 import type { BodyBudget } from './http/body.ts'
 import type { LiveExchanges } from './live.ts'
 import type { InspectorChain } from './inspect/chain.ts'
-import type { SecretSet } from './secrets/binding.ts'
+import type { SecretSet } from './secrets/secret-set.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
 /** What a configuration decides. Immutable; a reload puts another one in its place. */

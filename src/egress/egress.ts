@@ -10,6 +10,7 @@ import type { DnsListener, DnsSources } from './listen/dns.ts'
 import { Front } from './listen/front.ts'
 import { boundPort, boundText, listen, type ListenSource } from './listen/listeners.ts'
 import { LiveExchanges } from './live.ts'
+import { redactedAudit } from './redacted-audit.ts'
 import { makeRuling, type MakeOptions, type NewRuling } from './ruling.ts'
 import type { SecretBinding } from './secrets/binding.ts'
 import type { CertificateAuthority } from './tls/authority.ts'
@@ -101,11 +102,11 @@ export class Egress {
     this.#current = first
     this.#core = {
       ruling: () => this.#current.ruling,
-      audit: options.audit,
+      audit: redactedAudit(options.audit, () => this.#current.ruling.secrets),
       budget: new BodyBudget(IN_FLIGHT_BYTES),
       live: new LiveExchanges(),
       clock,
-      log: options.log,
+      log: (message) => options.log(this.#current.ruling.secrets.redactText(message)),
     }
     this.#front = options.authority === undefined ? undefined : new Front(this.#core, options.authority)
     this.#watchExpiry()

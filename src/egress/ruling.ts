@@ -20,13 +20,17 @@ import { secretsInspector } from './inspect/secrets.ts'
 import { secretsOptions } from './inspect/secrets-options.ts'
 import { splitRules } from './inspect/split/rules.ts'
 import { splitInspector, type SplitRules } from './inspect/split/split.ts'
-import { SecretSet, type SecretBinding } from './secrets/binding.ts'
+import type { SecretBinding } from './secrets/binding.ts'
+import { misuseInspector } from './secrets/misuse-inspector.ts'
 import type { NamedPorts } from './secrets/permission.ts'
+import { SecretSet } from './secrets/secret-set.ts'
 import { Upstream } from './upstream/upstream.ts'
 
 /** What outlives a change of configuration: connections and buckets that the change does not touch. */
 export interface Lasting {
   readonly config: Config
+  /** For the values in it: what was secret once stays so until the egress ends. */
+  readonly secrets: SecretSet
   readonly upstream: Upstream
   readonly limiter: RateLimiter
   readonly hostLabels: HostLabelBudget | undefined
@@ -62,7 +66,7 @@ export async function makeRuling(
   const sameLimit = before !== undefined && same(before.config.rate_limit, config.rate_limit)
   const policy = new DomainPolicy(config.domains)
   const namesPort: NamedPorts = (authority) => policy.namesPort(authority, clock())
-  const secrets = new SecretSet(bindings, namesPort)
+  const secrets = new SecretSet(bindings, { namesPort, before: before?.secrets })
   const limiter = sameLimit ? before.limiter : new RateLimiter(config.rate_limit)
   const counts = lastingCounts(config, before)
   const upstream = sameUpstream ? before.upstream : await Upstream.create(config)
@@ -71,6 +75,7 @@ export async function makeRuling(
   const builtIn = [
     rateLimitInspector(limiter, clock),
     domainInspector(policy, clock),
+    misuseInspector(secrets),
     ...(options === undefined ? [] : [secretsInspector(options)]),
     bodySizeInspector(config.max_request_body),
     ...disguiseInspectors(config, { ...counts, split }, clock),
@@ -93,7 +98,7 @@ export async function makeRuling(
       maxInspectedBytes: config.max_inspected_response,
       logging: config.logging,
     },
-    lasting: { config, upstream, limiter, split, ...counts, custom },
+    lasting: { config, secrets, upstream, limiter, split, ...counts, custom },
   }
 }
 

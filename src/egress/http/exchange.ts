@@ -5,7 +5,7 @@ import { forward } from './forward.ts'
 import { isGrpcType, relayGrpc } from './grpc.ts'
 import { headerValue } from './headers.ts'
 import type { InboundRequest } from './inbound.ts'
-import { accept, judgeHead, refuseMisuse } from './judgement.ts'
+import { accept, judgeHead } from './judgement.ts'
 import { deny, denialFor, recordFor } from './refusal.ts'
 import type { Reply } from './reply.ts'
 
@@ -22,9 +22,8 @@ export async function handleExchange(core: EgressCore, request: InboundRequest, 
     if (isGrpc(context)) return await relayGrpc(core, { request, reply, record, destination, context })
     const body = await receiveBody(core, request)
     held += body.length
-    const { secrets, chain } = core.ruling()
+    const { chain } = core.ruling()
     const { method } = request
-    refuseMisuse(secrets, { ...destination, method, target: destination.path, headers: context.headers, body })
     accept(record, await chain.inspectRequest({ ...context, priorResults: record.findings, body }))
     await forward(core, { method, destination, headers: context.headers, body }, { request, reply, record, context })
   } catch (error) {

@@ -4,10 +4,10 @@ import { gunzip } from 'node:zlib'
 import type { EgressCore, Ruling } from '../core.ts'
 import { Denial } from '../denial.ts'
 import type { LiveExchange } from '../live.ts'
-import type { SecretSet } from '../secrets/binding.ts'
+import type { SecretSet } from '../secrets/secret-set.ts'
 import type { UpstreamResponse } from '../upstream/upstream.ts'
 import type { InboundRequest } from './inbound.ts'
-import { accept, refuseForbidden, refuseMisuse } from './judgement.ts'
+import { accept, refuseForbidden } from './judgement.ts'
 import { deny } from './refusal.ts'
 import type { ExchangeEnds } from './exchange-ends.ts'
 import { injectInto, respond } from './forward.ts'
@@ -39,7 +39,6 @@ export async function relayGrpc(core: EgressCore, exchange: GrpcExchange): Promi
   const { secrets, chain, upstream } = ruling
   const { headers: sent, method } = context
   const whole = { ...destination, method, target: destination.path, headers: sent, body: NOTHING }
-  refuseMisuse(secrets, whole)
   accept(record, await chain.inspectRequest({ ...context, priorResults: record.findings, body: whole.body }))
   const injected = injectInto(secrets, whole)
   record.noteInjection(injected)
@@ -139,17 +138,15 @@ interface DirectedMessage {
 /** By the policy of now: a grant that ended or a rule that changed stops the next message. */
 async function judgeMessage(
   core: EgressCore,
-  { context, destination, record }: GrpcExchange,
+  { context, record }: GrpcExchange,
   { message, direction, encoding }: DirectedMessage,
 ): Promise<void> {
   if (!core.audit.usable()) throw new Denial('audit_unavailable', 'the audit log cannot be written')
-  const { chain, secrets, maxBodyBytes } = core.ruling()
+  const { chain, maxBodyBytes } = core.ruling()
   const body = await plain(message, encoding, maxBodyBytes)
   core.budget.hold(body.length)
   try {
     accept(record, await chain.inspectMessage({ ...context, direction, priorResults: record.findings, body }))
-    if (direction === 'outbound')
-      refuseMisuse(secrets, { ...destination, method: context.method, target: '', headers: [], body })
   } finally {
     core.budget.release(body.length)
   }

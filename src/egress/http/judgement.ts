@@ -3,7 +3,6 @@ import type { EgressCore } from '../core.ts'
 import { Denial } from '../denial.ts'
 import type { ChainResult } from '../inspect/chain.ts'
 import type { HeadContext } from '../inspect/inspector.ts'
-import type { OutboundRequest, SecretSet } from '../secrets/binding.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
 import { endToEnd, headerValue } from './headers.ts'
 import type { InboundRequest } from './inbound.ts'
@@ -33,13 +32,6 @@ export function accept(record: ExchangeRecord, { findings, denial }: ChainResult
 export function refuseForbidden(core: EgressCore, query: DomainQuery): void {
   const decision = core.ruling().policy.decide(query, core.clock())
   if (decision.kind === 'deny') throw new Denial(decision.code, decision.reason)
-}
-
-/** Throws a Denial when a placeholder or a live secret is on its way to where it must not go. */
-export function refuseMisuse(secrets: SecretSet, request: OutboundRequest): void {
-  const misuse = secrets.misuse(request)
-  if (misuse !== undefined)
-    throw new Denial(misuse.kind === 'placeholder' ? 'placeholder_misdirected' : 'secret_literal', misuse.reason)
 }
 
 function headContext(request: InboundRequest, { authority, path, scheme }: Destination): HeadContext {

@@ -1,7 +1,8 @@
-import type { OutboundRequest, SecretBinding } from './binding.ts'
 import { basicCredentials } from './basic-credentials.ts'
+import type { SecretBinding } from './binding.ts'
+import { canonicalBlocks } from './canonical.ts'
 import { alphabetOf, decodedView, type Alphabet } from './decoded-view.ts'
-import { spellings } from './dialect.ts'
+import { canonicalForms, exactSpellings, LEAST_BYTES } from './forms.ts'
 import { NeedleIndex } from './needle-index.ts'
 import { mostOf, permissionFor, type Destination, type NamedPorts, type Permission } from './permission.ts'
 
@@ -12,71 +13,131 @@ export interface Misuse {
   readonly reason: string
 }
 
-/** What a needle gives away, and for whom: more than one secret may have the same value. */
-interface Telltale {
+/** A text that must not leave, and the secrets that it belongs to: more than one may have the same value. */
+export interface Telltale {
   readonly kind: Misuse['kind']
-  readonly bindings: SecretBinding[]
+  readonly text: string
+  readonly bindings: readonly Pick<SecretBinding, 'name' | 'injectTo'>[]
 }
 
 /**
- * Looks for placeholders and real values in all of a request: as sent, percent-decoded, with JSON escapes resolved, and
- * inside Basic credentials. One pass over the bytes when there are no escapes.
+ * Looks for placeholders and real values: as they are, escaped, in base64, in hexadecimal, backwards, cut into pieces.
+ * Layers of encodings around them are undone by whoever asks. Two passes over the bytes, whatever the number of secrets.
  */
 export class MisuseDetector {
-  readonly #needles: NeedleIndex
+  readonly #exact: NeedleMap
+  readonly #canonical: NeedleMap
   readonly #telltales: readonly Telltale[]
-  readonly #alphabet: Alphabet
   readonly #namesPort: NamedPorts
 
-  constructor(bindings: readonly SecretBinding[], namesPort: NamedPorts) {
-    const telltales = telltalesFor(bindings)
-    this.#needles = new NeedleIndex([...telltales.keys()].map((key) => Buffer.from(key, 'latin1')))
-    this.#telltales = this.#needles.needles.map((needle) => telltales.get(needle.toString('latin1')) as Telltale)
-    this.#alphabet = alphabetOf(this.#needles)
+  constructor(telltales: readonly Telltale[], namesPort: NamedPorts) {
+    this.#telltales = telltales
     this.#namesPort = namesPort
+    this.#exact = needleMap(telltales, ({ text }) => exactSpellings(text).map((spelling) => Buffer.from(spelling)))
+    this.#canonical = needleMap(telltales, ({ text }) => canonicalForms(text).map(({ bytes }) => bytes))
   }
 
-  find(request: OutboundRequest): Misuse | undefined {
-    const { authority, target, headers, body } = request
-    // NUL stands in no field and in no value, so nothing is found across two fields.
-    const head = Buffer.from(`${authority.host}\0${target}\0${headers.join('\0')}`, 'latin1')
-    return this.#inDecoded(head, request) ?? this.#inBasicCredentials(request) ?? this.#inDecoded(body, request)
-  }
-
-  #inBasicCredentials(request: OutboundRequest): Misuse | undefined {
-    for (const value of request.headers) {
-      const credentials = basicCredentials(value)
-      const misuse = credentials && this.#inDecoded(credentials.bytes, request)
-      if (misuse !== undefined) return misuse
-    }
-    return undefined
-  }
-
-  #inDecoded(bytes: Buffer, destination: Destination): Misuse | undefined {
-    const misuse = this.#in(bytes, destination)
-    if (misuse !== undefined) return misuse
-    for (const dialect of ['percent', 'json'] as const) {
-      const view = decodedView(bytes, dialect, this.#alphabet)
-      const found = view && this.#in(view.bytes, destination)
-      if (found !== undefined) return found
-    }
-    return undefined
-  }
-
-  #in(bytes: Buffer, destination: Destination): Misuse | undefined {
-    for (let at = this.#needles.indexOf(bytes); at !== -1; at = this.#needles.indexOf(bytes, at + 1)) {
-      const misuse = this.#judge(this.#telltales[this.#needles.longestAt(bytes, at)] as Telltale, destination)
-      if (misuse !== undefined) return misuse
-    }
-    return undefined
+  /** A search in what goes to one destination; undefined when all of it may go there. */
+  searchFor(destination: Destination): MisuseSearch | undefined {
+    const judge = (telltale: Telltale): Misuse | undefined => this.#judge(telltale, destination)
+    const isFree = this.#telltales.length <= FEW && this.#telltales.every((telltale) => judge(telltale) === undefined)
+    return isFree ? undefined : new MisuseSearch(this.#exact, this.#canonical, judge)
   }
 
   #judge({ kind, bindings }: Telltale, destination: Destination): Misuse | undefined {
     const permissions = bindings.map((binding) => permissionFor(binding, destination, this.#namesPort))
     const permission = mostOf(permissions)
     if (permission === 'granted') return undefined
-    const { name } = bindings[permissions.indexOf(permission)] as SecretBinding
+    const name = bindings[Math.max(0, permissions.indexOf(permission))]?.name ?? ''
     return { kind, name, reason: reasonFor({ kind, name }, permission, destination) }
+  }
+}
+
+/** Most cages have one secret and one host for it: what goes there need not be searched. */
+const FEW = 16
+
+export class MisuseSearch {
+  readonly #exact: NeedleMap
+  readonly #canonical: NeedleMap
+  readonly #judge: (telltale: Telltale) => Misuse | undefined
+  readonly #judged = new Map<Telltale, Misuse | undefined>()
+
+  constructor(exact: NeedleMap, canonical: NeedleMap, judge: (telltale: Telltale) => Misuse | undefined) {
+    this.#exact = exact
+    this.#canonical = canonical
+    this.#judge = judge
+  }
+
+  in(bytes: Buffer): Misuse | undefined {
+    const found = this.#find(this.#exact, bytes) ?? this.#findShort(bytes)
+    if (found !== undefined || this.#canonical.needles.isEmpty) return found
+    for (const block of canonicalBlocks(bytes, Math.max(0, this.#canonical.needles.longest - 1))) {
+      const misuse = this.#find(this.#canonical, block)
+      if (misuse !== undefined) return misuse
+    }
+    return undefined
+  }
+
+  /** Basic credentials in a field value, decoded: short values are not looked for in base64. */
+  inCredentials(value: string): Misuse | undefined {
+    const credentials = basicCredentials(value)
+    return credentials && this.in(credentials.bytes)
+  }
+
+  /** Short texts have no other form than an escaped one. */
+  #findShort(bytes: Buffer): Misuse | undefined {
+    const { alphabet } = this.#exact
+    if (alphabet === undefined) return undefined
+    for (const dialect of ['percent', 'json'] as const) {
+      const view = decodedView(bytes, dialect, alphabet)
+      const misuse = view && this.#find(this.#exact, view.bytes)
+      if (misuse !== undefined) return misuse
+    }
+    return undefined
+  }
+
+  #find(map: NeedleMap, bytes: Buffer): Misuse | undefined {
+    const { needles } = map
+    for (let at = needles.indexOf(bytes); at !== -1; at = needles.indexOf(bytes, at + 1)) {
+      const misuse = this.#misuseOf(map.telltales[needles.longestAt(bytes, at)] ?? [])
+      if (misuse !== undefined) return misuse
+    }
+    return undefined
+  }
+
+  /** What stands for several telltales is misuse only where none of them may go. */
+  #misuseOf(telltales: readonly Telltale[]): Misuse | undefined {
+    let first: Misuse | undefined
+    for (const telltale of telltales) {
+      if (!this.#judged.has(telltale)) this.#judged.set(telltale, this.#judge(telltale))
+      const misuse = this.#judged.get(telltale)
+      if (misuse === undefined) return undefined
+      first ??= misuse
+    }
+    return first
+  }
+}
+
+/** Needles, each with the telltales it stands for. */
+interface NeedleMap {
+  readonly needles: NeedleIndex
+  /** By position in the list of needles. */
+  readonly telltales: readonly (readonly Telltale[])[]
+  /** The bytes of the short ones, if there are any. */
+  readonly alphabet: Alphabet | undefined
+}
+
+function needleMap(telltales: readonly Telltale[], needlesOf: (telltale: Telltale) => readonly Buffer[]): NeedleMap {
+  const pairs = telltales.flatMap((telltale) => needlesOf(telltale).map((needle) => ({ needle, telltale })))
+  const byNeedle = Map.groupBy(pairs, ({ needle }) => needle.toString('latin1'))
+  const needles = new NeedleIndex(pairs.map(({ needle }) => needle))
+  const short = needles.needles.filter(({ length }) => length < LEAST_BYTES)
+  return {
+    alphabet: short.length === 0 ? undefined : alphabetOf({ needles: short }),
+    needles,
+    telltales: needles.needles.map((needle) =>
+      (byNeedle.get(needle.toString('latin1')) ?? []).map(({ telltale }) => telltale),
+    ),
   }
 }
 
@@ -100,20 +161,4 @@ function reasonFor(
     case 'path':
       return `${kind} ${name} sent to unauthorized path of ${host}`
   }
-}
-
-/** By the needle's bytes as Latin-1. */
-function telltalesFor(bindings: readonly SecretBinding[]): Map<string, Telltale> {
-  const telltales = new Map<string, Telltale>()
-  const add = (text: string, kind: Telltale['kind'], binding: SecretBinding): void => {
-    const key = Buffer.from(text).toString('latin1')
-    const telltale = telltales.get(key)
-    if (telltale === undefined) telltales.set(key, { kind, bindings: [binding] })
-    else if (telltale.kind === kind) telltale.bindings.push(binding)
-  }
-  for (const binding of bindings) {
-    add(binding.placeholder, 'placeholder', binding)
-    for (const { text } of spellings(binding.value.reveal())) add(text, 'value', binding)
-  }
-  return telltales
 }

@@ -1,34 +1,42 @@
+import { PairFinder, startsWith, type Finder } from './pair-finder.ts'
+import { hashOf, LEAST_LENGTH, wordAt, WordFinder } from './word-finder.ts'
+
+/** Two finders take turns in stretches of at least this many bytes, so that neither runs far past what the other finds. */
+const STRETCH = 1024
+
 /**
- * Finds any of many byte strings in one pass, whatever their number: Wu and Manber's algorithm ("A fast algorithm for
- * multi-pattern searching", TR-94-17). It looks at the end of a window as long as the shortest needle; a pair (or
- * triple) of bytes that stands in no needle moves the window by almost its whole length.
- * Immutable. Positions are byte offsets. Nothing is allocated while searching.
+ * Finds any of many byte strings, whatever their number. Immutable. Positions are byte offsets. Nothing is allocated
+ * while searching.
  */
 export class NeedleIndex {
   /** Sorted by bytes, without duplicates; searches answer with positions in this list. */
   readonly needles: readonly Buffer[]
-  readonly #window: number
-  readonly #longest: number
-  readonly #block: 1 | 2 | 3
-  /** How far the window may move when its last block has this key; 0: a needle may start here. */
-  readonly #shift: Uint8Array
-  /** Needles whose window ends in a block with this key, longest first. */
-  readonly #candidates: ReadonlyMap<number, readonly number[]>
-  readonly #firstBytes: Uint8Array
+  readonly longest: number
+  readonly #finders: readonly Finder[]
+  /** For each needle the longest other one that it begins with, or -1. */
+  readonly #parents: Int32Array
+  readonly #firstBytes = new Uint8Array(256)
+  /** By a hash of their first four bytes: whether a needle may begin so. */
+  readonly #beginnings = new Uint8Array(1 << 16)
 
   /** Throws a RangeError for an empty needle: it would be everywhere. */
   constructor(needles: Iterable<Buffer>) {
     this.needles = sortedUnique(needles)
-    const lengths = this.needles.map(({ length }) => length)
-    if (lengths.includes(0)) throw new RangeError('a needle is empty')
-    this.#longest = Math.max(0, ...lengths)
-    this.#window = Math.min(255, ...lengths)
-    // Pairs are cheaper to read; with many needles every pair of letters is in one of them, and triples still tell.
-    this.#block = this.#window >= 6 && this.needles.length > 32 ? 3 : this.#window >= 2 ? 2 : 1
-    this.#firstBytes = new Uint8Array(256)
-    for (const needle of this.needles) this.#firstBytes[needle[0] as number] = 1
-    this.#shift = this.#shiftTable()
-    this.#candidates = this.#candidateTable()
+    if (this.needles[0]?.length === 0) throw new RangeError('a needle is empty')
+    this.longest = this.needles.reduce((most, { length }) => Math.max(most, length), 0)
+    const [short, long] = [
+      this.needles.filter(({ length }) => length < LEAST_LENGTH),
+      this.needles.filter(({ length }) => length >= LEAST_LENGTH),
+    ]
+    this.#finders = [
+      ...(short.length > 0 ? [new PairFinder(short)] : []),
+      ...(long.length > 0 ? [new WordFinder(long)] : []),
+    ]
+    this.#parents = parentsOf(this.needles)
+    for (const needle of this.needles) {
+      this.#firstBytes[needle[0] as number] = 1
+      if (needle.length > 4) this.#beginnings[beginningOf(needle, 0)] = 1
+    }
   }
 
   get isEmpty(): boolean {
@@ -37,41 +45,52 @@ export class NeedleIndex {
 
   /** Where the first needle starts in `bytes` from `from` on and ends before `end`; -1 when there is none. */
   indexOf(bytes: Buffer, from = 0, end = bytes.length): number {
-    if (this.isEmpty) return -1
-    const block = this.#block
-    const shift = this.#shift
-    for (let last = from + this.#window - 1; last < end;) {
-      const step = shift[
-        block === 2 ? pairAt(bytes, last) : block === 3 ? tripleAt(bytes, last) : (bytes[last] as number)
-      ] as number
-      if (step !== 0) {
-        last += step
-        continue
-      }
-      const start = last - this.#window + 1
-      if (this.longestAt(bytes, start, end) !== -1) return start
-      last += 1
+    const [one, other] = this.#finders
+    if (one === undefined) return -1
+    if (other === undefined) return one.indexOf(bytes, from, { end, before: end })
+    for (let [start, size] = [from, STRETCH]; start < end; [start, size] = [start + size, size * 2]) {
+      const bounds = { end, before: Math.min(end, start + size) }
+      const [first, second] = [one.indexOf(bytes, start, bounds), other.indexOf(bytes, start, bounds)]
+      if (first !== -1 || second !== -1) return first === -1 || (second !== -1 && second < first) ? second : first
     }
     return -1
   }
 
   /** Which needle stands at `start` and ends before `end`, the longest of them; -1 when there is none. */
   longestAt(bytes: Buffer, start: number, end = bytes.length): number {
-    const last = start + this.#window - 1
-    if (last >= end) return -1
-    for (const candidate of this.#candidates.get(this.#keyAt(bytes, last)) ?? []) {
-      const needle = this.needles[candidate] as Buffer
-      if (start + needle.length <= end && startsWith(bytes, start, needle, needle.length)) return candidate
+    // A needle that stands here, and what is sorted between it and the text, begin with it.
+    let found = this.#lastUpTo(bytes, start, end)
+    while (found !== -1 && !standsAt(bytes, start, this.needles[found] as Buffer, end)) {
+      found = this.#parents[found] as number
     }
-    return -1
+    return found
   }
 
-  /** The first position from which all of `bytes` up to its end is the start, but not the whole, of a needle; its length when none is. */
-  unfinishedFrom(bytes: Buffer): number {
-    for (let at = Math.max(0, bytes.length - this.#longest + 1); at < bytes.length; at += 1) {
-      if (this.#firstBytes[bytes[at] as number] === 1 && this.#beginsNeedle(bytes, at)) return at
+  /**
+   * The first position, from `from` on, from which all of `bytes` up to its end is the start, but not the whole, of a
+   * needle; its length when none is.
+   */
+  unfinishedFrom(bytes: Buffer, from = 0): number {
+    for (let at = Math.max(from, bytes.length - this.longest + 1); at < bytes.length; at += 1) {
+      const mayBegin =
+        bytes.length - at < 4
+          ? this.#firstBytes[bytes[at] as number] === 1
+          : this.#beginnings[beginningOf(bytes, at)] === 1
+      if (mayBegin && this.#beginsNeedle(bytes, at)) return at
     }
     return bytes.length
+  }
+
+  /** The last needle in the list that does not sort after the text at `start`; -1 when all do. */
+  #lastUpTo(bytes: Buffer, start: number, end: number): number {
+    let low = 0
+    let high = this.needles.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (compareAt(this.needles[middle] as Buffer, bytes, start, end) <= 0) low = middle + 1
+      else high = middle
+    }
+    return low - 1
   }
 
   /** Binary search: needles that start with the rest of `bytes` follow each other in the sorted list. */
@@ -80,7 +99,7 @@ export class NeedleIndex {
     let high = this.needles.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (isBelow(this.needles[middle] as Buffer, bytes, at)) low = middle + 1
+      if (compareAt(this.needles[middle] as Buffer, bytes, at, bytes.length) < 0) low = middle + 1
       else high = middle
     }
     const length = bytes.length - at
@@ -88,62 +107,38 @@ export class NeedleIndex {
     const candidate = first?.length === length ? this.needles[low + 1] : first
     return candidate !== undefined && candidate.length > length && startsWith(bytes, at, candidate, length)
   }
-
-  #keyAt(bytes: Buffer, last: number): number {
-    return this.#block === 2 ? pairAt(bytes, last) : this.#block === 3 ? tripleAt(bytes, last) : (bytes[last] as number)
-  }
-
-  #shiftTable(): Uint8Array {
-    const table = new Uint8Array(1 << 16).fill(Math.max(0, this.#window - this.#block + 1))
-    for (const needle of this.needles) {
-      for (let last = this.#block - 1; last < this.#window; last += 1) {
-        const key = this.#keyAt(needle, last)
-        table[key] = Math.min(table[key] as number, this.#window - 1 - last)
-      }
-    }
-    return table
-  }
-
-  #candidateTable(): Map<number, number[]> {
-    const longestFirst = this.needles
-      .map((needle, position) => ({ needle, position }))
-      .toSorted((a, b) => b.needle.length - a.needle.length)
-    const table = new Map<number, number[]>()
-    for (const { needle, position } of longestFirst) {
-      const key = this.#keyAt(needle, this.#window - 1)
-      const candidates = table.get(key)
-      if (candidates === undefined) table.set(key, [position])
-      else candidates.push(position)
-    }
-    return table
-  }
 }
 
-function pairAt(bytes: Buffer, last: number): number {
-  return ((bytes[last - 1] as number) << 8) | (bytes[last] as number)
+function standsAt(bytes: Buffer, start: number, needle: Buffer, end: number): boolean {
+  return start + needle.length <= end && startsWith(bytes, start, needle)
 }
 
-/** A hash of 16 bits: triples that share one cost a look, never a match. */
-function tripleAt(bytes: Buffer, last: number): number {
-  return (((bytes[last - 2] as number) << 10) ^ ((bytes[last - 1] as number) << 5) ^ (bytes[last] as number)) & 0xffff
-}
-
-function startsWith(bytes: Buffer, start: number, needle: Buffer, length: number): boolean {
-  for (let i = 0; i < length; i += 1) {
-    if (bytes[start + i] !== needle[i]) return false
-  }
-  return true
-}
-
-/** Whether `needle` sorts before the rest of `bytes` from `at`. */
-function isBelow(needle: Buffer, bytes: Buffer, at: number): boolean {
-  const length = bytes.length - at
-  for (let i = 0; i < length; i += 1) {
-    if (i === needle.length) return true
+/** Negative, 0 or positive as `needle` sorts before, like or after `bytes` from `at` to `end`. */
+function compareAt(needle: Buffer, bytes: Buffer, at: number, end: number): number {
+  const shared = Math.min(needle.length, end - at)
+  for (let i = 0; i < shared; i += 1) {
     const difference = (needle[i] as number) - (bytes[at + i] as number)
-    if (difference !== 0) return difference < 0
+    if (difference !== 0) return difference
   }
-  return false
+  return needle.length - (end - at)
+}
+
+function parentsOf(sorted: readonly Buffer[]): Int32Array {
+  const parents = new Int32Array(sorted.length).fill(-1)
+  const open: number[] = []
+  for (const [position, needle] of sorted.entries()) {
+    for (let last = open.at(-1); last !== undefined; last = open.at(-1)) {
+      if (startsWith(needle, 0, sorted[last] as Buffer)) break
+      open.pop()
+    }
+    parents[position] = open.at(-1) ?? -1
+    open.push(position)
+  }
+  return parents
+}
+
+function beginningOf(bytes: Buffer, at: number): number {
+  return hashOf(wordAt(bytes, at)) & 0xffff
 }
 
 function sortedUnique(needles: Iterable<Buffer>): Buffer[] {

@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { EgressCore } from '../core.ts'
 import { Denial } from '../denial.ts'
-import { refuseMisuse } from '../http/judgement.ts'
 import type { ExchangeRecord } from '../http/exchange-record.ts'
 import type { Destination } from '../http/route.ts'
 import type { HeadContext } from '../inspect/inspector.ts'
@@ -230,10 +229,9 @@ async function judgeMessage(
   { direction }: Leg,
   body: Buffer,
 ): Promise<void> {
-  const { destination, context } = exchange
-  const { chain, secrets } = core.ruling()
+  const { context } = exchange
+  const { chain } = core.ruling()
   if (!core.audit.usable()) throw new Denial('audit_unavailable', 'the audit log cannot be written')
-  if (direction === 'outbound') refuseMisuse(secrets, outboundMessage(destination, body))
   const { findings, denial } = await chain.inspectMessage({
     ...context,
     direction,

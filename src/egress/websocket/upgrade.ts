@@ -8,7 +8,7 @@ import { Denial } from '../denial.ts'
 import type { InboundRequest } from '../http/inbound.ts'
 import type { ExchangeEnds } from '../http/exchange-ends.ts'
 import { judgeResponse } from '../http/judged-response.ts'
-import { accept, judgeHead, refuseMisuse } from '../http/judgement.ts'
+import { accept, judgeHead } from '../http/judgement.ts'
 import { deny, denialFor, recordFor } from '../http/refusal.ts'
 import { http1Headers, injectInto, respond } from '../http/forward.ts'
 import { endToEnd, headerValue, headerValues, withoutHeaders, type HeaderList } from '../http/headers.ts'
@@ -72,7 +72,6 @@ async function relayWebSocket(
       headers: handshakeHeaders(context.headers),
       body: Buffer.alloc(0),
     }
-    refuseMisuse(ruling.secrets, outbound)
     accept(
       record,
       await ruling.chain.inspectRequest({ ...context, priorResults: record.findings, body: outbound.body }),

@@ -179,16 +179,36 @@ describe('on the way out to any other host', () => {
           headers,
           ...(body === undefined ? {} : { method: 'POST', body }),
         })
-        bed.denied(denied, { status: 403, code, host: 'other.test', reason })
+        const record = bed.denied(denied, { status: 403, code, host: 'other.test', reason })
+        assert.deepEqual(record.inspectors, [
+          { name: 'secret-injector', action: 'block', reason, severity: 'critical' },
+        ])
         bed.nothingLeft()
+        nothingTold(bed)
       })
     }
   }
 
-  test('the value to its own host is not blocked: it is only what is there already', async (t) => {
+  test('the value to its own host is not blocked: it is only what is there already; on record it is a placeholder', async (t) => {
     const bed = await startBed(t, withSecret())
-    const response = await get('https://api.test/', { ...client(bed), headers: { 'X-Key': VALUE } })
+    const path = `/x?k=${encodeURIComponent(VALUE)}`
+    const response = await get(`https://api.test${path}`, { ...client(bed), headers: { 'X-Key': VALUE } })
     assert.equal(response.status, 200)
+    assert.equal(bed.records[0]?.url, `https://api.test/x?k=${encodeURIComponent(PLACEHOLDER)}`)
+    nothingTold(bed, response)
+  })
+
+  test('nor is it found any less behind a content coding or in a coded body', async (t) => {
+    const bed = await startBed(t, withSecret())
+    for (const [headers, body] of [
+      [{ 'Content-Encoding': 'gzip' }, gzipSync(`{"k":${JSON.stringify(VALUE)}}`)],
+      [{ 'Content-Encoding': 'gzip, br' }, brotliCompressSync(gzipSync(VALUE))],
+      [{}, Buffer.from(`{"file":"${gzipSync(`a file with ${VALUE}`).toString('base64')}"}`)],
+    ] as const) {
+      const denied = await get('https://other.test/', { ...client(bed), method: 'POST', headers, body })
+      bed.denied(denied, { status: 403, code: 'secret_literal', host: 'other.test' })
+    }
+    bed.nothingLeft()
   })
 
   test('a host whose name only looks like one in inject_to is another host', async (t) => {

@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { SecretSet } from '../../../src/egress/secrets/binding.ts'
+import { SecretSet } from '../../../src/egress/secrets/secret-set.ts'
 import { fuzz } from '../../support/fuzz.ts'
 import { binding, PLACEHOLDER, request, split, VALUE } from './example.ts'
 

@@ -1,6 +1,9 @@
 import type { SecretTarget } from '../../../src/config/schema.ts'
 import { parseAuthority, type Authority } from '../../../src/policy/host.ts'
 import type { OutboundRequest, SecretBinding } from '../../../src/egress/secrets/binding.ts'
+import { ContentViews } from '../../../src/egress/inspect/decode/content-views.ts'
+import type { Misuse } from '../../../src/egress/secrets/misuse.ts'
+import type { SecretSet } from '../../../src/egress/secrets/secret-set.ts'
 import type { Placeholder } from '../../../src/secrets/placeholders.ts'
 import { Secret } from '../../../src/secrets/secret.ts'
 
@@ -48,6 +51,15 @@ export function request(to: string, parts: Partial<Omit<OutboundRequest, 'author
     target,
     authority: authority(to, parts.scheme === 'http' ? 80 : 443),
   }
+}
+
+/** What is found in a request that must not leave, by all that the inspectors can see of it. */
+export function misuse(secrets: SecretSet, outgoing: OutboundRequest): Misuse | undefined {
+  const search = secrets.misuse(outgoing)
+  const { authority: to, target: path, headers, body } = outgoing
+  const views = new ContentViews({ host: to.host, path, headers, contentType: '', contentEncoding: '', body })
+  const inCredentials = headers.map((value) => search?.inCredentials(value)).find((found) => found !== undefined)
+  return inCredentials ?? [...views].map(({ bytes }) => search?.in(bytes)).find((found) => found !== undefined)
 }
 
 /** The bytes of a UTF-8 text as they stand in a header: one Latin-1 character each. */

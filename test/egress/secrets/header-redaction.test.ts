@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SecretSet } from '../../../src/egress/secrets/binding.ts'
+import { SecretSet } from '../../../src/egress/secrets/secret-set.ts'
 import { binding, onTheWire, PLACEHOLDER, VALUE } from './example.ts'
 
 const secrets = new SecretSet([

@@ -8,7 +8,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { SecretSet, type OutboundRequest } from '../../../src/egress/secrets/binding.ts'
+import { SecretSet } from '../../../src/egress/secrets/secret-set.ts'
+import type { OutboundRequest } from '../../../src/egress/secrets/binding.ts'
 import { InjectionRefused } from '../../../src/egress/secrets/injector.ts'
 import { basic, binding, onTheWire, PLACEHOLDER, request, VALUE } from './example.ts'
 

@@ -6,11 +6,11 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { SecretSet } from '../../../src/egress/secrets/binding.ts'
+import { SecretSet } from '../../../src/egress/secrets/secret-set.ts'
 import { permissionFor } from '../../../src/egress/secrets/permission.ts'
 import { DomainPolicy } from '../../../src/policy/domains.ts'
 import type { Hostname } from '../../../src/policy/host.ts'
-import { binding, PLACEHOLDER, request, VALUE } from './example.ts'
+import { binding, misuse, PLACEHOLDER, request, VALUE } from './example.ts'
 
 type Targets = NonNullable<Parameters<typeof binding>[0]['injectTo']>
 type Parts = Parameters<typeof request>[1]
@@ -95,7 +95,7 @@ test('attack: a placeholder or a value at the right host, but not where it may g
       ['value', VALUE],
     ] as const) {
       const outgoing = request(to, { ...parts, body: Buffer.from(text) })
-      assert.deepEqual(secrets.misuse(outgoing), { kind, name: 'API_KEY', reason: `${kind} API_KEY ${reason}` })
+      assert.deepEqual(misuse(secrets, outgoing), { kind, name: 'API_KEY', reason: `${kind} API_KEY ${reason}` })
       assert.deepEqual(secrets.inject(outgoing).injected, [])
     }
   }

@@ -109,7 +109,7 @@ describe('secrets', () => {
     assert.match((await client.ear.next()).data, /^agentcage placeholder_misdirected /)
     assert.equal((await peer.ear.next()).kind, 'close')
     const record = await bed.record(() => true)
-    assert.equal(record.reason, 'placeholder KEY sent to unauthorized domain other.test')
+    assert.equal(record.reason, 'websocket: placeholder KEY sent to unauthorized domain other.test')
     assert.deepEqual([record.decision, record.code, record.bytes_out], ['blocked', 'placeholder_misdirected', 0])
   })
 

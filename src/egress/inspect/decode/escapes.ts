@@ -6,7 +6,7 @@ const AMPERSAND = 0x26
 const BACKSLASH = 0x5c
 
 /** Letters behind `&` in the entities for ASCII that a credential or a URL may hold (HTML, section 13.5). */
-const ENTITIES: ReadonlyMap<string, string> = new Map(
+export const ENTITIES: ReadonlyMap<string, string> = new Map(
   Object.entries({
     amp: '&',
     apos: "'",

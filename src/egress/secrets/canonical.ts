@@ -1,0 +1,206 @@
+import { byteClass, hexByteAt } from '../inspect/decode/byte-class.ts'
+import { BACKSLASH, MORE, unitAt, type Unit } from './escape-unit.ts'
+
+/**
+ * Text as it is compared: escapes undone, up to four layers of them, and without what a text can be cut into pieces or
+ * written differently by - white space, quotes, hyphens and other separators, and the characters in which the alphabets
+ * of base64 differ. So `se%63-ret`, `"sec" +\n "ret"` and `s.e.c.r.e.t` are one text.
+ */
+export interface Canonical {
+  readonly bytes: Buffer
+  /** How much of the source was read: an escape that may go on is not. */
+  readonly end: number
+}
+
+/** Separators. Brackets are none: they end a value, so that a stream that pauses behind one need not wait. */
+const SEPARATORS = new Set(Buffer.from(' \t\n\r\v\f-_+/=.,;:|"\'`'))
+const SIMPLE_ESCAPES = byteClass('nrtbf"/\'')
+
+const KEPT = 0
+const DROPPED = 1
+const MARK = 2
+/** The kind of each byte. */
+const KINDS = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte === 0x25 || byte === 0x26 || byte === BACKSLASH ? MARK : SEPARATORS.has(byte) ? DROPPED : KEPT,
+)
+
+/** By two bytes as this machine reads them: what is kept of them (bits 0-15), how many (16-17); no mark among them. */
+const WITH_MARK = -1
+const PAIRS = pairTable()
+
+const BLOCK = 65_536
+
+/** All of a text that is whole. */
+export function canonicalBytes(text: Buffer): Buffer {
+  return canonicalForm(text, true).bytes
+}
+
+/** Without separators, its escapes as they stand. */
+export function withoutSeparators(text: Buffer): Buffer {
+  return Buffer.from(text.filter((byte) => KINDS[byte] !== DROPPED && byte !== BACKSLASH))
+}
+
+export function canonicalForm(source: Buffer, isLast: boolean): Canonical {
+  const target = Buffer.allocUnsafe(source.length + 4)
+  const { read, written } = canonicalInto(source, { from: 0, to: source.length, isLast }, { target, at: 0 })
+  return { bytes: target.subarray(0, written), end: read }
+}
+
+/**
+ * The canonical form of a large text, block by block. Blocks overlap by `overlap` bytes, so that what is shorter is whole
+ * in one of them. The buffer is used again for the next block.
+ */
+export function* canonicalBlocks(source: Buffer, overlap: number): Generator<Buffer> {
+  const target = Buffer.allocUnsafe(Math.min(source.length, BLOCK + LONGEST) + overlap + 4)
+  let kept = 0
+  for (let from = 0; from < source.length;) {
+    const range = { from, to: Math.min(source.length, from + BLOCK), isLast: true }
+    const { read, written } = canonicalInto(source, range, { target, at: kept })
+    yield target.subarray(0, written)
+    from = read
+    target.copyWithin(0, Math.max(0, written - overlap), written)
+    kept = Math.min(written, overlap)
+  }
+}
+
+/** A unit that begins before the end of a block may give a few bytes more. */
+const LONGEST = 8
+
+interface Range {
+  readonly from: number
+  /** No unit begins at or behind it. */
+  readonly to: number
+  readonly isLast: boolean
+}
+
+function canonicalInto(
+  source: Buffer,
+  { from, to, isLast }: Range,
+  { target, at }: { readonly target: Buffer; readonly at: number },
+): { readonly read: number; readonly written: number } {
+  const odd = source.byteOffset & 1
+  const halves = new Uint16Array(source.buffer, source.byteOffset - odd, (source.length + odd) >> 1)
+  let read = from
+  let written = at
+  while (read < to) {
+    if (((read + odd) & 1) === 0 && read + 1 < to) {
+      const last = ((to + odd) >> 1) - 1
+      const first = (read + odd) >> 1
+      const state = copyPairs(halves, { first, last }, { target, written })
+      read = (state.next << 1) - odd
+      written = state.written
+      if (read >= to) break
+    }
+    const byte = source[read] as number
+    const kind = KINDS[byte] as number
+    if (kind === MARK) {
+      const escape = escapeAt(source, read, isLast)
+      if (escape === MORE) break
+      written += writeCanonical(target, written, escape)
+      read = escape.end
+    } else {
+      if (kind === KEPT) target[written++] = byte
+      read += 1
+    }
+  }
+  return { read, written }
+}
+
+/** Up to a pair with a mark. */
+function copyPairs(
+  halves: Uint16Array,
+  { first, last }: { readonly first: number; readonly last: number },
+  { target, written }: { readonly target: Buffer; readonly written: number },
+): { readonly next: number; readonly written: number } {
+  let to = written
+  let at = first
+  for (; at <= last; at += 1) {
+    const pair = PAIRS[halves[at] as number] as number
+    if (pair < 0) break
+    target[to] = pair & 0xff
+    target[to + 1] = (pair >>> 8) & 0xff
+    to += pair >>> 16
+  }
+  return { next: at, written: to }
+}
+
+/** What a mark begins; the mark itself where it begins no escape. */
+function escapeAt(source: Buffer, at: number, isLast: boolean): Unit | typeof MORE {
+  const letter = source[at + 1]
+  if (source[at] === BACKSLASH && letter !== undefined) {
+    // Most backslashes are those of JSON: `\n`, `\"`.
+    if (SIMPLE_ESCAPES[letter] === 1) return { code: 0x0a, end: at + 2, isByte: true }
+    const code = letter === 0x75 ? (hexByteAt(source, at + 2) << 8) | hexByteAt(source, at + 4) : -1
+    if (code >= 0x80 && (code < 0xd800 || code > 0xdfff)) return { code, end: at + 6, isByte: false }
+  }
+  return unitAt(source, at, isLast)
+}
+
+/** Appends what of a unit is kept; returns how many bytes that are. A lone surrogate is nothing. */
+function writeCanonical(target: Buffer, at: number, unit: Unit): number {
+  const length = canonicalLength(unit)
+  if (length === 0) return 0
+  if (length === 1) target[at] = unit.code
+  else if (length === 2) {
+    target[at] = 0xc0 | (unit.code >> 6)
+    target[at + 1] = 0x80 | (unit.code & 0x3f)
+  } else if (length === 3) {
+    target[at] = 0xe0 | (unit.code >> 12)
+    target[at + 1] = 0x80 | ((unit.code >> 6) & 0x3f)
+    target[at + 2] = 0x80 | (unit.code & 0x3f)
+  } else target.write(String.fromCodePoint(unit.code), at)
+  return length
+}
+
+function canonicalLength({ code, isByte }: Unit): number {
+  if (isByte || code < 0x80) return code === BACKSLASH || KINDS[code] === DROPPED ? 0 : 1
+  if (code < 0x800) return 2
+  if (code < 0x10000) return code >= 0xd800 && code <= 0xdfff ? 0 : 3
+  return 4
+}
+
+/** Walks a source along its canonical form, to tell where in it something stands. Positions are asked in ascending order. */
+export class CanonicalWalk {
+  readonly #source: Buffer
+  readonly #isLast: boolean
+  #start = 0
+  #written = 0
+
+  constructor(source: Buffer, isLast: boolean) {
+    this.#source = source
+    this.#isLast = isLast
+  }
+
+  /** Where the unit that gave the canonical byte `offset` begins, and where it ends. */
+  unitOf(offset: number): { readonly start: number; readonly end: number } {
+    for (;;) {
+      const { end, length } = this.#unit()
+      if (this.#written + length > offset) return { start: this.#start, end }
+      this.#written += length
+      this.#start = end
+    }
+  }
+
+  #unit(): { readonly end: number; readonly length: number } {
+    const byte = this.#source[this.#start]
+    if (byte === undefined) throw new RangeError('the canonical form is shorter')
+    const kind = KINDS[byte] as number
+    if (kind !== MARK) return { end: this.#start + 1, length: kind === KEPT ? 1 : 0 }
+    const escape = escapeAt(this.#source, this.#start, this.#isLast)
+    if (escape === MORE) throw new RangeError('the canonical form is shorter')
+    return { end: escape.end, length: canonicalLength(escape) }
+  }
+}
+
+function pairTable(): Int32Array {
+  const table = new Int32Array(65_536)
+  const bytes = new Uint8Array(2)
+  const half = new Uint16Array(bytes.buffer)
+  for (let value = 0; value < 65_536; value += 1) {
+    half[0] = value
+    const kept = [...bytes].filter((byte) => KINDS[byte] === KEPT)
+    const hasMark = bytes.some((byte) => KINDS[byte] === MARK)
+    table[value] = hasMark ? WITH_MARK : (kept[0] ?? 0) | ((kept[1] ?? 0) << 8) | (kept.length << 16)
+  }
+  return table
+}

@@ -1,0 +1,211 @@
+import { HEX_VALUE } from '../inspect/decode/byte-class.ts'
+import { ENTITIES } from '../inspect/decode/escapes.ts'
+
+/** What is read at once: a byte, or an escape. */
+export interface Unit {
+  /** The byte or code point that is meant. */
+  readonly code: number
+  /** Where the next unit begins. */
+  readonly end: number
+  /** Whether `code` is a byte, which may be part of a character, rather than a character. */
+  readonly isByte: boolean
+}
+
+/** The input ended inside what may become an escape. */
+export const MORE = Symbol('more')
+
+/** Escapes in escapes: percent-encoding of JSON in JSON, … */
+const LAYERS = 4
+
+/** No escape that anybody writes is longer, however many layers it has. */
+export const LONGEST_UNIT = 128
+
+const PERCENT = 0x25
+const AMPERSAND = 0x26
+export const BACKSLASH = 0x5c
+
+/** 1 for what an escape begins with. */
+const MARKS = Uint8Array.from({ length: 256 }, (_, byte) => Number([PERCENT, AMPERSAND, BACKSLASH].includes(byte)))
+
+/** Letters that a backslash makes a control character of. */
+const CONTROLS = new Set(Buffer.from('nrtbfv'))
+
+/**
+ * The unit at `at`, with up to four layers of percent-encoding, backslash escapes (JSON, JavaScript, C) and HTML entities
+ * undone. `MORE` when it depends on bytes that are not there; with `isLast` none will come.
+ */
+export function unitAt(bytes: Buffer, at: number, isLast: boolean): Unit | typeof MORE {
+  const end = Math.min(bytes.length, at + LONGEST_UNIT)
+  return read({ bytes, end, isLast: isLast || end < bytes.length }, at, LAYERS)
+}
+
+interface Window {
+  readonly bytes: Buffer
+  readonly end: number
+  /** Whether nothing that counts follows `end`. */
+  readonly isLast: boolean
+}
+
+type Reading = Unit | typeof MORE
+
+/** The code of what is read behind the end. */
+const NOTHING = -1
+
+function byteAt(bytes: Buffer, at: number): Unit {
+  return { code: bytes[at] as number, end: at + 1, isByte: true }
+}
+
+/** `layers` of escapes undone, the innermost in the text first. */
+function read(window: Window, at: number, layers: number): Reading {
+  if (at >= window.end) return window.isLast ? { code: NOTHING, end: at, isByte: false } : MORE
+  if (layers === 0 || MARKS[window.bytes[at] as number] === 0) return byteAt(window.bytes, at)
+  const first = read(window, at, layers - 1)
+  if (first === MORE) return MORE
+  switch (first.code) {
+    case PERCENT:
+      return readByte(window, first, layers - 1)
+    case BACKSLASH:
+      return readBackslash(window, first, layers - 1)
+    case AMPERSAND:
+      return readEntity(window, first, layers - 1)
+    default:
+      return first
+  }
+}
+
+/** Two hexadecimal digits behind `mark`. */
+function readByte(window: Window, mark: Unit, layers: number): Reading {
+  const number = readHex(window, mark.end, { least: 2, most: 2, layers })
+  return number === MORE ? MORE : number === undefined ? mark : { ...number, isByte: true }
+}
+
+function readBackslash(window: Window, mark: Unit, layers: number): Reading {
+  const letter = read(window, mark.end, layers)
+  if (letter === MORE) return MORE
+  switch (letter.code) {
+    case NOTHING:
+      return mark
+    case 0x75:
+      return readCodeUnit(window, letter, layers)
+    case 0x78:
+      return readByte(window, letter, layers)
+    case 0x30:
+    case 0x31:
+    case 0x32:
+    case 0x33:
+      return readOctal(window, letter, layers)
+    default:
+      return CONTROLS.has(letter.code) ? { code: 0x0a, end: letter.end, isByte: true } : letter
+  }
+}
+
+/** `\uXXXX`, two of them for a surrogate pair, or `\u{XXXXXX}`; `letter` is the `u`. */
+function readCodeUnit(window: Window, letter: Unit, layers: number): Reading {
+  const brace = read(window, letter.end, layers)
+  if (brace === MORE) return MORE
+  const isBraced = brace.code === 0x7b
+  const limits = isBraced ? { least: 1, most: 6, layers } : { least: 4, most: 4, layers }
+  const high = readHex(window, isBraced ? brace.end : letter.end, limits)
+  if (high === MORE || high === undefined) return high ?? letter
+  if (isBraced) return closed(window, high, { by: 0x7d, layers }) ?? letter
+  if (high.code < 0xd800 || high.code > 0xdbff) return high
+  const mark = read(window, high.end, layers)
+  const next = mark === MORE || mark.code !== BACKSLASH ? mark : read(window, mark.end, layers)
+  if (next === MORE) return MORE
+  const low = next.code === 0x75 ? readHex(window, next.end, { least: 4, most: 4, layers }) : undefined
+  if (low === MORE) return MORE
+  if (low === undefined || low.code < 0xdc00 || low.code > 0xdfff) return high
+  return { code: 0x10000 + ((high.code - 0xd800) << 10) + (low.code - 0xdc00), end: low.end, isByte: false }
+}
+
+function readOctal(window: Window, first: Unit, layers: number): Reading {
+  let code = first.code - 0x30
+  let end = first.end
+  for (let digit = 0; digit < 2; digit += 1) {
+    const next = read(window, end, layers)
+    if (next === MORE) return MORE
+    const value = next.code - 0x30
+    if (value < 0 || value > 7) return first
+    code = code * 8 + value
+    end = next.end
+  }
+  return { code, end, isByte: true }
+}
+
+/** `&#65;`, `&#x41;`, also without their semicolon, as browsers read them, and `&lowbar;`. */
+function readEntity(window: Window, mark: Unit, layers: number): Reading {
+  const first = read(window, mark.end, layers)
+  if (first === MORE) return MORE
+  if (first.code !== 0x23) return readNamed(window, mark, layers)
+  const base = read(window, first.end, layers)
+  if (base === MORE) return MORE
+  const isHex = (base.code | 0x20) === 0x78
+  const number = isHex
+    ? readHex(window, base.end, { least: 1, most: 8, layers })
+    : readDecimal(window, first.end, layers)
+  if (number === MORE || number === undefined || number.code > 0x10ffff) return number === MORE ? MORE : mark
+  return closed(window, number, { by: 0x3b, layers }) ?? number
+}
+
+function readNamed(window: Window, mark: Unit, layers: number): Reading {
+  let name = ''
+  for (let end = mark.end; name.length < 9;) {
+    const unit = read(window, end, layers)
+    if (unit === MORE) return MORE
+    if (unit.code === 0x3b) {
+      const character = ENTITIES.get(name.toLowerCase())
+      return character === undefined ? mark : { code: character.charCodeAt(0), end: unit.end, isByte: true }
+    }
+    const letter = unit.code | 0x20
+    if (letter < 0x61 || letter > 0x7a) return mark
+    name += String.fromCharCode(unit.code)
+    end = unit.end
+  }
+  return mark
+}
+
+/** The unit with what closes it, or undefined where something else follows. */
+function closed(
+  window: Window,
+  unit: Unit,
+  { by, layers }: { readonly by: number; readonly layers: number },
+): Reading | undefined {
+  const next = read(window, unit.end, layers)
+  if (next === MORE) return MORE
+  return next.code === by ? { ...unit, end: next.end } : undefined
+}
+
+interface Digits {
+  readonly least: number
+  readonly most: number
+  readonly layers: number
+}
+
+/** Undefined when there are too few digits. */
+function readHex(window: Window, at: number, { least, most, layers }: Digits): Reading | undefined {
+  let code = 0
+  let end = at
+  for (let count = 0; count < most; count += 1) {
+    const unit = read(window, end, layers)
+    if (unit === MORE) return MORE
+    const value = unit.code >= 0 && unit.code < 256 ? (HEX_VALUE[unit.code] as number) : -1
+    if (value === -1) return count < least ? undefined : { code, end, isByte: false }
+    code = code * 16 + value
+    end = unit.end
+  }
+  return { code, end, isByte: false }
+}
+
+function readDecimal(window: Window, at: number, layers: number): Reading | undefined {
+  let code = 0
+  let end = at
+  for (let count = 0; count < 8; count += 1) {
+    const unit = read(window, end, layers)
+    if (unit === MORE) return MORE
+    const value = unit.code - 0x30
+    if (value < 0 || value > 9) return count === 0 ? undefined : { code, end, isByte: false }
+    code = code * 10 + value
+    end = unit.end
+  }
+  return { code, end, isByte: false }
+}

@@ -1,0 +1,65 @@
+import { canonicalBytes, withoutSeparators } from './canonical.ts'
+import { spellings } from './dialect.ts'
+
+/** How a text can be written as a whole. In base64 its first byte may be any of three in a group. */
+export type Form =
+  | { readonly kind: 'plain' }
+  | { readonly kind: 'base64'; readonly alignment: 0 | 1 | 2 }
+  | { readonly kind: 'hex'; readonly isUpper: boolean }
+
+/** A form, forwards or backwards. */
+export interface Written {
+  readonly form: Form
+  readonly isReversed: boolean
+  readonly text: string
+}
+
+/** Shorter texts are looked for as they are, escaped or not: in pieces or in base64 they would be found by chance. */
+export const LEAST_BYTES = 8
+
+/** The forms of a text of eight bytes and more; for base64 the characters that the text alone decides, URL-safe. */
+export function writtenForms(text: string): readonly Written[] {
+  const bytes = Buffer.from(text)
+  if (bytes.length < LEAST_BYTES) return []
+  const hex = bytes.toString('hex')
+  const forwards: readonly (readonly [Form, string])[] = [
+    [{ kind: 'plain' }, text],
+    ...([0, 1, 2] as const).map((alignment) => [{ kind: 'base64', alignment }, base64Core(bytes, alignment)] as const),
+    [{ kind: 'hex', isUpper: false }, hex],
+    [{ kind: 'hex', isUpper: true }, hex.toUpperCase()],
+  ]
+  return forwards.flatMap(([form, written]) => [
+    { form, isReversed: false, text: written },
+    { form, isReversed: true, text: reversed(written) },
+  ])
+}
+
+/** The same in canonical form, as far as that is long enough not to occur by chance. */
+export function canonicalForms(text: string): readonly (Written & { readonly bytes: Buffer })[] {
+  return writtenForms(text)
+    .flatMap((written) => {
+      const bytes = Buffer.from(written.text)
+      // What looks like an escape is none where a separator cuts it.
+      const forms = [canonicalBytes(bytes), withoutSeparators(bytes)]
+      return forms.map((form) => ({ ...written, bytes: form }))
+    })
+    .filter(({ bytes }) => bytes.length >= LEAST_BYTES)
+}
+
+/** What to look for in bytes as they are: common escapes of the text, and its forms in either alphabet of base64. */
+export function exactSpellings(text: string): readonly string[] {
+  const forms = writtenForms(text).map((written) => written.text)
+  const standard = forms.map((form) => form.replaceAll('-', '+').replaceAll('_', '/'))
+  return [...new Set([...spellings(text).map((spelling) => spelling.text), ...forms, ...standard])]
+}
+
+/** By code points, as programs reverse strings. */
+export function reversed(text: string): string {
+  return Array.from(text).toReversed().join('')
+}
+
+/** Six bits a character: those that hold bits of other bytes too are left out. */
+function base64Core(bytes: Buffer, alignment: 0 | 1 | 2): string {
+  const all = Buffer.concat([Buffer.alloc(alignment), bytes]).toString('base64url')
+  return all.slice(Math.ceil((alignment * 8) / 6), Math.floor(((alignment + bytes.length) * 8) / 6))
+}

@@ -1,0 +1,43 @@
+import type { ContentViews } from '../inspect/decode/content-views.ts'
+import { viewsOfMessage, viewsOfRequest } from '../inspect/decode/context-views.ts'
+import { PASS, type InspectionContext, type Inspector, type Verdict } from '../inspect/inspector.ts'
+import type { SecretSet } from './secret-set.ts'
+
+/**
+ * What: placeholders and real values on their way to where they may not go, in the URL, the host, header fields, the body
+ * and messages, as sent and with every layer of encoding undone.
+ */
+export function misuseInspector(secrets: SecretSet): Inspector {
+  return {
+    name: 'secret-injector',
+    inspectRequest: (context) => judge(secrets, context, context.views ?? viewsOfRequest(context)),
+    inspectMessage: (context) =>
+      context.direction === 'outbound' ? judge(secrets, context, context.views ?? viewsOfMessage(context)) : PASS,
+  }
+}
+
+function judge(secrets: SecretSet, context: InspectionContext, views: ContentViews): Verdict {
+  const { host, port, path, url, headers } = context
+  const search = secrets.misuse({
+    authority: { host, port },
+    scheme: url.startsWith('https:') ? 'https' : 'http',
+    // Messages of a WebSocket have a method of their own; it was opened by a GET.
+    method: context.protocol === 'websocket' ? 'GET' : context.method,
+    path,
+  })
+  if (search === undefined) return PASS
+  for (const value of headers) {
+    const misuse = search.inCredentials(value)
+    if (misuse !== undefined) return blocked(misuse)
+  }
+  for (const { bytes } of views) {
+    const misuse = search.in(bytes)
+    if (misuse !== undefined) return blocked(misuse)
+  }
+  return PASS
+}
+
+function blocked({ kind, reason }: { readonly kind: 'placeholder' | 'value'; readonly reason: string }): Verdict {
+  const code = kind === 'placeholder' ? 'placeholder_misdirected' : 'secret_literal'
+  return { kind: 'block', reason, severity: 'critical', code }
+}

@@ -1,0 +1,163 @@
+import { zonesOf, type Authority, type Hostname } from '../../policy/host.ts'
+import type { HeaderList } from '../http/headers.ts'
+import { refuseAmbiguous, refuseDuplicates } from './ambiguity.ts'
+import type { OutboundRequest, ProtectedValue, SecretBinding } from './binding.ts'
+import { BodyRedactor, type Replacement } from './body-redactor.ts'
+import { encode, spellings } from './dialect.ts'
+import { Injector, type Injection } from './injector.ts'
+import { MisuseDetector, type MisuseSearch, type Telltale } from './misuse.ts'
+import { NeedleIndex } from './needle-index.ts'
+import type { Destination, NamedPorts } from './permission.ts'
+import { TextRedactor } from './text-redactor.ts'
+
+export interface SecretSetOptions {
+  /** Whether the policy names this very port for a host; then a secret for the host may go there. */
+  readonly namesPort?: NamedPorts
+  /** The set that was in force until now: values that it knew and this one does not stay secret. */
+  readonly before?: SecretSet | undefined
+}
+
+/** So many values that are in no binding (any more) are remembered; the oldest is forgotten first. */
+const MOST_KEPT = 1024
+
+/**
+ * Everything the egress does with secrets, prepared once for a configuration: it finds misuse in what leaves, puts real
+ * values in at the last moment, and takes them out of what comes back.
+ * Order for a request: inspectors, the one for misuse among them, `inject`, send.
+ */
+export class SecretSet {
+  readonly #bindings: readonly SecretBinding[]
+  readonly #namesPort: NamedPorts
+  readonly #hosts: ReadonlySet<Hostname | '*'>
+  readonly #injector: Injector
+  /** Values of before, and those that came while the set was in force. */
+  #kept: readonly ProtectedValue[]
+  #misuse: MisuseDetector
+  #redaction: Redaction
+
+  /** Throws CageError `secret_invalid` when values and placeholders cannot be told apart. */
+  constructor(bindings: readonly SecretBinding[], { namesPort = () => false, before }: SecretSetOptions = {}) {
+    refuseDuplicates(bindings)
+    this.#bindings = bindings
+    this.#namesPort = namesPort
+    this.#hosts = new Set(bindings.flatMap(({ injectTo }) => injectTo.map(({ host }) => host)))
+    this.#kept = before === undefined ? [] : retired(before, bindings)
+    refuseAmbiguous(bindings, this.#kept)
+    this.#injector = new Injector(bindings, namesPort)
+    this.#misuse = new MisuseDetector(telltalesOf(bindings, this.#kept), namesPort)
+    this.#redaction = redactionOf([...bindings, ...this.#kept])
+  }
+
+  get isEmpty(): boolean {
+    return this.#bindings.length === 0 && this.#kept.length === 0
+  }
+
+  /** All values that are kept from the workload: those of the bindings first. */
+  get values(): readonly ProtectedValue[] {
+    return [...this.#bindings, ...this.#kept]
+  }
+
+  /**
+   * Keeps one more value from the workload and from hosts other than its own, from now on: a token that was minted or
+   * that a server gave. It counts for bodies of which nothing was seen yet.
+   */
+  protect(value: ProtectedValue): void {
+    if (value.value.reveal() === '') throw new TypeError(`the value of ${value.name} is empty`)
+    if (this.values.some((known) => isSame(known, value))) return
+    this.#kept = [...this.#kept, value].slice(-MOST_KEPT)
+    this.#misuse = new MisuseDetector(telltalesOf(this.#bindings, this.#kept), this.#namesPort)
+    this.#redaction = redactionOf(this.values)
+  }
+
+  /**
+   * A search for placeholders and real values that must not go to this destination; undefined when there are none.
+   * What it finds must not leave.
+   */
+  misuse(destination: Destination): MisuseSearch | undefined {
+    return this.isEmpty ? undefined : this.#misuse.searchFor(destination)
+  }
+
+  /**
+   * The request with real values for placeholders; what holds none is returned as it came, identical.
+   * `Content-Length` follows the body. Throws InjectionRefused when a value cannot stand where its placeholder does.
+   */
+  inject(request: OutboundRequest): Injection {
+    const { target, headers, body } = request
+    return this.canInject(request.authority)
+      ? this.#injector.inject(request)
+      : { target, headers, body, injected: [], left: [] }
+  }
+
+  /** Whether any secret may go to this host. A byte range of its answer could cut a value where no redactor finds it. */
+  canInject(authority: Authority): boolean {
+    if (this.#hosts.has('*')) return true
+    for (const zone of zonesOf(authority.host)) if (this.#hosts.has(zone)) return true
+    return false
+  }
+
+  /** A response's fields with placeholders for values, in names too, and the names of the secrets that were found. */
+  redactHeaders(headers: HeaderList): { readonly headers: HeaderList; readonly redacted: readonly string[] } {
+    return this.#redaction.text.redactHeaders(headers)
+  }
+
+  /** For a reason phrase and the like; bytes as Latin-1, as in headers. */
+  redactText(text: string): string {
+    return this.#redaction.text.redact(text, new Set())
+  }
+
+  /** For one response body, one WebSocket's messages, …: it keeps state between chunks. */
+  bodyRedactor(): BodyRedactor {
+    return new BodyRedactor(this.#redaction.values, this.#redaction.replacements)
+  }
+}
+
+/** What the set before knew and the new bindings do not: shown and allowed as the binding of its name, if there is one. */
+function retired(before: SecretSet, bindings: readonly SecretBinding[]): readonly ProtectedValue[] {
+  return before.values
+    .filter((known) => !bindings.some((binding) => isSame(known, binding)))
+    .map((known) => {
+      const heir = bindings.find(({ name }) => name === known.name)
+      return { ...known, placeholder: heir?.placeholder ?? known.placeholder, injectTo: heir?.injectTo ?? [] }
+    })
+    .slice(-MOST_KEPT)
+}
+
+function isSame(one: ProtectedValue, other: ProtectedValue): boolean {
+  return one.name === other.name && one.value.reveal() === other.value.reveal()
+}
+
+function telltalesOf(bindings: readonly SecretBinding[], kept: readonly ProtectedValue[]): readonly Telltale[] {
+  const byValue = Map.groupBy([...bindings, ...kept], ({ value }) => value.reveal())
+  return [
+    ...bindings.map((binding) => ({ kind: 'placeholder', text: binding.placeholder, bindings: [binding] }) as const),
+    ...[...byValue].map(([text, owners]) => ({ kind: 'value', text, bindings: owners }) as const),
+  ]
+}
+
+interface Redaction {
+  readonly values: NeedleIndex
+  readonly replacements: readonly Replacement[]
+  readonly text: TextRedactor
+}
+
+function redactionOf(protectedValues: readonly ProtectedValue[]): Redaction {
+  const byValue = replacementsFor(protectedValues)
+  const values = new NeedleIndex([...byValue.values()].map(({ value }) => value))
+  const replacements = values.needles.map((needle) => byValue.get(needle.toString('latin1')) as Replacement)
+  return { values, replacements, text: new TextRedactor(values, replacements) }
+}
+
+/** By the value's bytes as Latin-1. Where two secrets have the same value, the first rule's placeholder is shown. */
+function replacementsFor(
+  protectedValues: readonly ProtectedValue[],
+): Map<string, Replacement & { readonly value: Buffer }> {
+  const replacements = new Map<string, Replacement & { readonly value: Buffer }>()
+  for (const { name, placeholder, value } of protectedValues) {
+    for (const { dialect, text } of spellings(value.reveal())) {
+      const bytes = Buffer.from(text)
+      const key = bytes.toString('latin1')
+      if (!replacements.has(key)) replacements.set(key, { name, value: bytes, bytes: encode(placeholder, dialect) })
+    }
+  }
+  return replacements
+}

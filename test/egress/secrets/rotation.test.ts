@@ -1,0 +1,120 @@
+/**
+ * Values that change while the egress runs.
+ *
+ * The new value is put in from the next request on. What was secret once stays so: the old value is redacted, and blocked
+ * on its way to where the secret may not go, until the egress ends. So are values that came while it ran.
+ */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { Placeholder } from '../../../src/secrets/placeholders.ts'
+import { SecretSet } from '../../../src/egress/secrets/secret-set.ts'
+import { Secret } from '../../../src/secrets/secret.ts'
+import { get } from '../../support/proxy-client.ts'
+import { startBed, type BedOptions } from '../bed.ts'
+import { binding, misuse, PLACEHOLDER, request } from './example.ts'
+
+const [OLD, NEW] = ['old-value-0123456789', 'new-value-abcdefghij']
+
+function redacted(secrets: SecretSet, text: string): string {
+  return secrets.redactText(text)
+}
+
+describe('a set that takes the place of another', () => {
+  const before = new SecretSet([binding({ value: OLD })])
+  const after = new SecretSet([binding({ value: NEW, placeholder: 'NEW-PLACEHOLDER' })], { before })
+
+  test('puts the new value in', () => {
+    assert.deepEqual(after.inject(request('api.test', { headers: ['X-Key', 'NEW-PLACEHOLDER'] })).headers, [
+      'X-Key',
+      NEW,
+    ])
+  })
+
+  test('redacts both, as what the workload holds now', () => {
+    assert.equal(redacted(after, `${OLD} ${NEW}`), 'NEW-PLACEHOLDER NEW-PLACEHOLDER')
+  })
+
+  test('keeps both from hosts that may not have the secret, and from no others', () => {
+    for (const value of [OLD, NEW]) {
+      const parts = { body: Buffer.from(value) }
+      assert.equal(misuse(after, request('evil.test', parts))?.kind, 'value')
+      assert.equal(misuse(after, request('api.test', parts)), undefined)
+    }
+  })
+
+  test('without the rule the value is kept from everybody', () => {
+    const none = new SecretSet([], { before: after })
+    assert.equal(none.isEmpty, false)
+    assert.equal(redacted(none, `${OLD} ${NEW}`), 'NEW-PLACEHOLDER NEW-PLACEHOLDER')
+    for (const value of [OLD, NEW])
+      assert.equal(misuse(none, request('api.test', { body: Buffer.from(value) }))?.kind, 'value')
+  })
+
+  test('and a value that is back again is one like any other', () => {
+    const back = new SecretSet([binding({ value: OLD })], { before: after })
+    assert.equal(redacted(back, `${OLD} ${NEW}`), `${PLACEHOLDER} ${PLACEHOLDER}`)
+    assert.equal(back.values.length, 2)
+  })
+})
+
+describe('a value that came while the egress runs', () => {
+  const token = {
+    name: 'TOKEN',
+    placeholder: 'TOKEN-PLACEHOLDER' as Placeholder,
+    value: new Secret('TOKEN', 'minted-token-0123456789'),
+    injectTo: [{ host: 'api.test' as never }],
+  }
+
+  test('is redacted and kept from other hosts, and stays so', () => {
+    const secrets = new SecretSet([binding({})])
+    secrets.protect(token)
+    for (const set of [secrets, new SecretSet([binding({})], { before: secrets })]) {
+      assert.equal(redacted(set, 'x minted-token-0123456789'), 'x TOKEN-PLACEHOLDER')
+      const parts = { body: Buffer.from(Buffer.from('minted-token-0123456789').toString('base64')) }
+      assert.equal(misuse(set, request('evil.test', parts))?.name, 'TOKEN')
+    }
+    assert.equal(misuse(secrets, request('api.test', { body: Buffer.from('minted-token-0123456789') })), undefined)
+  })
+
+  test('the same one twice is one; an empty one is refused', () => {
+    const secrets = new SecretSet([])
+    secrets.protect(token)
+    secrets.protect(token)
+    assert.equal(secrets.values.length, 1)
+    assert.throws(() => secrets.protect({ ...token, value: new Secret('TOKEN', '') }), TypeError)
+  })
+
+  test('attack: a server that gives ever new ones does not fill the memory', () => {
+    const secrets = new SecretSet([binding({})], {
+      before: new SecretSet(
+        Array.from({ length: 1100 }, (_, at) =>
+          binding({ name: `T${at}`, placeholder: `placeholder-${at}-`, value: `value-of-number-${at}-` }),
+        ),
+      ),
+    })
+    assert.equal(secrets.values.length, 1025)
+    assert.equal(redacted(secrets, 'value-of-number-1099-'), 'placeholder-1099-')
+  })
+})
+
+test('in a running egress: the new value from the next request on, the old one redacted and blocked', async (t) => {
+  const secrets: Record<string, string> = { KEY: OLD }
+  const rule = { env: 'KEY', placeholder: PLACEHOLDER, inject_to: ['api.test'] }
+  const options: BedOptions = {
+    hosts: { 'api.test': {}, 'other.test': {} },
+    config: { secret_injection: [rule] },
+    secrets,
+  }
+  const bed = await startBed(t, options)
+  const { proxy, ca } = bed
+  const ask = () => get('https://api.test/', { proxy, ca, headers: { 'X-Key': PLACEHOLDER, 'X-Old': OLD } })
+  await ask()
+  secrets['KEY'] = NEW
+  await bed.reload({})
+  const response = await ask()
+  const [first, second] = bed.server('api.test').requests
+  assert.ok(first?.rawHeaders.includes(OLD) && second?.rawHeaders.includes(NEW))
+  assert.ok(!response.body.includes(OLD) && !response.body.includes(NEW))
+  const denied = await get('https://other.test/', { proxy, ca, method: 'POST', body: OLD })
+  bed.denied(denied, { status: 403, code: 'secret_literal', host: 'other.test' })
+})
