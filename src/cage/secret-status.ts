@@ -1,19 +1,20 @@
 import { loadConfig } from '../config/load.ts'
-import type { Config, SecretRule } from '../config/schema.ts'
+import type { Config } from '../config/schema.ts'
 import { CageError } from '../errors.ts'
 import { Reach } from '../secrets/reach.ts'
-import { resolveSecret } from '../secrets/resolve.ts'
+import { resolveSecret, type SourceRule } from '../secrets/resolve.ts'
 import type { SourceContext } from '../secrets/source.ts'
 import { sourceName } from '../secrets/source-problem.ts'
 import { openSecretStore } from '../secrets/store.ts'
 import { secretsFolder } from '../system/paths.ts'
 import { loadDeployment, readDeploymentRecord, type Environment } from './deployment.ts'
+import { deploymentSources } from './deployment-sources.ts'
 
 /** How one secret of a cage stands. Never holds its value. */
 export interface SecretStatus {
   readonly name: string
-  /** `orphan`: it is stored, and no rule uses it. */
-  readonly type: 'injection' | 'orphan'
+  /** `direct`: the workload holds the value itself. `orphan`: it is stored, and nothing uses it. */
+  readonly type: 'injection' | 'direct' | 'orphan'
   /** `unchecked`: only the cage's own process, or a command that was not asked, could tell. */
   readonly status: 'ok' | 'MISSING' | 'unchecked'
   /** Such as `env:PROD_KEY`; `store` where the store comes first. */
@@ -37,8 +38,11 @@ export async function secretStatuses(request: StatusRequest): Promise<readonly S
   if (known === undefined) return undefined
   const { config, context, stays } = known
   const statuses: SecretStatus[] = []
-  for (const rule of config.secret_injection) statuses.push(await statusOf(rule, context, { stays, ask: request.ask }))
-  const used = new Set(config.secret_injection.map(({ env }) => env))
+  const asking = { stays, ask: request.ask }
+  const direct = config.container.podman_secrets.map((env) => ({ env }))
+  for (const rule of config.secret_injection) statuses.push(await statusOf(rule, context, asking))
+  for (const rule of direct) statuses.push({ ...(await statusOf(rule, context, asking)), type: 'direct' })
+  const used = new Set([...config.secret_injection, ...direct].map(({ env }) => env))
   const orphans = (await storedNames(request.cage, request.environment)).filter((name) => !used.has(name))
   return [...statuses, ...orphans.map((name) => ({ name, type: 'orphan', status: 'ok', source: 'store' }) as const)]
 }
@@ -64,18 +68,14 @@ interface KnownConfig {
 }
 
 async function knownConfig({ cage, configPath, environment }: StatusRequest): Promise<KnownConfig | undefined> {
-  const shared = {
-    environment,
-    reach: await Reach.of([]),
-    store: await openSecretStore(secretsFolder(cage, environment)),
+  if (configPath !== undefined) {
+    const store = await openSecretStore(secretsFolder(cage, environment))
+    const context = { environment, configPath, reach: await Reach.of([]), store }
+    return { config: await loadConfig(configPath), context, stays: false }
   }
-  if (configPath !== undefined)
-    return { config: await loadConfig(configPath), context: { ...shared, configPath }, stays: false }
   if ((await readDeploymentRecord(cage, environment)) === undefined) return undefined
-  const { config, record } = await loadDeployment(cage, environment)
-  // As its service has it: the environment of who asks does not count.
-  const kept = { HOME: environment['HOME'], ...record.environment }
-  return { config, context: { ...shared, configPath: record.source, environment: kept }, stays: true }
+  const deployment = await loadDeployment(cage, environment)
+  return { config: deployment.config, context: await deploymentSources(deployment), stays: true }
 }
 
 interface Asking {
@@ -83,7 +83,7 @@ interface Asking {
   readonly ask: boolean
 }
 
-async function statusOf(rule: SecretRule, context: SourceContext, { stays, ask }: Asking): Promise<SecretStatus> {
+async function statusOf(rule: SourceRule, context: SourceContext, { stays, ask }: Asking): Promise<SecretStatus> {
   const { env: name, source } = rule
   const shown = { name, type: 'injection', source: source === undefined ? 'store' : sourceName(source) } as const
   const kind = source?.kind ?? 'store'

@@ -1,10 +1,7 @@
-import { Reach } from '../secrets/reach.ts'
 import { resolveSecrets, type SourceRule } from '../secrets/resolve.ts'
 import type { Secret } from '../secrets/secret.ts'
-import { openSecretStore } from '../secrets/store.ts'
-import { secretsFolder } from '../system/paths.ts'
 import type { Deployment } from './deployment.ts'
-import { foldersInReach } from './settings.ts'
+import { deploymentSources } from './deployment-sources.ts'
 
 /**
  * Throws `secret_missing` unless every rule of a service's configuration has a value: given now, or where the service
@@ -20,18 +17,5 @@ export async function requireSecrets(
   ]
   const rules = needed.filter(({ env }) => !given.some((secret) => secret.name === env))
   if (rules.length === 0) return
-  const kept = { HOME: environment['HOME'], ...record.environment }
-  await resolveSecrets(rules, {
-    cage: name,
-    store: await openSecretStore(secretsFolder(name, environment)),
-    environment: kept,
-    configPath: record.source,
-    reach: await Reach.of(
-      foldersInReach(config, {
-        project: record.project,
-        workingDirectory: record.working_directory,
-        environment: kept,
-      }),
-    ),
-  })
+  await resolveSecrets(rules, await deploymentSources({ name, config, environment, record }))
 }

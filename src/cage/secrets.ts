@@ -202,14 +202,15 @@ export class CageSecrets implements Disposable {
 }
 
 /**
- * What the workload holds instead: the placeholder of each rule by its environment variable. Those of `format: like` are
- * made when the egress gets its bindings: ask after that.
+ * What the workload holds instead: the placeholder of each rule by its environment variable. A new one of `format: like`
+ * needs the value; without values, ask after the egress got its bindings.
  */
 export async function placeholdersOf(
   { secret_injection: rules }: Pick<Config, 'secret_injection'>,
   stateFolder: string,
+  values: readonly Secret[] = [],
 ): Promise<ReadonlyMap<string, Placeholder>> {
-  return resolvePlaceholders(rules, stateFolder)
+  return resolvePlaceholders(rules, stateFolder, values)
 }
 
 interface Renewal {

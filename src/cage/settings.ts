@@ -29,8 +29,8 @@ export function configPathOf({ configPath, workingDirectory }: Settings): string
 }
 
 interface ReachOptions {
-  /** As named. */
-  readonly project: string
+  /** As named; undefined: the workload does not see it. */
+  readonly project: string | undefined
   readonly workingDirectory: string
   readonly environment: Readonly<Record<string, string | undefined>>
 }
@@ -42,7 +42,7 @@ export function foldersInReach(
 ): readonly string[] {
   const home = environment['HOME'] ?? homedir()
   const volumes = container.volumes.map((text) => volumeSource(text, { environment, home, workingDirectory }))
-  return [resolve(workingDirectory, project), ...volumes]
+  return project === undefined ? volumes : [resolve(workingDirectory, project), ...volumes]
 }
 
 /**

@@ -170,6 +170,8 @@ describe('list', () => {
 describe('of a cage that stays', () => {
   const config = {
     name: 'demo',
+    isolation: 'container',
+    container: { image: 'localhost/demo', podman_secrets: ['DIRECT'] },
     secret_injection: [
       { env: 'STORED' },
       { env: 'VARIABLE' },
@@ -184,7 +186,7 @@ describe('of a cage that stays', () => {
     const text = JSON.stringify(config)
     const record = {
       version: 1,
-      isolation: 'process',
+      isolation: 'container',
       created: '2026-01-01T00:00:00Z',
       updated: '2026-01-01T00:00:00Z',
       agentcage: '0.0.0',
@@ -212,6 +214,7 @@ describe('of a cage that stays', () => {
       { name: 'FROM_ENV', type: 'injection', source: 'env:KEPT', status: 'ok' },
       { name: 'FROM_FILE', type: 'injection', source: 'file:key', status: 'ok' },
       { name: 'FROM_SERVICE', type: 'injection', source: 'systemd-creds:key', status: 'unchecked' },
+      { name: 'DIRECT', type: 'direct', source: 'store', status: 'MISSING' },
     ])
     assert.equal(code, 1)
   })

@@ -2,12 +2,13 @@ import { join } from 'node:path'
 import { CageError } from '../../errors.ts'
 import { expandVariables } from '../../isolation/process/variables.ts'
 import { usable } from '../../secrets/private-state.ts'
-import { Reach } from '../../secrets/reach.ts'
 import { resolveSecrets } from '../../secrets/resolve.ts'
+import type { Secret } from '../../secrets/secret.ts'
 import { openSecretStore } from '../../secrets/store.ts'
 import { ensurePrivateFolder, writeFileAtomic } from '../../system/files.ts'
 import { secretsFolder } from '../../system/paths.ts'
 import type { Deployment } from '../deployment.ts'
+import { deploymentSources } from '../deployment-sources.ts'
 import { placeholdersOf } from '../secrets.ts'
 import { openStateFolder } from '../state-folder.ts'
 import { usesSecret } from './variables.ts'
@@ -40,26 +41,20 @@ export async function writeStateFiles(deployment: Deployment): Promise<void> {
   await openStateFolder(stateFolder)
   for (const path of [join(stateFolder, 'dns'), valuesFolder(deployment), secretsFolder(name, environment)])
     await usable(path, () => ensurePrivateFolder(path))
-  const placeholders = Object.fromEntries(await placeholdersOf(deployment.config, stateFolder))
+  const secrets = await stageValues(deployment)
+  const placeholders = Object.fromEntries(await placeholdersOf(deployment.config, stateFolder, secrets))
   await write(workloadFile(deployment), { ...derived(deployment, placeholders), ...placeholders })
   await write(egressFile(deployment), patternVariables(deployment))
-  await stageValues(deployment)
 }
 
-/** Puts the values that the egress cannot get by itself where it finds them. Throws `secret_missing`. */
-export async function stageValues(deployment: Deployment): Promise<void> {
-  const { name, config, record, environment } = deployment
+/** Puts the values that the egress cannot get by itself where it finds them, and yields all. Throws `secret_missing`. */
+export async function stageValues(deployment: Deployment): Promise<readonly Secret[]> {
+  const { name, config, environment } = deployment
   const store = await openSecretStore(secretsFolder(name, environment))
   const values = await openSecretStore(valuesFolder(deployment))
-  const context = {
-    cage: name,
-    store,
-    environment: { HOME: environment['HOME'], ...record.environment },
-    configPath: record.source,
-    reach: await Reach.of([]),
-  }
+  const secrets = await resolveSecrets(config.secret_injection, await deploymentSources(deployment))
   const staged = new Set<string>()
-  for (const secret of await resolveSecrets(config.secret_injection, context)) {
+  for (const secret of secrets) {
     const rule = config.secret_injection.find(({ env }) => env === secret.name)
     const isStored = rule?.source?.kind === 'store' || (rule?.source === undefined && (await store.get(secret.name)))
     if (isStored) continue
@@ -67,19 +62,13 @@ export async function stageValues(deployment: Deployment): Promise<void> {
     staged.add(secret.name)
   }
   for (const old of await values.list()) if (!staged.has(old)) await values.remove(old)
+  return secrets
 }
 
 /** Values of `podman_secrets`, by name. Throws `secret_missing`. */
 export async function podmanSecretValues(deployment: Deployment): Promise<ReadonlyMap<string, string>> {
-  const { name, config, record, environment } = deployment
-  const rules = config.container.podman_secrets.map((env) => ({ env }))
-  const found = await resolveSecrets(rules, {
-    cage: name,
-    store: await openSecretStore(secretsFolder(name, environment)),
-    environment: { HOME: environment['HOME'], ...record.environment },
-    configPath: record.source,
-    reach: await Reach.of([]),
-  })
+  const rules = deployment.config.container.podman_secrets.map((env) => ({ env }))
+  const found = await resolveSecrets(rules, await deploymentSources(deployment))
   return new Map(found.map((secret) => [secret.name, secret.reveal()]))
 }
 

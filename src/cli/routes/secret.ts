@@ -43,7 +43,7 @@ const listRoute = command<SecretListFlags, [cage: string]>({
   docs: {
     brief: 'Show which secrets a cage has and which it lacks, never their values',
     fullDescription: [
-      'TYPE is injection for a secret of the configuration, orphan for one that no rule uses.',
+      'TYPE is injection for a secret of a rule, direct for one that the workload holds itself, orphan for one that nothing uses.',
       'STATUS is ok, MISSING, or unchecked where only the running cage or a command could tell; --check asks commands.',
       'Without a configuration only the names in the store are shown. Exits with 1 when one is missing.',
     ].join('\n'),
