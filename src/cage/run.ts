@@ -31,6 +31,8 @@ export interface RunRequest {
   readonly command: readonly [string, ...string[]]
   /** Path of a configuration; absent: nothing is reachable but what `additions` allow. */
   readonly configPath: string | undefined
+  /** What to go by where there is no file, such as a scaffold. */
+  readonly preset?: Config | undefined
   readonly additions: RunAdditions
   /** Values given for this run. */
   readonly secrets: readonly Secret[]
@@ -142,8 +144,8 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
 }
 
 /** The configuration file with what the command line adds; its digest is '' where there is none. */
-async function configFileOf({ configPath, additions }: RunRequest): Promise<ConfigFile> {
-  if (configPath === undefined) return { sha256: '', parse: () => withAdditions(emptyConfig(), additions) }
+async function configFileOf({ configPath, preset, additions }: RunRequest): Promise<ConfigFile> {
+  if (configPath === undefined) return { sha256: '', parse: () => withAdditions(preset ?? emptyConfig(), additions) }
   const file = await readConfigFile(configPath)
   return { sha256: file.sha256, parse: () => withAdditions(file.parse(), additions) }
 }

@@ -22,6 +22,7 @@ import { configRoutes } from './routes/config.ts'
 import { doctorRoute } from './routes/doctor.ts'
 import { domainRoutes } from './routes/domain.ts'
 import { egressRoute } from './routes/egress.ts'
+import { initRoute } from './routes/init.ts'
 import { runRoute } from './routes/run.ts'
 import { secretRoutes } from './routes/secret.ts'
 import { cliText } from './text.ts'
@@ -31,6 +32,7 @@ const root = buildRouteMap({
   docs: { brief: 'Defense-in-depth proxy sandbox for AI agents.' },
   routes: {
     run: runRoute,
+    init: initRoute,
     cage: cageRoutes,
     domain: domainRoutes,
     egress: egressRoute,

@@ -1,3 +1,5 @@
+import { SCAFFOLD_NAMES } from './scaffold-names.ts'
+
 /** Commands that run a command line of somebody else's. */
 interface Runner {
   readonly words: readonly string[]
@@ -7,7 +9,7 @@ interface Runner {
   readonly own: number
 }
 
-const RUN_FLAGS = new Set(['-c', '--config', '-s', '--secret', '--allow', '--project'])
+const RUN_FLAGS = new Set(['-c', '--config', '-s', '--secret', '--allow', '--project', '--scaffold'])
 const EXEC_FLAGS = new Set(['-s', '--service'])
 
 const RUNNERS: readonly Runner[] = [
@@ -26,7 +28,21 @@ export function separateWorkload(argv: readonly string[]): readonly string[] {
   const start = firstWord(argv, runner)
   const ours = argv.slice(0, start).flatMap(splitLines)
   const theirs = argv.slice(start)
+  const scaffold = scaffoldIn(ours, theirs)
+  if (scaffold !== undefined) return scaffold
   return theirs.length === 0 || theirs[0] === '--' ? [...ours, ...theirs] : [...ours, '--', ...theirs]
+}
+
+/**
+ * `run claude-code [ARGUMENT…]` and `run claude-code -- COMMAND…` as the flags that say the same. After `--`, or with a
+ * configuration, the word is a command like any other.
+ */
+function scaffoldIn(ours: readonly string[], [name, ...rest]: readonly string[]): readonly string[] | undefined {
+  if (ours[0] !== 'run' || name === undefined || !SCAFFOLD_NAMES.some((known) => known === name)) return undefined
+  if (ours.some((word) => word === '-c' || /^--config(?:=|$)/.test(word))) return undefined
+  const flags = [...ours, '--scaffold', name]
+  if (rest.length === 0 || rest[0] === '--') return [...flags, ...rest]
+  return [...flags, '--with-arguments', '--', ...rest]
 }
 
 function firstWord(argv: readonly string[], { words, withValue, own }: Runner): number {

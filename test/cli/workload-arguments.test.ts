@@ -57,6 +57,38 @@ const SEPARATED: Readonly<Record<string, readonly [argv: readonly string[], sepa
     ['run', '--secret=KEY=a\nb', 'x'],
     ['run', '--secret', 'KEY=a\nb', '--', 'x'],
   ],
+  'a scaffold': [
+    ['run', '-q', 'claude-code'],
+    ['run', '-q', '--scaffold', 'claude-code'],
+  ],
+  'arguments of a scaffold': [
+    ['run', 'codex', 'exec', '--', '-h'],
+    ['run', '--scaffold', 'codex', '--with-arguments', '--', 'exec', '--', '-h'],
+  ],
+  'a command in place of a scaffold': [
+    ['run', 'codex', '--', 'sh', '-c', 'x'],
+    ['run', '--scaffold', 'codex', '--', 'sh', '-c', 'x'],
+  ],
+  'a command that is called like a scaffold': [
+    ['run', '--', 'codex', '-h'],
+    ['run', '--', 'codex', '-h'],
+  ],
+  'a command that is called like a scaffold, with a configuration': [
+    ['run', '--config=cage.yaml', 'codex'],
+    ['run', '--config=cage.yaml', '--', 'codex'],
+  ],
+  'a command in a cage': [
+    ['exec', 'demo', 'ls', '-l'],
+    ['exec', 'demo', '--', 'ls', '-l'],
+  ],
+  'a command in a cage, after flags and --': [
+    ['cage', 'exec', '-s', 'egress', 'demo', '--', 'ls', '--help'],
+    ['cage', 'exec', '-s', 'egress', 'demo', '--', 'ls', '--help'],
+  ],
+  'help of exec': [
+    ['exec', 'demo', '--help'],
+    ['exec', 'demo', '--help'],
+  ],
   'another command': [
     ['audit', 'run', '-f'],
     ['audit', 'run', '-f'],

@@ -1,20 +1,26 @@
 import { constants } from 'node:os'
 import { StartInterrupted } from '../../cage/run-failure.ts'
 import { runCage, type RunRequest, type RunResult } from '../../cage/run.ts'
+import { scaffoldNamed, SCAFFOLDS, scaffoldText } from '../../cage/scaffold/text.ts'
+import { parseConfig } from '../../config/load.ts'
+import type { Config } from '../../config/schema.ts'
 import { CageError } from '../../errors.ts'
 import { forwardSignals } from '../forward-signals.ts'
 import type { Io } from '../io.ts'
+import { renderTable } from '../render/table.ts'
 import type { RunFlags } from '../routes/run.ts'
 
 /** `agentcage run`: the command's exit code is ours. One line at the end says what the egress decided. */
 export async function run(flags: RunFlags, args: readonly string[], io: Io): Promise<number> {
-  const [program, ...rest] = args
-  if (program === undefined) throw new CageError('usage', 'there is no command to run')
+  if (flags.list) return listScaffolds(io)
+  const preset = flags.scaffold === undefined ? undefined : presetOf(flags)
+  const [program, ...rest] = commandOf(flags, args, preset)
+  if (program === undefined) throw new CageError('usage', 'COMMAND is missing', { hint: `Try 'agentcage --help'.` })
   const log = (message: string): void => {
     if (!flags.quiet || message.startsWith('error')) io.stderr.write(`agentcage: ${message}\n`)
   }
   try {
-    const result = await runCage(requestOf({ program, rest, flags, io, log }))
+    const result = await runCage(requestOf({ program, rest, flags, preset, io, log }))
     if (!flags.quiet) io.stderr.write(`${summary(result)}\n`)
     return result.exit.code
   } catch (error) {
@@ -23,19 +29,44 @@ export async function run(flags: RunFlags, args: readonly string[], io: Io): Pro
   }
 }
 
+function listScaffolds(io: Io): number {
+  const rows = SCAFFOLDS.map(({ name, isolation, brief }) => [name, isolation, brief])
+  io.stdout.write(renderTable([{ title: 'SCAFFOLD' }, { title: 'ISOLATION' }, { title: 'RUNS' }], rows))
+  return 0
+}
+
+function presetOf({ scaffold: name = '', config }: RunFlags): Config {
+  if (config !== undefined)
+    throw new CageError('usage', '--scaffold and -c cannot be combined: each is a configuration')
+  const { name: _, ...preset } = parseConfig(scaffoldText(scaffoldNamed(name), 'scaffold'), `scaffold ${name}`)
+  return preset
+}
+
+function commandOf(
+  { withArguments }: RunFlags,
+  args: readonly string[],
+  preset: Config | undefined,
+): readonly string[] {
+  const own = preset?.container.command ?? []
+  if (withArguments) return [...own, ...args]
+  return args.length === 0 ? own : args
+}
+
 interface Parts {
   readonly program: string
   readonly rest: readonly string[]
   readonly flags: RunFlags
+  readonly preset: Config | undefined
   readonly io: Io
   readonly log: (message: string) => void
 }
 
-function requestOf({ program, rest, flags, io, log }: Parts): RunRequest {
+function requestOf({ program, rest, flags, preset, io, log }: Parts): RunRequest {
   const secrets = flags.secret ?? []
   return {
     command: [program, ...rest],
     configPath: flags.config,
+    preset,
     additions: { allow: flags.allow ?? [], secretNames: secrets.map(({ name }) => name) },
     secrets: secrets.flatMap(({ value }) => (value === undefined ? [] : [value])),
     project: flags.project ?? '.',

@@ -1,6 +1,8 @@
+import { buildChoiceParser } from '@stricli/core'
 import type { Hostname } from '../../policy/host.ts'
 import { hostArgument, secretArgument, textArgument, type SecretArgument } from '../arguments.ts'
 import { command } from '../command.ts'
+import { SCAFFOLD_NAMES } from '../scaffold-names.ts'
 
 export interface RunFlags {
   /** Path of a configuration. */
@@ -9,6 +11,11 @@ export interface RunFlags {
   readonly secret?: readonly SecretArgument[] | undefined
   /** Path of the project folder; absent: the working directory. */
   readonly project?: string | undefined
+  /** Name of a scaffold; the words before COMMAND name it too. */
+  readonly scaffold?: string | undefined
+  /** COMMAND is what the scaffold's own command gets as arguments. */
+  readonly withArguments: boolean
+  readonly list: boolean
   readonly quiet: boolean
 }
 
@@ -19,8 +26,14 @@ export const runRoute = command<RunFlags, readonly string[]>({
       'Runs COMMAND where it cannot reach the network except through the egress, which decides, inspects,',
       'injects secrets and records. Everything after -- (or after the first word that is not a flag) belongs to COMMAND.',
       'Exits with the exit code of COMMAND, 128+N when signal N ended it.',
+      'SCAFFOLD is an agent whose configuration comes along; -- COMMAND then takes the place of its command.',
     ].join('\n'),
-    customUsage: ['[-c FILE] [--allow HOST]... [-s KEY[=VALUE]]... [--project DIR] [-q] -- COMMAND...'],
+    customUsage: [
+      '[-c FILE] [--allow HOST]... [-s KEY[=VALUE]]... [--project DIR] [-q] -- COMMAND...',
+      'SCAFFOLD [ARGUMENT]...',
+      'SCAFFOLD -- COMMAND...',
+      '--list',
+    ],
   },
   parameters: {
     flags: {
@@ -54,12 +67,27 @@ export const runRoute = command<RunFlags, readonly string[]>({
         placeholder: 'DIR',
         brief: 'Project folder, writable inside (default: this one)',
       },
+      scaffold: {
+        kind: 'parsed',
+        parse: buildChoiceParser(SCAFFOLD_NAMES),
+        proposeCompletions: () => SCAFFOLD_NAMES,
+        optional: true,
+        placeholder: 'SCAFFOLD',
+        brief: `The configuration of an agent: ${SCAFFOLD_NAMES.join(', ')}`,
+      },
+      withArguments: {
+        kind: 'boolean',
+        withNegated: false,
+        default: false,
+        hidden: true,
+        brief: 'COMMAND is arguments',
+      },
+      list: { kind: 'boolean', withNegated: false, brief: 'List the scaffolds' },
       quiet: { kind: 'boolean', withNegated: false, brief: 'Print nothing but errors' },
     },
     aliases: { c: 'config', s: 'secret', q: 'quiet' },
     positional: {
       kind: 'array',
-      minimum: 1,
       parameter: { parse: String, placeholder: 'COMMAND', brief: 'Program and its arguments' },
     },
   },

@@ -72,11 +72,11 @@ describe('run starts nothing', () => {
     })
   }
 
-  test('for an isolation that this version does not have', async () => {
+  test('for an isolation that it does not have', async () => {
     await using host = await CageHost.open({ config: { isolation: 'container', container: { image: 'node:24' } } })
     const { code, stderr } = await host.run(['true'])
     assert.equal(code, 2)
-    assert.match(stderr, /isolation: container is not available in this version/)
+    assert.match(stderr, /run does not start containers from images/)
   })
 
   test('for --allow where the list says what is blocked', async () => {
