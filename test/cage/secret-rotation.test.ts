@@ -9,6 +9,7 @@ import { test, type TestContext } from 'node:test'
 import { resolvePlaceholders, rotatePlaceholders } from '../../src/secrets/placeholders.ts'
 import { run } from '../support/command.ts'
 import { startEgress, type EgressProcess } from '../support/egress-process.ts'
+import { json } from '../support/http-response.ts'
 import { startInternet } from '../support/internet.ts'
 import { get } from '../support/proxy-client.ts'
 import { withFolder } from '../support/temporary.ts'
@@ -35,7 +36,8 @@ async function start(t: TestContext, { rule, prepare }: Options): Promise<Rotati
   const home = await withFolder(t)
   const internet = await startInternet()
   t.after(() => internet.close())
-  const server = await internet.server('api.test')
+  const server = await internet.server('api.test', (_request, response) => void response.end(`it was ${FIRST} once`))
+  await internet.server('other.test')
   const agentcage = async (args: readonly string[], input = ''): Promise<string> => {
     const { code, stdout, stderr } = await run(process.execPath, [PROGRAM, ...args], {
       env: { HOME: home, PATH: process.env['PATH'] },
@@ -47,7 +49,7 @@ async function start(t: TestContext, { rule, prepare }: Options): Promise<Rotati
   await prepare?.(home)
   const config = {
     name: 'box',
-    domains: { list: ['api.test'] },
+    domains: { list: ['api.test', 'other.test'] },
     rate_limit: { requests_per_second: 0 },
     upstream: internet.upstream,
     secret_injection: [{ env: 'KEY', inject_to: ['api.test'], ...rule }],
@@ -57,6 +59,7 @@ async function start(t: TestContext, { rule, prepare }: Options): Promise<Rotati
     const headers = { 'X-Api-Key': placeholder }
     const response = await get('https://api.test/', { proxy: egress.proxy, ca: egress.ca, headers })
     assert.equal(response.status, 200)
+    assert.equal(response.body.includes(FIRST), false, 'a value stays secret after it was replaced')
     const arrived = server.requests.at(-1)?.rawHeaders ?? []
     return arrived[arrived.findIndex((name) => name.toLowerCase() === 'x-api-key') + 1]
   }
@@ -82,6 +85,10 @@ test('a value that is set again, removed, and set wrong', async (t) => {
   await agentcage(['secret', 'set', 'box', 'KEY'], SECOND)
   await egress.says(/new values in force: KEY/)
   assert.equal(await arriving(), SECOND)
+
+  const literal = { proxy: egress.proxy, ca: egress.ca, headers: { 'X-Api-Key': FIRST } }
+  const refused = await get('https://other.test/', literal)
+  assert.deepEqual([refused.status, json(refused)['code']], [403, 'secret_literal'])
 
   await agentcage(['secret', 'rm', 'box', 'KEY'])
   await egress.says(/warning: the last good value of KEY stays in force: it has no value any more/)

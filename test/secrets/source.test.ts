@@ -358,8 +358,8 @@ describe('systemd-creds', () => {
 })
 
 /**
- * The real `podman secret inspect --showsecret` needs Podman 4.7; what is tested here is what agentcage asks of it and makes of
- * its answers, with a program of that name.
+ * What agentcage asks of `podman secret inspect`, and makes of its answers, with a program of that name: the Podman of
+ * Debian 12 has no `--showsecret`.
  */
 test('podman is asked for one secret by its name, and its words are shown', async (t) => {
   const here = await place(t)
