@@ -89,6 +89,9 @@ export interface Backend {
   /** Makes the running egress read configuration and secrets again (SIGHUP); it tells how that went by itself. */
   reload(deployment: Deployment): Promise<void>
 
+  /** Placeholders are others now: writes them where the workload's next start takes them from. Absent: that is no place of its own. */
+  renewPlaceholders?(deployment: Deployment): Promise<void>
+
   /**
    * Stops whatever runs and removes units and what Podman has of the cage, but never named volumes of the user. For
    * whatever is left of a cage: missing pieces are passed over. Yields the names of what was removed.

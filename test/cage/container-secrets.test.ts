@@ -7,7 +7,8 @@ import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { valuesFolder, workloadFile, writeStateFiles } from '../../src/cage/container/state-files.ts'
-import { deploymentOf, type Deployment } from '../../src/cage/deployment.ts'
+import { deploymentOf, saveDeployment, type Deployment } from '../../src/cage/deployment.ts'
+import { rotateCagePlaceholders } from '../../src/cage/rotate-placeholders.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import { openSecretStore } from '../../src/secrets/store.ts'
 import { withFolder } from '../support/temporary.ts'
@@ -17,7 +18,7 @@ const KEY = ['ghp', 'a9Wfs0k4b1Qx9WfG0k4V1QxqWfGik4VjQxq8'].join('_')
 async function deployment(
   t: TestContext,
   rules: readonly Readonly<Record<string, unknown>>[],
-): Promise<Deployment & { readonly home: string }> {
+): Promise<Deployment & { readonly home: string; readonly text: string }> {
   const home = await withFolder(t)
   await mkdir(join(home, 'shared'))
   const config = {
@@ -38,8 +39,9 @@ async function deployment(
     environment: { PATH: '/usr/bin:/bin' },
     inspectors: {},
   } as const
-  const parsed = parseConfig(JSON.stringify(config), 'cage.yaml')
-  return { home, ...deploymentOf({ name: 'demo', record, config: parsed, environment: { HOME: home } }) }
+  const text = JSON.stringify(config)
+  const parsed = parseConfig(text, 'cage.yaml')
+  return { home, text, ...deploymentOf({ name: 'demo', record, config: parsed, environment: { HOME: home } }) }
 }
 
 test('a decoy for the workload, and a value from a file beside the configuration', async (t) => {
@@ -59,6 +61,18 @@ test('a decoy for the workload, and a value from a file beside the configuration
     assert.deepEqual((await readdir(valuesFolder(cage))).toSorted(), ['ASKED', 'GITHUB'])
     assert.equal(await readFile(join(valuesFolder(cage), 'GITHUB'), 'utf8'), KEY)
   }
+})
+
+test('new placeholders are those of the next start', async (t) => {
+  const cage = await deployment(t, [{ env: 'STORED' }])
+  await saveDeployment(cage, cage.text)
+  await (await openSecretStore(join(cage.folder, 'secrets'))).set('STORED', 'stored-value-1234')
+  await writeStateFiles(cage)
+  const before = await readFile(workloadFile(cage), 'utf8')
+  assert.deepEqual(await rotateCagePlaceholders('demo', { HOME: cage.home }), ['STORED'])
+  const after = await readFile(workloadFile(cage), 'utf8')
+  assert.match(after, /^STORED=agentcage:secret:STORED:[0-9a-f]{32}$/m)
+  assert.notEqual(after, before)
 })
 
 test('attack: a value or a program in a volume', async (t) => {

@@ -12,7 +12,7 @@ import { executeInContainer } from './exec.ts'
 import { findNetwork } from './network.ts'
 import { volumesOf } from './plan.ts'
 import { ensureWorkloadImage, removeFromPodman, storePodmanSecrets } from './podman-objects.ts'
-import { stageValues, writeStateFiles } from './state-files.ts'
+import { stageValues, writeStateFiles, writeWorkloadFile } from './state-files.ts'
 import { preparingServices, quadletFolder, removeUnits, serviceNames, unitFiles, writeUnits } from './units.ts'
 import { unsetVariables } from './variables.ts'
 
@@ -26,6 +26,7 @@ export const containerBackend: Backend = {
   start,
   stop,
   reload,
+  renewPlaceholders: writeWorkloadFile,
   remove,
   status,
   exec: executeInContainer,
@@ -109,9 +110,9 @@ async function stop({ name, environment, config }: Deployment): Promise<void> {
   await userManager(environment).systemctl(['reset-failed', '--', dns, proxy, cage])
 }
 
-/** Values that only the host can fetch are fetched again. */
+/** Values that only the host can fetch are fetched again; the workload gets the placeholders of now at its next start. */
 async function reload(deployment: Deployment): Promise<void> {
-  await stageValues(deployment)
+  await writeWorkloadFile(deployment, await stageValues(deployment))
   const { proxy, dns } = cageNames(deployment.name)
   const podman = findPodman(deployment.environment)
   for (const container of [dns, proxy]) {

@@ -41,10 +41,15 @@ export async function writeStateFiles(deployment: Deployment): Promise<void> {
   await openStateFolder(stateFolder)
   for (const path of [join(stateFolder, 'dns'), valuesFolder(deployment), secretsFolder(name, environment)])
     await usable(path, () => ensurePrivateFolder(path))
-  const secrets = await stageValues(deployment)
-  const placeholders = Object.fromEntries(await placeholdersOf(deployment.config, stateFolder, secrets))
-  await write(workloadFile(deployment), { ...derived(deployment, placeholders), ...placeholders })
+  await writeWorkloadFile(deployment, await stageValues(deployment))
   await write(egressFile(deployment), patternVariables(deployment))
+}
+
+/** What the workload holds from its next start on. A new placeholder that looks like its value needs the value. */
+export async function writeWorkloadFile(deployment: Deployment, values: readonly Secret[] = []): Promise<void> {
+  const { config, stateFolder } = deployment
+  const placeholders = Object.fromEntries(await placeholdersOf(config, stateFolder, values))
+  await write(workloadFile(deployment), { ...derived(deployment, placeholders), ...placeholders })
 }
 
 /** Puts the values that the egress cannot get by itself where it finds them, and yields all. Throws `secret_missing`. */

@@ -1,5 +1,4 @@
-import { rotatePlaceholders } from '../../secrets/placeholders.ts'
-import { cageState } from '../../system/paths.ts'
+import { rotateCagePlaceholders } from '../../cage/rotate-placeholders.ts'
 import type { Io } from '../io.ts'
 import type { SecretFlags } from '../routes/secret.ts'
 
@@ -9,7 +8,7 @@ export async function secretRotatePlaceholders(
   [cage]: readonly [string],
   io: Io,
 ): Promise<number> {
-  const names = await rotatePlaceholders(cageState(cage, io.env))
+  const names = await rotateCagePlaceholders(cage, io.env)
   if (json) io.stdout.write(`${JSON.stringify({ cage, rotated: names })}\n`)
   else if (names.length === 0) io.stdout.write(`No generated placeholders for '${cage}'.\n`)
   else {
