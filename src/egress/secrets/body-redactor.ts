@@ -1,31 +1,24 @@
-import type { NeedleIndex } from './needle-index.ts'
-
-/** What takes the place of a needle in a response, and the name of the secret it stands for. */
-export interface Replacement {
-  readonly name: string
-  readonly bytes: Buffer
-}
+import { looseHits, type Hit } from './loose-hits.ts'
+import type { Redaction } from './redaction.ts'
 
 const NOTHING = Buffer.alloc(0)
 
 /**
  * Replaces values by placeholders in a stream of bytes. Where values overlap, all bytes of each are taken out: what is
  * left never holds part of an occurrence. How the stream is cut into chunks makes no difference to the whole.
- * Held back is only what may be the start of a value, so a chunk that does not end in such a start leaves at once.
+ * Held back is only what may be the start of a value, or belong to one that follows, so a chunk that does not end in
+ * such leaves at once.
  */
 export class BodyRedactor {
-  readonly #values: NeedleIndex
-  readonly #replacements: readonly Replacement[]
+  readonly #redaction: Redaction
   readonly #redacted = new Set<string>()
   #held: Buffer = NOTHING
   /** How many of the held bytes belong to a value that has been replaced already. */
   #covered = 0
-  #last: Replacement | undefined
+  #last: string | undefined
 
-  /** `replacements[n]` is for `values.needles[n]`. */
-  constructor(values: NeedleIndex, replacements: readonly Replacement[]) {
-    this.#values = values
-    this.#replacements = replacements
+  constructor(redaction: Redaction) {
+    this.#redaction = redaction
   }
 
   /** Names of the secrets that were found so far. */
@@ -35,27 +28,28 @@ export class BodyRedactor {
 
   /** What may leave now; the chunk itself when nothing in it concerns us. May be empty. */
   push(chunk: Buffer): Buffer {
-    const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk])
-    return this.#release(bytes, this.#values.unfinishedFrom(bytes))
+    return this.#release(this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]), false)
+  }
+
+  /** A text that is whole; itself when nothing in it concerns us. */
+  whole(bytes: Buffer): Buffer {
+    return this.#release(bytes, true)
   }
 
   /** The rest. The redactor is then as new, its `redacted` aside. */
   end(): Buffer {
-    return this.#release(this.#held, this.#held.length)
+    return this.#release(this.#held, true)
   }
 
-  /** Settles everything that starts before `limit`, and holds the rest. */
-  #release(bytes: Buffer, limit: number): Buffer {
-    let at = this.#values.indexOf(bytes)
-    if (at === -1 && this.#covered === 0 && limit === bytes.length) {
+  /** Settles everything that starts before a limit, and holds the rest. */
+  #release(bytes: Buffer, isLast: boolean): Buffer {
+    const { hits, limit } = this.#search(bytes, isLast)
+    if (hits.length === 0 && this.#covered === 0 && limit === bytes.length) {
       this.#held = NOTHING
       return bytes
     }
     const parts: Buffer[] = []
-    while (at !== -1 && at < limit) {
-      this.#cover(bytes, at, parts)
-      at = this.#values.indexOf(bytes, at + 1)
-    }
+    for (const hit of hits) if (hit.start < limit) this.#cover(bytes, hit, parts)
     if (this.#covered < limit) parts.push(bytes.subarray(this.#covered, limit))
     this.#covered = Math.max(0, this.#covered - limit)
     // A copy: a few held bytes must not keep a large chunk alive, nor change when its owner reuses it.
@@ -63,16 +57,48 @@ export class BodyRedactor {
     return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)
   }
 
-  #cover(bytes: Buffer, at: number, parts: Buffer[]): void {
-    const found = this.#values.longestAt(bytes, at)
-    const end = at + (this.#values.needles[found] as Buffer).length
+  /** By start, the longest first. */
+  #search(bytes: Buffer, isLast: boolean): { readonly hits: readonly Hit[]; readonly limit: number } {
+    const { exact, loose } = this.#redaction
+    const exactHits = this.#exactHits(bytes)
+    const exactLimit = isLast ? bytes.length : exact.unfinishedFrom(bytes)
+    if (loose.isEmpty || bytes.length === 0) return { hits: exactHits, limit: exactLimit }
+    const found = looseHits(this.#redaction, bytes, isLast)
+    const limit = exactLimit < found.limit ? found.floor(exactLimit) : found.limit
+    if (found.hits.length === 0) return { hits: exactHits, limit }
+    const hits = [...exactHits, ...notExact(found.hits, exactHits)]
+    return { hits: hits.toSorted((a, b) => a.start - b.start || b.end - a.end), limit }
+  }
+
+  #exactHits(bytes: Buffer): readonly Hit[] {
+    const { exact, replacements } = this.#redaction
+    const hits: Hit[] = []
+    for (let at = exact.indexOf(bytes); at !== -1; at = exact.indexOf(bytes, at + 1)) {
+      const found = exact.longestAt(bytes, at)
+      const replacement = replacements[found]
+      if (replacement !== undefined)
+        hits.push({ ...replacement, start: at, end: at + (exact.needles[found] as Buffer).length })
+    }
+    return hits
+  }
+
+  #cover(bytes: Buffer, { start, end, name, bytes: placeholder }: Hit, parts: Buffer[]): void {
     if (end <= this.#covered) return
-    const replacement = this.#replacements[found] as Replacement
-    const overlaps = at < this.#covered
-    if (at > this.#covered) parts.push(bytes.subarray(this.#covered, at))
-    if (!overlaps || replacement !== this.#last) parts.push(replacement.bytes)
-    this.#redacted.add(replacement.name)
-    this.#last = replacement
+    const overlaps = start < this.#covered
+    if (start > this.#covered) parts.push(bytes.subarray(this.#covered, start))
+    if (!overlaps || name !== this.#last) parts.push(placeholder)
+    this.#redacted.add(name)
+    this.#last = name
     this.#covered = end
   }
+}
+
+/** Without those that hold an exact hit of the same secret: of that it is known how it was written. Both by start. */
+function notExact(hits: readonly Hit[], exactHits: readonly Hit[]): readonly Hit[] {
+  let next = 0
+  return hits.filter(({ name, start, end }) => {
+    while (next < exactHits.length && (exactHits[next] as Hit).start < start) next += 1
+    const inner = exactHits[next]
+    return inner === undefined || inner.name !== name || inner.end > end
+  })
 }

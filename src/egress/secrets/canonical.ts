@@ -10,6 +10,14 @@ export interface Canonical {
   readonly bytes: Buffer
   /** How much of the source was read: an escape that may go on is not. */
   readonly end: number
+  /** Where a unit begins, to walk on from. */
+  readonly checkpoint: Place
+}
+
+/** The same place in the source and in the canonical form. */
+export interface Place {
+  readonly source: number
+  readonly canonical: number
 }
 
 /** Separators. Brackets are none: they end a value, so that a stream that pauses behind one need not wait. */
@@ -32,7 +40,7 @@ const BLOCK = 65_536
 
 /** All of a text that is whole. */
 export function canonicalBytes(text: Buffer): Buffer {
-  return canonicalForm(text, true).bytes
+  return canonicalForm(text, { isLast: true, tail: 0 }).bytes
 }
 
 /** Without separators, its escapes as they stand. */
@@ -40,10 +48,18 @@ export function withoutSeparators(text: Buffer): Buffer {
   return Buffer.from(text.filter((byte) => KINDS[byte] !== DROPPED && byte !== BACKSLASH))
 }
 
-export function canonicalForm(source: Buffer, isLast: boolean): Canonical {
+/** The checkpoint lies about `tail` bytes before the end. With `isLast` nothing follows. */
+export function canonicalForm(
+  source: Buffer,
+  { isLast, tail }: { readonly isLast: boolean; readonly tail: number },
+): Canonical {
   const target = Buffer.allocUnsafe(source.length + 4)
-  const { read, written } = canonicalInto(source, { from: 0, to: source.length, isLast }, { target, at: 0 })
-  return { bytes: target.subarray(0, written), end: read }
+  const to = Math.max(0, source.length - tail)
+  const first = canonicalInto(source, { from: 0, to, isLast }, { target, at: 0 })
+  const range = { from: first.read, to: source.length, isLast }
+  const { read, written } = canonicalInto(source, range, { target, at: first.written })
+  const checkpoint = { source: first.read, canonical: first.written }
+  return { bytes: target.subarray(0, written), end: read, checkpoint }
 }
 
 /**
@@ -163,32 +179,64 @@ function canonicalLength({ code, isByte }: Unit): number {
 export class CanonicalWalk {
   readonly #source: Buffer
   readonly #isLast: boolean
-  #start = 0
-  #written = 0
+  #start: number
+  #written: number
 
-  constructor(source: Buffer, isLast: boolean) {
+  /** `from` is where a unit begins. */
+  constructor(source: Buffer, isLast: boolean, from: Place = { source: 0, canonical: 0 }) {
     this.#source = source
     this.#isLast = isLast
+    this.#start = from.source
+    this.#written = from.canonical
+  }
+
+  /** Another walk from here. */
+  fork(): CanonicalWalk {
+    return new CanonicalWalk(this.#source, this.#isLast, { source: this.#start, canonical: this.#written })
   }
 
   /** Where the unit that gave the canonical byte `offset` begins, and where it ends. */
   unitOf(offset: number): { readonly start: number; readonly end: number } {
-    for (;;) {
-      const { end, length } = this.#unit()
-      if (this.#written + length > offset) return { start: this.#start, end }
-      this.#written += length
-      this.#start = end
+    for (let unit = this.#unit(); unit !== undefined; unit = this.#unit()) {
+      if (this.#written + unit.length > offset) return { start: this.#start, end: unit.end }
+      this.#pass(unit)
     }
+    throw new RangeError('the canonical form is shorter')
   }
 
-  #unit(): { readonly end: number; readonly length: number } {
+  /** Where the unit begins that `offset` of the source lies in; itself when it lies behind all that can be read. */
+  boundaryAt(offset: number): number {
+    for (let unit = this.#unit(); unit !== undefined && this.#start < offset; unit = this.#unit()) {
+      if (unit.end > offset) return this.#start
+      this.#pass(unit)
+    }
+    return Math.min(offset, this.#start)
+  }
+
+  /** Whether a line ends before `count` more canonical bytes were read. */
+  endsLineWithin(count: number): boolean {
+    const stop = this.#written + count
+    for (let unit = this.#unit(); unit !== undefined && this.#written < stop; unit = this.#unit()) {
+      const byte = this.#source[this.#start]
+      if (byte === 0x0a || byte === 0x0d) return true
+      this.#pass(unit)
+    }
+    return false
+  }
+
+  #pass(unit: { readonly end: number; readonly length: number }): void {
+    this.#written += unit.length
+    this.#start = unit.end
+  }
+
+  /** Undefined at the end, and where it depends on what follows. */
+  #unit(): { readonly end: number; readonly length: number } | undefined {
     const byte = this.#source[this.#start]
-    if (byte === undefined) throw new RangeError('the canonical form is shorter')
+    if (byte === undefined) return undefined
     const kind = KINDS[byte] as number
     if (kind !== MARK) return { end: this.#start + 1, length: kind === KEPT ? 1 : 0 }
     const escape = escapeAt(this.#source, this.#start, this.#isLast)
-    if (escape === MORE) throw new RangeError('the canonical form is shorter')
-    return { end: escape.end, length: canonicalLength(escape) }
+    return escape === MORE ? undefined : { end: escape.end, length: canonicalLength(escape) }
   }
 }
 

@@ -1,5 +1,4 @@
 import { canonicalBytes, withoutSeparators } from './canonical.ts'
-import { spellings } from './dialect.ts'
 
 /** How a text can be written as a whole. In base64 its first byte may be any of three in a group. */
 export type Form =
@@ -46,11 +45,19 @@ export function canonicalForms(text: string): readonly (Written & { readonly byt
     .filter(({ bytes }) => bytes.length >= LEAST_BYTES)
 }
 
-/** What to look for in bytes as they are: common escapes of the text, and its forms in either alphabet of base64. */
-export function exactSpellings(text: string): readonly string[] {
-  const forms = writtenForms(text).map((written) => written.text)
-  const standard = forms.map((form) => form.replaceAll('-', '+').replaceAll('_', '/'))
-  return [...new Set([...spellings(text).map((spelling) => spelling.text), ...forms, ...standard])]
+/** Characters that a mark before a text may take with it, as an escape: `%41`, `\\u0041`. */
+const LONGEST_TAKEN = 5
+
+/**
+ * What to look for in canonical text to know that the text is there. The beginning of what is encoded does not count:
+ * with a mark before it, it could be read as an escape.
+ */
+export function canonicalSigns(text: string): readonly Buffer[] {
+  return canonicalForms(text).map(({ form, isReversed, bytes }) =>
+    (form.kind !== 'plain' || isReversed) && bytes.length >= LONGEST_TAKEN + 2 * LEAST_BYTES
+      ? bytes.subarray(LONGEST_TAKEN)
+      : bytes,
+  )
 }
 
 /** By code points, as programs reverse strings. */

@@ -2,7 +2,8 @@ import { basicCredentials } from './basic-credentials.ts'
 import type { SecretBinding } from './binding.ts'
 import { canonicalBlocks } from './canonical.ts'
 import { alphabetOf, decodedView, type Alphabet } from './decoded-view.ts'
-import { canonicalForms, exactSpellings, LEAST_BYTES } from './forms.ts'
+import { spellings } from './dialect.ts'
+import { canonicalSigns, LEAST_BYTES } from './forms.ts'
 import { NeedleIndex } from './needle-index.ts'
 import { mostOf, permissionFor, type Destination, type NamedPorts, type Permission } from './permission.ts'
 
@@ -33,8 +34,8 @@ export class MisuseDetector {
   constructor(telltales: readonly Telltale[], namesPort: NamedPorts) {
     this.#telltales = telltales
     this.#namesPort = namesPort
-    this.#exact = needleMap(telltales, ({ text }) => exactSpellings(text).map((spelling) => Buffer.from(spelling)))
-    this.#canonical = needleMap(telltales, ({ text }) => canonicalForms(text).map(({ bytes }) => bytes))
+    this.#exact = needleMap(telltales, ({ text }) => spellings(text).map((spelling) => Buffer.from(spelling.text)))
+    this.#canonical = needleMap(telltales, ({ text }) => canonicalSigns(text))
   }
 
   /** A search in what goes to one destination; undefined when all of it may go there. */

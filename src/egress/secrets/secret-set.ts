@@ -2,12 +2,11 @@ import { zonesOf, type Authority, type Hostname } from '../../policy/host.ts'
 import type { HeaderList } from '../http/headers.ts'
 import { refuseAmbiguous, refuseDuplicates } from './ambiguity.ts'
 import type { OutboundRequest, ProtectedValue, SecretBinding } from './binding.ts'
-import { BodyRedactor, type Replacement } from './body-redactor.ts'
-import { encode, spellings } from './dialect.ts'
+import { BodyRedactor } from './body-redactor.ts'
 import { Injector, type Injection } from './injector.ts'
 import { MisuseDetector, type MisuseSearch, type Telltale } from './misuse.ts'
-import { NeedleIndex } from './needle-index.ts'
 import type { Destination, NamedPorts } from './permission.ts'
+import { redactionOf, type Redaction } from './redaction.ts'
 import { TextRedactor } from './text-redactor.ts'
 
 export interface SecretSetOptions {
@@ -34,6 +33,7 @@ export class SecretSet {
   #kept: readonly ProtectedValue[]
   #misuse: MisuseDetector
   #redaction: Redaction
+  #text: TextRedactor
 
   /** Throws CageError `secret_invalid` when values and placeholders cannot be told apart. */
   constructor(bindings: readonly SecretBinding[], { namesPort = () => false, before }: SecretSetOptions = {}) {
@@ -45,7 +45,8 @@ export class SecretSet {
     refuseAmbiguous(bindings, this.#kept)
     this.#injector = new Injector(bindings, namesPort)
     this.#misuse = new MisuseDetector(telltalesOf(bindings, this.#kept), namesPort)
-    this.#redaction = redactionOf([...bindings, ...this.#kept])
+    this.#redaction = redactionOf(this.values)
+    this.#text = new TextRedactor(this.#redaction)
   }
 
   get isEmpty(): boolean {
@@ -67,6 +68,7 @@ export class SecretSet {
     this.#kept = [...this.#kept, value].slice(-MOST_KEPT)
     this.#misuse = new MisuseDetector(telltalesOf(this.#bindings, this.#kept), this.#namesPort)
     this.#redaction = redactionOf(this.values)
+    this.#text = new TextRedactor(this.#redaction)
   }
 
   /**
@@ -97,17 +99,17 @@ export class SecretSet {
 
   /** A response's fields with placeholders for values, in names too, and the names of the secrets that were found. */
   redactHeaders(headers: HeaderList): { readonly headers: HeaderList; readonly redacted: readonly string[] } {
-    return this.#redaction.text.redactHeaders(headers)
+    return this.#text.redactHeaders(headers)
   }
 
   /** For a reason phrase and the like; bytes as Latin-1, as in headers. */
   redactText(text: string): string {
-    return this.#redaction.text.redact(text, new Set())
+    return this.#text.redact(text, new Set())
   }
 
   /** For one response body, one WebSocket's messages, …: it keeps state between chunks. */
   bodyRedactor(): BodyRedactor {
-    return new BodyRedactor(this.#redaction.values, this.#redaction.replacements)
+    return new BodyRedactor(this.#redaction)
   }
 }
 
@@ -132,32 +134,4 @@ function telltalesOf(bindings: readonly SecretBinding[], kept: readonly Protecte
     ...bindings.map((binding) => ({ kind: 'placeholder', text: binding.placeholder, bindings: [binding] }) as const),
     ...[...byValue].map(([text, owners]) => ({ kind: 'value', text, bindings: owners }) as const),
   ]
-}
-
-interface Redaction {
-  readonly values: NeedleIndex
-  readonly replacements: readonly Replacement[]
-  readonly text: TextRedactor
-}
-
-function redactionOf(protectedValues: readonly ProtectedValue[]): Redaction {
-  const byValue = replacementsFor(protectedValues)
-  const values = new NeedleIndex([...byValue.values()].map(({ value }) => value))
-  const replacements = values.needles.map((needle) => byValue.get(needle.toString('latin1')) as Replacement)
-  return { values, replacements, text: new TextRedactor(values, replacements) }
-}
-
-/** By the value's bytes as Latin-1. Where two secrets have the same value, the first rule's placeholder is shown. */
-function replacementsFor(
-  protectedValues: readonly ProtectedValue[],
-): Map<string, Replacement & { readonly value: Buffer }> {
-  const replacements = new Map<string, Replacement & { readonly value: Buffer }>()
-  for (const { name, placeholder, value } of protectedValues) {
-    for (const { dialect, text } of spellings(value.reveal())) {
-      const bytes = Buffer.from(text)
-      const key = bytes.toString('latin1')
-      if (!replacements.has(key)) replacements.set(key, { name, value: bytes, bytes: encode(placeholder, dialect) })
-    }
-  }
-  return replacements
 }

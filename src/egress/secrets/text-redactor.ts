@@ -1,21 +1,20 @@
 import type { HeaderList } from '../http/headers.ts'
-import { BodyRedactor, type Replacement } from './body-redactor.ts'
-import type { NeedleIndex } from './needle-index.ts'
+import { BodyRedactor } from './body-redactor.ts'
+import type { Redaction } from './redaction.ts'
 
 /** Redacts short text: header fields and reason phrases. Strings hold bytes as Latin-1. */
 export class TextRedactor {
-  readonly #values: NeedleIndex
-  readonly #replacements: readonly Replacement[]
+  readonly #redaction: Redaction
 
-  constructor(values: NeedleIndex, replacements: readonly Replacement[]) {
-    this.#values = values
-    this.#replacements = replacements
+  constructor(redaction: Redaction) {
+    this.#redaction = redaction
   }
 
   /** The same list when it holds no value. */
   redactHeaders(headers: HeaderList): { readonly headers: HeaderList; readonly redacted: readonly string[] } {
     // NUL stands in no field and in no value, so nothing is found across two fields.
-    if (!this.#holdsValue(headers.join('\0'))) return { headers, redacted: [] }
+    const whole = headers.join('\0')
+    if (this.redact(whole, new Set()) === whole) return { headers, redacted: [] }
     const redacted = new Set<string>()
     const clean = headers.map((text, position) => {
       const without = this.redact(text, redacted)
@@ -26,15 +25,13 @@ export class TextRedactor {
 
   /** Adds the names of the secrets that were found to `redacted`. */
   redact(text: string, redacted: Set<string>): string {
-    if (!this.#holdsValue(text)) return text
-    const redactor = new BodyRedactor(this.#values, this.#replacements)
-    const clean = Buffer.concat([redactor.push(Buffer.from(text, 'latin1')), redactor.end()])
+    if (this.#redaction.exact.isEmpty || text === '') return text
+    const redactor = new BodyRedactor(this.#redaction)
+    const bytes = Buffer.from(text, 'latin1')
+    const clean = redactor.whole(bytes)
+    if (clean === bytes) return text
     for (const name of redactor.redacted) redacted.add(name)
     return clean.toString('latin1')
-  }
-
-  #holdsValue(text: string): boolean {
-    return !this.#values.isEmpty && this.#values.indexOf(Buffer.from(text, 'latin1')) !== -1
   }
 }
 

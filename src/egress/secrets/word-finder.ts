@@ -24,7 +24,7 @@ export class WordFinder implements Finder {
   #reach = 0
 
   constructor(needles: readonly Buffer[]) {
-    const bits = Math.min(22, Math.max(14, Math.ceil(Math.log2(needles.length * 4 * 256))))
+    const bits = Math.min(21, Math.max(14, Math.ceil(Math.log2(needles.length * 4 * 64))))
     this.#filter = new Uint8Array(1 << (bits - 3))
     for (const needle of needles) this.#add(needle)
   }

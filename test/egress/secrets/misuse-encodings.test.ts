@@ -70,6 +70,18 @@ describe('what is none', () => {
     assert.equal(misuse(symbols, request('evil.test', { body: Buffer.from('an apple a day') })), undefined)
   })
 
+  test('attack: a mark before what is encoded, so that its beginning is read as an escape', () => {
+    for (const value of Object.values(VALUES)) {
+      const set = new SecretSet([binding({ value })])
+      for (const encode of Object.values(ENCODINGS)) {
+        for (const mark of ['%', '\\', '&', '&#', '&#x', '\\u', '\\x', '%2', '\\u00', '%25', '\\\\u']) {
+          const body = Buffer.from(`a ${mark}${encode(value)}`)
+          assert.equal(misuse(set, request('evil.test', { body }))?.kind, 'value', `${mark}${encode(value)}`)
+        }
+      }
+    }
+  })
+
   test('most of a value is not the value', () => {
     const value = 'sk-ant-api03-Zk3_x9-QbLr7TnVw2YpHsJd8'
     const set = new SecretSet([binding({ value })])
@@ -104,7 +116,7 @@ describe('the canonical form', () => {
     fc.assert(
       fc.property(text, fc.nat(200), (bytes, at) => {
         const [first = bytes] = split(bytes, [at])
-        const { bytes: start, end } = canonicalForm(first, false)
+        const { bytes: start, end } = canonicalForm(first, { isLast: false, tail: at })
         assert.deepEqual(Buffer.concat([start, canonicalBytes(bytes.subarray(end))]), canonicalBytes(bytes))
       }),
       { numRuns: 1000 },
