@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { parseDuration } from '../policy/duration.ts'
-import { parseHostname, type Hostname } from '../policy/host.ts'
+import { isAddress, parseAuthority, parseHostname, type Authority, type Hostname } from '../policy/host.ts'
 import { isSecretName } from '../secrets/secret-value.ts'
 import { Secret } from '../secrets/secret.ts'
 import { isCageName } from '../system/paths.ts'
@@ -42,6 +42,19 @@ export function listenArgument(text: string): ListenAddress {
   const family = match?.[1] === undefined ? 4 : 6
   if (isIP(host) !== family || port > 65535) throw new Error('must be ADDRESS:PORT, such as 127.0.0.1:0 or [::1]:8080')
   return { host, port }
+}
+
+/** A port that is reached from outside, and the workload's that it leads to. */
+export interface PublishedAddress extends ListenAddress {
+  readonly target: Authority
+}
+
+export function publishedArgument(text: string): PublishedAddress {
+  const [listening = '', leading = '', ...more] = text.split('=')
+  const target = parseAuthority(leading)
+  if (more.length > 0 || target === undefined || !isAddress(target.host))
+    throw new Error('must be ADDRESS:PORT=ADDRESS:PORT, such as 0.0.0.0:20000=10.89.0.2:80')
+  return { ...listenArgument(listening), target }
 }
 
 /** An IP address, IPv6 without brackets. */

@@ -22,6 +22,8 @@ export interface Ruling {
 
 /** What every exchange shares. `ruling()` is asked each time something is decided, never kept. */
 export interface EgressCore {
+  /** Who asks: the workload, or somebody outside who asks the workload. */
+  readonly direction: 'outbound' | 'inbound'
   ruling(): Ruling
   readonly audit: AuditSink
   readonly budget: BodyBudget

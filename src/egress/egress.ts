@@ -13,6 +13,7 @@ import { LiveExchanges } from './live.ts'
 import { redactedAudit } from './redacted-audit.ts'
 import { makeRuling, type MakeOptions, type NewRuling } from './ruling.ts'
 import type { SecretBinding } from './secrets/binding.ts'
+import type { Authority } from '../policy/host.ts'
 import type { CertificateAuthority } from './tls/authority.ts'
 
 /** A listener for captured connections and the port they were meant for; 0: the port that is bound. */
@@ -24,6 +25,14 @@ export interface TransparentSource {
 /** Why real values are asked for: there is a configuration, or the one in force stays and values have changed. */
 export type BindingReason = 'configuration' | 'rotation'
 
+/** A port of the workload's that is reached from outside. */
+export interface PublishedSource {
+  readonly source: ListenSource
+  readonly target: Authority
+  /** Own addresses that the workload can reach: from outside nobody comes by these. */
+  readonly inside: readonly string[]
+}
+
 export interface EgressOptions {
   readonly config: Config
   /** Real values for the configuration's rules; asked again when either changes. */
@@ -33,6 +42,8 @@ export interface EgressOptions {
   readonly authority?: CertificateAuthority
   readonly proxy?: readonly ListenSource[]
   readonly transparent?: readonly TransparentSource[]
+  /** With these, everything else absent: exchanges are inbound. */
+  readonly published?: readonly PublishedSource[]
   readonly dns?: DnsSources
   /** What the workload's DNS answers for allowed names: where the transparent listeners are. */
   readonly address: { readonly ipv4: string; readonly ipv6?: string }
@@ -44,6 +55,7 @@ export interface EgressOptions {
 
 /** `HOST:PORT` of every listener, in the order of the options. */
 export interface EgressAddresses {
+  readonly published: readonly string[]
   readonly proxy: readonly string[]
   readonly transparent: readonly string[]
   readonly dns: readonly string[]
@@ -101,6 +113,7 @@ export class Egress {
     this.#clock = clock
     this.#current = first
     this.#core = {
+      direction: options.published === undefined ? 'outbound' : 'inbound',
       ruling: () => this.#current.ruling,
       audit: redactedAudit(options.audit, () => this.#current.ruling.secrets),
       budget: new BodyBudget(IN_FLIGHT_BYTES),
@@ -145,14 +158,28 @@ export class Egress {
   }
 
   async #listen(): Promise<EgressAddresses> {
-    const { proxy = [], transparent = [], dns } = this.#options
+    const { proxy = [], transparent = [], published = [], dns } = this.#options
+    if (this.#front !== undefined) await this.#listenPublished(this.#front, published)
     if (this.#front !== undefined) await this.#listenTcp(this.#front, proxy, transparent)
     else if (proxy.length + transparent.length > 0) throw new TypeError('a proxy needs a certificate authority')
     const texts = this.#servers.map((server) => boundText(server.address() as { address: string; port: number }))
+    const fromInside = texts.slice(published.length)
     return {
-      proxy: texts.slice(0, proxy.length),
-      transparent: texts.slice(proxy.length),
+      published: texts.slice(0, published.length),
+      proxy: fromInside.slice(0, proxy.length),
+      transparent: fromInside.slice(proxy.length),
       dns: await this.#listenDns(dns),
+    }
+  }
+
+  async #listenPublished(front: Front, published: readonly PublishedSource[]): Promise<void> {
+    for (const { source, target, inside } of published) {
+      const server = await listen(source, (socket) => {
+        // The workload would ask itself, and its requests would be recorded as somebody else's.
+        if (inside.includes(socket.localAddress?.replace(/^::ffff:/, '') ?? '')) socket.destroy()
+        else void front.acceptPublished(socket, target)
+      })
+      this.#servers.push(server)
     }
   }
 

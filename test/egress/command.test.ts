@@ -32,7 +32,8 @@ test('a question over IPv6 is answered', async (t) => {
 
 test('DNS alone answers with the address it is given, and has neither an authority nor secrets', async (t) => {
   const folder = await withFolder(t)
-  const config = 'domains: {list: [api.test]}\nsecret_injection: [{env: KEY, inject_to: [api.test]}]\n'
+  const config =
+    'domains: {list: [api.test]}\nsecret_injection: [{env: KEY, inject_to: [api.test]}]\nupstream: {ca_file: /nonexistent}\n'
   await writeFile(join(folder, 'cage.yaml'), config)
   const args = ['egress', '-c', 'cage.yaml', '--state', 'state', '--dns', '127.0.0.1:0', '--answer', '10.89.7.11']
   const child = spawn(process.execPath, [COMMAND, ...args], {

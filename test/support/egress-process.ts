@@ -23,6 +23,7 @@ interface Ready {
   readonly proxy: string
   readonly transparent: readonly string[]
   readonly dns?: string
+  readonly published?: readonly string[]
   readonly ca_certificate: string
   readonly audit: string
 }
@@ -76,6 +77,7 @@ export class EgressProcess {
   readonly transparent: readonly string[]
   /** '' without `--dns`. */
   readonly dns: string
+  readonly published: readonly string[]
   /** The cage's certificate, PEM, and where it lies. */
   readonly ca: string
   readonly caPath: string
@@ -97,6 +99,7 @@ export class EgressProcess {
     this.proxy = ready.proxy
     this.transparent = ready.transparent
     this.dns = ready.dns ?? ''
+    this.published = ready.published ?? []
     this.ca = ca
     this.caPath = ready.ca_certificate
     this.auditPath = ready.audit

@@ -9,11 +9,14 @@ import { InForceReport } from '../../cage/in-force.ts'
 import { inspectorFolders } from '../../cage/inspector-folders.ts'
 import { CageSecrets } from '../../cage/secrets.ts'
 import { openStateFolder } from '../../cage/state-folder.ts'
-import { Egress } from '../../egress/egress.ts'
+import { Egress, type EgressAddresses, type EgressOptions } from '../../egress/egress.ts'
+import { publishedConfig } from '../../egress/published.ts'
 import { CertificateAuthority } from '../../egress/tls/authority.ts'
 import type { Config } from '../../config/schema.ts'
 import { findPlaces } from '../../isolation/trust/places.ts'
 import { FOR_ANY_IMAGE, writeTrust } from '../../isolation/trust/trust.ts'
+import type { Authority } from '../../policy/host.ts'
+import type { PublishedAddress } from '../arguments.ts'
 import type { Io } from '../io.ts'
 import type { EgressFlags } from '../routes/egress.ts'
 
@@ -66,20 +69,50 @@ export async function egress(flags: EgressFlags, _args: readonly [], io: Io): Pr
   })
   cleanup.defer(() => running.close())
   secrets.follow(running)
+  const published = await startInbound(flags, { config, audit, authority, log })
+  if (published !== undefined) cleanup.defer(() => published.inbound.close())
   await report.tell(file.sha256)
-  serving.resolve({ running, report, log })
+  serving.resolve({ running, inbound: published?.inbound, report, log })
   const onHangUp = (): void => void reload()
   process.on('SIGHUP', onHangUp)
   cleanup.defer(() => void process.off('SIGHUP', onHangUp))
-  io.stdout.write(`${JSON.stringify(readyLine(addresses, authority?.certificatePath, audit.path))}\n`)
+  io.stdout.write(
+    `${JSON.stringify(readyLine({ ...addresses, published: published?.addresses ?? [] }, authority?.certificatePath, audit.path))}\n`,
+  )
   await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
   return 0
+}
+
+/** Ports of the workload's that are reached from outside have an egress of their own, turned round. */
+async function startInbound(
+  { publish, proxy = [] }: EgressFlags,
+  parts: Pick<EgressOptions, 'config' | 'audit' | 'log'> & { readonly authority: CertificateAuthority | undefined },
+): Promise<{ readonly inbound: Egress; readonly addresses: readonly string[] } | undefined> {
+  if (publish === undefined || parts.authority === undefined) return undefined
+  const started = await Egress.start({
+    ...parts,
+    authority: parts.authority,
+    config: publishedConfig(parts.config, targetsOf(publish)),
+    bindings: async () => [],
+    published: publish.map(({ target, ...source }) => ({ source, target, inside: proxy.map(({ host }) => host) })),
+    address: { ipv4: '127.0.0.1' },
+  })
+  return { inbound: started.egress, addresses: started.addresses.published }
+}
+
+function targetsOf(publish: readonly PublishedAddress[] | undefined): readonly Authority[] {
+  return (publish ?? []).map(({ target }) => target)
 }
 
 /** DNS alone decides by names; secrets and what else looks into traffic are none of its business. */
 function configFor(flags: EgressFlags, config: Config): Config {
   if (!isDnsAlone(flags)) return config
-  return { ...config, secret_injection: [], secrets: { ...config.secrets, enabled: false } }
+  return {
+    ...config,
+    secret_injection: [],
+    secrets: { ...config.secrets, enabled: false },
+    upstream: { ...config.upstream, ca_file: undefined, proxy: undefined },
+  }
 }
 
 function isDnsAlone({ proxy, transparent }: EgressFlags): boolean {
@@ -107,18 +140,21 @@ async function watchUntil(cleanup: AsyncDisposableStack, path: string, onChange:
 
 interface Serving {
   readonly running: Egress
+  readonly inbound: Egress | undefined
   readonly report: InForceReport
   readonly log: (message: string) => void
 }
 
 /** A configuration that cannot be used changes nothing, and says so. */
-async function reloadFrom(flags: EgressFlags, { running, report, log }: Serving): Promise<void> {
+async function reloadFrom(flags: EgressFlags, { running, inbound, report, log }: Serving): Promise<void> {
   let sha256 = ''
   let problem: string | undefined
   try {
     const file = await readConfigFile(flags.config)
     sha256 = file.sha256
-    await running.reload(configFor(flags, file.parse()))
+    const config = configFor(flags, file.parse())
+    await running.reload(config)
+    await inbound?.reload(publishedConfig(config, targetsOf(flags.publish)))
     log('configuration reloaded')
   } catch (error) {
     problem = error instanceof Error ? error.message : String(error)
@@ -135,17 +171,14 @@ function answerAddress({ dns = [], answer = [] }: EgressFlags): { readonly ipv4:
   return { ipv4: named.find((host) => isIPv4(host)) ?? '127.0.0.1', ...(ipv6 === undefined ? {} : { ipv6 }) }
 }
 
-function readyLine(
-  addresses: { proxy: readonly string[]; transparent: readonly string[]; dns: readonly string[] },
-  certificate: string | undefined,
-  audit: string,
-): object {
+function readyLine(addresses: EgressAddresses, certificate: string | undefined, audit: string): object {
   const [proxy] = addresses.proxy
   const [dns] = addresses.dns
   return {
     ready: true,
     ...(proxy === undefined ? {} : { proxy }),
     transparent: addresses.transparent,
+    ...(addresses.published.length === 0 ? {} : { published: addresses.published }),
     ...(dns === undefined ? {} : { dns }),
     ...(certificate === undefined ? {} : { ca_certificate: certificate }),
     audit,

@@ -2,9 +2,11 @@ import {
   addressArgument,
   cageArgument,
   listenArgument,
+  publishedArgument,
   textArgument,
   transparentArgument,
   type ListenAddress,
+  type PublishedAddress,
   type TransparentAddress,
 } from '../arguments.ts'
 import { command } from '../command.ts'
@@ -17,6 +19,7 @@ export interface EgressFlags {
   readonly proxy?: readonly ListenAddress[] | undefined
   readonly transparent?: readonly TransparentAddress[] | undefined
   readonly dns?: readonly ListenAddress[] | undefined
+  readonly publish?: readonly PublishedAddress[] | undefined
   /** Path of the audit log; absent: in the state folder. */
   readonly audit?: string | undefined
   /** Folder of the certificate authority; absent: in the state folder. */
@@ -37,7 +40,7 @@ export const egressRoute = command<EgressFlags>({
       'SIGHUP reads the configuration again, SIGTERM drains and ends it with 0.',
     ].join('\n'),
     customUsage: [
-      '-c FILE --state DIR [--name NAME] [--proxy HOST:PORT]... [--transparent HOST:PORT[=MEANT]]... [--dns HOST:PORT]... [--answer ADDRESS]... [--ca DIR] [--trust DIR] [--values DIR] [--audit FILE]',
+      '-c FILE --state DIR [--name NAME] [--proxy HOST:PORT]... [--transparent HOST:PORT[=MEANT]]... [--dns HOST:PORT]... [--answer ADDRESS]... [--publish HOST:PORT=ADDRESS:PORT]... [--ca DIR] [--trust DIR] [--values DIR] [--audit FILE]',
     ],
   },
   parameters: {
@@ -79,6 +82,14 @@ export const egressRoute = command<EgressFlags>({
         optional: true,
         placeholder: 'HOST:PORT',
         brief: 'Answer DNS, UDP and TCP',
+      },
+      publish: {
+        kind: 'parsed',
+        parse: publishedArgument,
+        variadic: true,
+        optional: true,
+        placeholder: 'HOST:PORT=ADDRESS:PORT',
+        brief: "Listen for requests from outside to a port of the workload's; may be repeated",
       },
       audit: {
         kind: 'parsed',

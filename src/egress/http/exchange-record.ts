@@ -87,7 +87,7 @@ export class ExchangeRecord {
     const flagged = this.findings.length > 0
     return {
       id: this.id,
-      direction: 'outbound',
+      direction: this.#core.direction,
       protocol: this.protocol,
       method: this.method,
       host: this.host,

@@ -99,7 +99,7 @@ function decodableOnly(headers: HeaderList): HeaderList {
 async function send(ruling: Ruling, judged: JudgedRequest, protocol: 'http/1.1' | 'h2'): Promise<UpstreamCall> {
   const { destination, method, headers, body } = judged
   const origin = { scheme: destination.scheme, authority: destination.authority }
-  const request: UpstreamRequest = { origin, method, path: destination.path, headers, body }
+  const request: UpstreamRequest = { origin, named: destination.named, method, path: destination.path, headers, body }
   const session = protocol === 'h2' ? await ruling.upstream.http2.session(origin) : undefined
   if (session === undefined) return ruling.upstream.http1.send({ ...request, headers: http1Headers(request, protocol) })
   const { stream, response } = ruling.upstream.http2.open(session, { ...request, headers: http2Headers(request) })
@@ -108,10 +108,14 @@ async function send(ruling: Ruling, judged: JudgedRequest, protocol: 'http/1.1' 
 }
 
 /** RFC 9112: one Host in normal form, a Content-Length that is true, and no `Expect`, which was answered here. */
-export function http1Headers({ origin, headers, body, method }: UpstreamRequest, from: 'http/1.1' | 'h2'): HeaderList {
+export function http1Headers(
+  { origin, named: hostField, headers, body, method }: UpstreamRequest,
+  from: 'http/1.1' | 'h2',
+): HeaderList {
   const { scheme, authority } = origin
   const text = formatAuthority(authority)
-  const host = authority.port === (scheme === 'https' ? 443 : 80) ? text.slice(0, text.lastIndexOf(':')) : text
+  const host =
+    hostField ?? (authority.port === (scheme === 'https' ? 443 : 80) ? text.slice(0, text.lastIndexOf(':')) : text)
   const kept = withoutHeaders(
     headers,
     (name) => name === 'expect' || name === 'trailer' || (from === 'h2' && (name === 'host' || name === 'cookie')),

@@ -17,7 +17,7 @@ export async function judgeHead(
   if (!core.audit.usable()) throw new Denial('audit_unavailable', 'the audit log cannot be written', { retryAfter: 5 })
   const destination = resolveDestination(request.route, request.target, request.hosts)
   record.setDestination(destination)
-  const context = headContext(request, destination)
+  const context = headContext(core, request, destination)
   accept(record, await core.ruling().chain.inspectHead(context))
   return { destination, context }
 }
@@ -34,10 +34,14 @@ export function refuseForbidden(core: EgressCore, query: DomainQuery): void {
   if (decision.kind === 'deny') throw new Denial(decision.code, decision.reason)
 }
 
-function headContext(request: InboundRequest, { authority, path, scheme }: Destination): HeadContext {
+function headContext(
+  { direction }: Pick<EgressCore, 'direction'>,
+  request: InboundRequest,
+  { authority, path, scheme }: Destination,
+): HeadContext {
   const headers = endToEnd(request.headers)
   return {
-    direction: 'outbound',
+    direction,
     protocol: request.protocol,
     method: request.method,
     url: `${scheme}://${request.hosts[0] ?? ''}${path}`,

@@ -6,7 +6,8 @@ import { formatAuthority, parseAuthority, type Authority, type Hostname } from '
  * whatever is known here binds every request on the connection.
  */
 export interface Route {
-  readonly via: 'proxy' | 'connect' | 'socks5' | 'transparent'
+  /** `published`: somebody outside asks the workload; the destination is its port, whatever Host the client names. */
+  readonly via: 'proxy' | 'connect' | 'socks5' | 'transparent' | 'published'
   readonly scheme: 'http' | 'https'
   /** The destination that CONNECT, SOCKS or the server name fixed. Absent: each request names its own. */
   readonly authority?: Authority
@@ -22,6 +23,8 @@ export interface Destination {
   readonly authority: Authority
   /** Path and query, starting with `/`; `*` for a server-wide OPTIONS. */
   readonly path: string
+  /** Host as the client named it, where that is another than the authority: of a published port. */
+  readonly named?: string
 }
 
 const ABSOLUTE = /^(https?):\/\/([^/?#]*)([^#]*)$/i
@@ -33,6 +36,7 @@ const ABSOLUTE = /^(https?):\/\/([^/?#]*)([^#]*)$/i
  */
 export function resolveDestination(route: Route, target: string, hosts: readonly string[]): Destination {
   if (route.conflict !== undefined) throw mismatch(route.conflict.serverName, formatAuthority(route.conflict.tunnel))
+  if (route.via === 'published') return publishedDestination(route, target, hosts)
   const absolute = ABSOLUTE.exec(target)
   if (absolute === null && route.via === 'proxy') {
     throw new Denial(
@@ -51,6 +55,13 @@ export function resolveDestination(route: Route, target: string, hosts: readonly
     throw mismatch(formatIfOdd(bound, defaultPort), formatIfOdd(named, defaultPort))
   }
   return { scheme, authority: bound, path: requestPath(absolute === null ? target : (absolute[3] as string)) }
+}
+
+/** Host is what the client calls us, and the workload's server may want to know: it is passed on, and decides nothing. */
+function publishedDestination({ scheme, authority }: Route, target: string, hosts: readonly string[]): Destination {
+  if (authority === undefined) throw new TypeError('a published port leads to one destination')
+  const { host, port } = namedAuthority(undefined, hosts, 80)
+  return { scheme, authority, path: requestPath(target), named: formatIfOdd({ host, port }, 80) }
 }
 
 /** The one authority that the target and the Host fields name. */

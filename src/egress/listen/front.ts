@@ -57,6 +57,15 @@ export class Front {
     this.#startTls(socket, host, { via: 'transparent', scheme: 'https', authority: { host, port } })
   }
 
+  /** A connection from outside to a port of the workload's: plain HTTP, and WebSocket by it. */
+  async acceptPublished(socket: Socket, target: Authority): Promise<void> {
+    if (!this.#admit(socket)) return
+    const opening = await readOpening(socket)
+    const route: Route = { via: 'published', scheme: 'http', authority: target }
+    if (opening.kind === 'http') this.#acceptHttp1(socket, route)
+    else this.#refuse(socket, opening, route)
+  }
+
   /** Stops taking requests; exchanges under way go on, and their connections end with them. */
   close(): void {
     for (const socket of this.#undecided) socket.destroy()

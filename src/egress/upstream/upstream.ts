@@ -16,6 +16,8 @@ import { createResolver } from './resolver.ts'
 /** A request as it leaves: every field final, credentials included. */
 export interface UpstreamRequest {
   readonly origin: Origin
+  /** What `Host` says; absent: the origin. */
+  readonly named?: string | undefined
   readonly method: string
   /** Path and query. */
   readonly path: string

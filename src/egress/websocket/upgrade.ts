@@ -82,6 +82,7 @@ async function relayWebSocket(
     const origin = { scheme: destination.scheme, authority: destination.authority }
     const bare: UpstreamRequest = {
       origin,
+      named: destination.named,
       method: 'GET',
       path: injected.target,
       headers: injected.headers,

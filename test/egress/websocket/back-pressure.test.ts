@@ -80,6 +80,7 @@ async function coreOf(): Promise<EgressCore> {
   const clock = () => new Date()
   const { ruling } = await makeRuling(configSchema.parse({ domains: { list: ['ws.test'] } }), [], clock)
   return {
+    direction: 'outbound',
     ruling: () => ruling,
     audit: { append: () => {}, appendSoon: async () => {}, usable: () => true },
     budget: new BodyBudget(128 * 1024 * 1024),
