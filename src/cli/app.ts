@@ -25,6 +25,7 @@ import { egressRoute } from './routes/egress.ts'
 import { initRoute } from './routes/init.ts'
 import { runRoute } from './routes/run.ts'
 import { secretRoutes } from './routes/secret.ts'
+import { vmRoutes } from './routes/vm.ts'
 import { cliText } from './text.ts'
 import { packageVersion } from './version.ts'
 
@@ -39,6 +40,7 @@ const root = buildRouteMap({
     secret: secretRoutes,
     audit: auditRoute,
     doctor: doctorRoute,
+    vm: vmRoutes,
     config: configRoutes,
     completions: completionsRoute,
     ls: listRoute,

@@ -1,5 +1,6 @@
-import { checkHost, type Check } from '../../cage/doctor.ts'
+import { checkHost } from '../../cage/doctor.ts'
 import type { Io } from '../io.ts'
+import { checksText } from '../render/checks.ts'
 import type { DoctorFlags } from '../routes/doctor.ts'
 
 /** `agentcage doctor`: 0 when cages can run on this host, 1 when something that they need is missing. */
@@ -7,16 +8,9 @@ export async function doctor(flags: DoctorFlags, _args: readonly [], io: Io): Pr
   const checks = await checkHost(io.env)
   const ready = checks.every(({ status }) => status !== 'missing')
   io.stdout.write(
-    flags.json
-      ? `${JSON.stringify({ ok: ready, checks }, null, 2)}\n`
-      : `${checks.map(text).join('')}${verdict(ready)}\n`,
+    flags.json ? `${JSON.stringify({ ok: ready, checks }, null, 2)}\n` : `${checksText(checks)}${verdict(ready)}\n`,
   )
   return ready ? 0 : 1
-}
-
-function text({ name, status, detail, mend }: Check): string {
-  const line = `${`[${status}]`.padEnd(10)}${name}: ${detail}\n`
-  return mend === undefined || status === 'ok' ? line : `${line}${' '.repeat(10)}mend: ${mend}\n`
 }
 
 function verdict(ready: boolean): string {

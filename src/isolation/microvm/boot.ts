@@ -70,7 +70,9 @@ async function begin(options: BootOptions): Promise<Workload> {
   sendLines(control, firstLines(options))
   await expectLine(lines, 'ready', machine)
   await expectLine(lines, 'started', machine)
-  const streams = terminal ? await terminalOf(sockets, control, own) : await pipesOf(sockets, control, { stdio, own })
+  const connecting = terminal ? terminalOf(sockets, control, own) : pipesOf(sockets, control, { stdio, own })
+  const streams = await Promise.race([connecting, gone])
+  if (streams === undefined) throw new CageError('workload_failed', 'the VMM ended without connecting all ports')
   return new RunningMachine(machine, { lines, streams, terminal })
 }
 

@@ -31,8 +31,12 @@ export const CHANNEL_VERSION = 1
  * `signal N NAME`, `resize N ROWS COLUMNS`. To the host: `hello VERSION`, `ready`, `started N`, `exit N CODE`, `failed TEXT`.
  *
  * A session's standard streams are pipes: programs that read a device as their input wait in it for ever when they end.
- * When the command of session 0 has ended, everything else ends too, so that the pipes get their end and what is in them
- * is passed on before the exit is told. A write to a port returns when the host has the bytes.
+ * Each is opened for both ways first: opening one end would wait for the other, and a child that ends interrupts that.
+ * When the command has ended, everything else ends too, so that the pipes get their end and what is in them is passed on
+ * before the exit is told. A write to a port returns when the host has the bytes.
+ *
+ * The command runs in the foreground and the lines are read in the background: what a shell starts in the background
+ * ignores SIGINT and SIGQUIT, and nothing could make it listen to them again. There is one session, number 0.
  */
 export const INIT = `#!/bin/sh
 export PATH=/bin
@@ -56,10 +60,6 @@ port() {
   done
 }
 
-say() {
-  echo "$*" >&3
-}
-
 others() {
   for entry in /proc/[0-9]*; do
     process=\${entry#/proc/}
@@ -80,53 +80,64 @@ end_others() {
 }
 
 session() {
-  read -r self _ </proc/self/stat
   cd /run
-  rm -f in$1 out$1 err$1
-  if test "$2" = tty; then
-    setsid sh -c '. "/run/terminal$1"; . "/run/command$1"' sh "$1" 3>&- &
-    command=$!
+  if test "$1" = tty; then
+    setsid sh -c 'echo $$ >pid0; . /run/terminal0; . /run/command0' 3>&-
+    code=$?
     keep=
   else
-    mkfifo in$1 out$1 err$1
-    cat "$(port in$1)" >in$1 2>/dev/null 3>&- &
-    input=$!
-    cat out$1 >"$(port out$1)" 3>&- &
+    mkfifo in0 out0 err0
+    exec 4<>out0 5<out0 6>out0
+    exec 4<>err0 7<err0 8>err0
+    exec 4<>in0 9<in0
+    cat "$(port in0)" >&4 2>/dev/null 3>&- 5<&- 6>&- 7<&- 8>&- 9<&- &
+    exec 4>&-
+    cat <&5 >"$(port out0)" 3>&- 6>&- 7<&- 8>&- 9<&- &
     output=$!
-    cat err$1 >"$(port err$1)" 3>&- &
-    errors=$!
-    setsid sh -c '. "/run/command$1"' sh "$1" <in$1 >out$1 2>err$1 3>&- &
-    command=$!
-    keep="$output $errors"
+    cat <&7 >"$(port err0)" 3>&- 5<&- 6>&- 8>&- 9<&- &
+    keep="$output $!"
+    exec 5<&- 7<&-
+    setsid sh -c 'echo $$ >pid0; . /run/command0' <&9 >&6 2>&8 3>&- 6>&- 8>&- 9<&-
+    code=$?
+    exec 6>&- 8>&- 9<&-
   fi
-  echo "$command" >pid$1
-  say started $1
-  wait $command
-  code=$?
-  rm -f pid$1
-  test $1 = 0 && end_others "1 $self $keep"
+  end_others "1 $keep"
   test "$keep" && wait $keep
   sync
-  say exit $1 $code
+  echo "exit 0 $code" >&3
+  while :; do sleep 3600; done
 }
 
+control() {
+  while read -r verb first second third <&3; do
+    case $verb in
+      clock) date -s "@$first" >/dev/null ;;
+      file) echo "$second" | base64 -d >>"/run/$first" ;;
+      setup)
+        if problem=$(. /run/setup 2>&1); then
+          echo ready >&3
+        else
+          echo failed $(echo "$problem" | tail -n 3 | tr -c ' -~' ' ' | cut -c 1-200) >&3
+        fi
+        ;;
+      start)
+        echo started 0 >&3
+        echo "$second" 1<>/run/begin
+        ;;
+      signal)
+        until test -s /run/pid0; do usleep 1000; done
+        kill "-$second" "$(cat /run/pid0)"
+        ;;
+      resize) stty rows "$second" cols "$third" </dev/hvc0 ;;
+    esac
+  done
+  poweroff -f
+}
+
+mkfifo /run/begin
 exec 3<>"$(port ${CONTROL_PORT})"
-say hello ${CHANNEL_VERSION}
-while read -r verb first second third <&3; do
-  case $verb in
-    clock) date -s "@$first" >/dev/null ;;
-    file) echo "$second" | base64 -d >>"/run/$first" ;;
-    setup)
-      if problem=$(. /run/setup 2>&1); then
-        say ready
-      else
-        say failed $(echo "$problem" | tail -n 3 | tr -c ' -~' ' ' | cut -c 1-200)
-      fi
-      ;;
-    start) session "$first" "$second" & ;;
-    signal) test -e "/run/pid$first" && kill "-$second" "$(cat "/run/pid$first")" ;;
-    resize) stty rows "$second" cols "$third" <"/dev/hvc$first" ;;
-  esac
-done
-poweroff -f
+echo hello ${CHANNEL_VERSION} >&3
+control &
+read -r streams <>/run/begin
+session "$streams"
 `

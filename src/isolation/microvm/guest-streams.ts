@@ -19,7 +19,7 @@ export interface ConnectedStreams {
   readonly stdin: Writable | undefined
   readonly stdout: Readable | undefined
   readonly stderr: Readable | undefined
-  /** When all that the guest wrote has been passed on. To be awaited after the end of its machine. */
+  /** When all that the guest wrote has been passed on, but for pipes. To be awaited after the end of its machine. */
   readonly drained: Promise<unknown>
   /** Leaves our own streams as they were. */
   release(): void
@@ -90,9 +90,12 @@ interface OutputOptions {
 }
 
 function connectOutput(socket: Socket, { entry, own, onClosed }: OutputOptions): Promise<unknown> {
+  if (entry === 'pipe') return Promise.resolve() // Whoever reads it sees its end.
   const ended = finished(socket, { writable: false }).catch(() => undefined)
-  if (entry === 'ignore') socket.resume()
-  if (entry === 'ignore' || entry === 'pipe') return ended
+  if (entry === 'ignore') {
+    socket.resume()
+    return ended
+  }
   const target = entry === 'inherit' ? own : createWriteStream('', { fd: reopened(entry, 'a') })
   const onError = (): void => {
     socket.unpipe(target)

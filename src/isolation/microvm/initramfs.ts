@@ -13,7 +13,7 @@ export interface InitramfsParts {
 /** What the scripts of the guest call. */
 const APPLETS = (
   'base64 cat chown chroot cut date env hostname insmod ip kill ln mkdir ' +
-  'mkfifo mount poweroff readlink rm setsid sh stty sync tail tr usleep'
+  'mkfifo mount poweroff readlink rm setsid sh sleep stty sync tail tr usleep'
 ).split(' ')
 
 /** The guest's first file system: the same bytes for the same parts. */

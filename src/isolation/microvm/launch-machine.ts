@@ -96,7 +96,7 @@ async function startMachine(accelerator: Accelerator, blueprint: Blueprint): Pro
       limits: options.limits,
       signal: options.signal,
     })
-    const machine = await bootGuest({
+    return await bootGuest({
       plan,
       accelerator,
       vmm,
@@ -105,8 +105,6 @@ async function startMachine(accelerator: Accelerator, blueprint: Blueprint): Pro
       scratchDisk: scratch !== undefined,
       ...options,
     })
-    machine.exited.finally(() => sockets[Symbol.dispose]()).catch(() => undefined)
-    return machine
   } catch (error) {
     sockets[Symbol.dispose]()
     throw error

@@ -92,6 +92,7 @@ export class RunningMachine implements Workload {
       await this.#machine.vmm.exited.catch(() => undefined)
       await streams.drained
       streams.release()
+      this.#machine.control.destroy()
     }
   }
 }

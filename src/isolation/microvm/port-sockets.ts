@@ -37,7 +37,7 @@ export class PortSockets implements Disposable {
             hint: 'Set TMPDIR to a shorter one.',
           })
         }
-        const server = createServer({ allowHalfOpen: true, pauseOnConnect: true })
+        const server = createServer({ pauseOnConnect: true })
         servers.set(name, server)
         server.listen(path)
         await once(server, 'listening')

@@ -23,13 +23,13 @@ test('a port carries bytes both ways, and its end', async (t) => {
   using sockets = await PortSockets.listen(folder, ['control', 'out0'])
   const client = connect(join(folder, 'out0'))
   const ours = await sockets.socket('out0')
+  const answer = once(client, 'data')
+  ours.write('heard')
+  assert.equal(String((await answer)[0]), 'heard')
   client.end('said')
   const chunks: Buffer[] = []
   for await (const chunk of ours as AsyncIterable<Buffer>) chunks.push(chunk)
   assert.equal(Buffer.concat(chunks).toString(), 'said')
-  const answer = once(client, 'data')
-  ours.end('heard')
-  assert.equal(String((await answer)[0]), 'heard')
 })
 
 test('a second connection is refused', async (t) => {

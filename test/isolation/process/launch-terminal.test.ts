@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 import { missingTools } from '../../support/requires.ts'
+import { TYPIST } from '../../support/typist.ts'
 import { plainPlan, runInCage, withMoat, withoutCages, withoutPython } from './real-cage.ts'
 
 const skip = withoutPython('fcntl', 'pty', 'termios') || missingTools('bash', 'stty')
@@ -23,29 +24,6 @@ const workload = await launchWorkload(plainPlan(process.argv.slice(1)), moat, { 
 const { code } = await workload.exited
 moat.close()
 console.log('ended with ' + code)`
-
-/** Runs a command at a new terminal of 30 lines and 90 columns; types each answer when its prompt appears. */
-const TYPIST = `
-import fcntl, json, os, pty, struct, sys, termios
-argv, steps = json.loads(sys.argv[1])
-pid, terminal = pty.fork()
-if pid == 0:
-    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 30, 90, 0, 0))
-    os.execv(argv[0], argv)
-seen = ''
-while True:
-    try:
-        data = os.read(terminal, 4096)
-    except OSError:
-        break
-    seen += data.decode(errors='replace')
-    sys.stdout.write(data.decode(errors='replace'))
-    sys.stdout.flush()
-    while steps and steps[0][0] in seen:
-        seen = seen.split(steps[0][0], 1)[1]
-        os.write(terminal, steps.pop(0)[1].encode())
-os.waitpid(pid, 0)
-print('steps left:', len(steps))`
 
 async function atTerminal(
   t: TestContext,

@@ -1,0 +1,129 @@
+import { readFileSync } from 'node:fs'
+import { CageError } from '../errors.ts'
+import { KVM, mayUseKvm, requireBusybox, requireQemu } from '../isolation/microvm/host-parts.ts'
+import { examineKernel, installedKernels } from '../isolation/microvm/kernel.ts'
+import type { PackageManager } from '../isolation/process/launch-programs.ts'
+import { findProgram } from '../system/process.ts'
+import { runProgram } from '../system/spawn.ts'
+import { installCommand, packageManager } from './doctor-packages.ts'
+import type { Check } from './doctor.ts'
+
+/** What machines need beside what cages need, and the package that holds each, by package manager. */
+const PACKAGES = {
+  qemu: {
+    apt: 'qemu-system-x86',
+    dnf: 'qemu-system-x86-core',
+    pacman: 'qemu-system-x86',
+    apk: 'qemu-system-x86_64',
+    zypper: 'qemu-x86',
+  },
+  busybox: {
+    apt: 'busybox-static',
+    dnf: 'busybox',
+    pacman: 'busybox',
+    apk: 'busybox-static',
+    zypper: 'busybox-static',
+  },
+  kernel: {
+    apt: 'linux-image-amd64',
+    dnf: 'kernel-core kernel-modules',
+    pacman: 'linux',
+    apk: 'linux-lts',
+    zypper: 'kernel-default',
+  },
+  xz: { apt: 'xz-utils', dnf: 'xz', pacman: 'xz', apk: 'xz', zypper: 'xz' },
+  mkfs: { apt: 'e2fsprogs', dnf: 'e2fsprogs', pacman: 'e2fsprogs', apk: 'e2fsprogs', zypper: 'e2fsprogs' },
+} as const satisfies Record<string, Readonly<Record<PackageManager, string>>>
+
+/** Looks at everything that a machine needs; `kernel`: the configured one. Starts nothing, changes nothing. */
+export async function checkMachineParts(kernel: string | undefined): Promise<readonly Check[]> {
+  const found = checkKernels(kernel)
+  return [await checkQemu(), checkKvm(), found.check, checkBusybox(), checkXz(found.packing), checkMkfs()]
+}
+
+async function checkQemu(): Promise<Check> {
+  try {
+    const { stdout } = await runProgram(requireQemu(), ['--version'])
+    return { name: 'qemu', status: 'ok', detail: stdout.split('\n')[0] ?? '' }
+  } catch (error) {
+    return missing('qemu', error)
+  }
+}
+
+/** That KVM's device opens says little: what counts is a guest. */
+function checkKvm(): Check {
+  if (mayUseKvm())
+    return { name: 'kvm', status: 'ok', detail: `${KVM} may be opened; agentcage vm setup tries a guest` }
+  const isThere = readable('/proc/misc').includes(' kvm')
+  return {
+    name: 'kvm',
+    status: 'warning',
+    detail: isThere
+      ? `${KVM} may not be opened by this user`
+      : `there is no ${KVM}; guests are emulated, many times slower`,
+    mend: isThere ? 'sudo usermod -aG kvm "$USER"' : undefined,
+  }
+}
+
+function checkKernels(configured: string | undefined): { readonly check: Check; readonly packing?: string } {
+  const refused: string[] = []
+  for (const path of configured === undefined ? installedKernels() : [configured]) {
+    const finding = examineKernel(path)
+    if (finding.kind === 'unusable') {
+      refused.push(`${path} ${finding.reason}`)
+      continue
+    }
+    const { release, image } = finding.kernel
+    return { check: { name: 'kernel', status: 'ok', detail: `${path} (${release})` }, packing: image.packing }
+  }
+  const detail = refused.length === 0 ? 'none is installed' : refused.join('; ')
+  const status = 'missing'
+  return { check: { name: 'kernel', status, detail, mend: configured === undefined ? mendOf('kernel') : undefined } }
+}
+
+function checkBusybox(): Check {
+  try {
+    return { name: 'busybox', status: 'ok', detail: requireBusybox() }
+  } catch (error) {
+    return missing('busybox', error)
+  }
+}
+
+function checkXz(packing: string | undefined): Check {
+  const path = findProgram('xz')
+  if (path !== undefined || packing !== 'xz') return { name: 'xz', status: 'ok', detail: path ?? 'not needed' }
+  return {
+    name: 'xz',
+    status: 'warning',
+    detail: 'not installed: the kernel unpacks itself at each start, which is slow when emulated',
+    mend: mendOf('xz'),
+  }
+}
+
+function checkMkfs(): Check {
+  const path = findProgram('mkfs.ext4')
+  if (path !== undefined) return { name: 'mkfs.ext4', status: 'ok', detail: path }
+  return {
+    name: 'mkfs.ext4',
+    status: 'warning',
+    detail: 'not installed: microvm.disk_mb needs it',
+    mend: mendOf('mkfs'),
+  }
+}
+
+function missing(name: 'qemu' | 'busybox', error: unknown): Check {
+  if (!(error instanceof CageError)) throw error
+  return { name, status: 'missing', detail: error.message, mend: mendOf(name) }
+}
+
+function mendOf(part: keyof typeof PACKAGES): string | undefined {
+  return installCommand(packageManager(), (manager) => PACKAGES[part][manager])
+}
+
+function readable(path: string): string {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch {
+    return ''
+  }
+}

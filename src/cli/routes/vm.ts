@@ -1,0 +1,44 @@
+import { buildRouteMap } from '@stricli/core'
+import { textArgument } from '../arguments.ts'
+import { command } from '../command.ts'
+
+export interface VmDoctorFlags {
+  readonly kernel?: string | undefined
+  readonly json: boolean
+}
+
+export interface VmSetupFlags {
+  readonly kernel?: string | undefined
+}
+
+const kernel = {
+  kind: 'parsed',
+  parse: textArgument,
+  optional: true,
+  placeholder: 'FILE',
+  brief: 'Kernel to look at, as microvm.kernel names one (default: the installed ones)',
+} as const
+
+const doctorRoute = command<VmDoctorFlags>({
+  docs: {
+    brief: 'Check what machines need on this host and name the command that mends what is missing',
+    customUsage: ['[--kernel FILE] [--json]'],
+  },
+  parameters: { flags: { kernel, json: { kind: 'boolean', withNegated: false, brief: 'Print JSON' } } },
+  load: async () => (await import('../commands/vm-doctor.ts')).vmDoctor,
+})
+
+const setupRoute = command<VmSetupFlags>({
+  docs: {
+    brief: 'Prepare machines: check all parts, unpack the kernel and start a guest',
+    fullDescription: 'Needs no root and no network. Says whether KVM works here by starting a guest with it.',
+    customUsage: ['[--kernel FILE]'],
+  },
+  parameters: { flags: { kernel } },
+  load: async () => (await import('../commands/vm-setup.ts')).vmSetup,
+})
+
+export const vmRoutes = buildRouteMap({
+  docs: { brief: 'Machines of isolation: microvm' },
+  routes: { doctor: doctorRoute, setup: setupRoute },
+})

@@ -1,0 +1,25 @@
+/**
+ * A Python program. argv[1]: JSON, an argv and pairs of prompt and answer. Runs the command at a new terminal of 30 lines and
+ * 90 columns and types each answer when its prompt appears.
+ */
+export const TYPIST = `
+import fcntl, json, os, pty, struct, sys, termios
+argv, steps = json.loads(sys.argv[1])
+pid, terminal = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 30, 90, 0, 0))
+    os.execv(argv[0], argv)
+seen = ''
+while True:
+    try:
+        data = os.read(terminal, 4096)
+    except OSError:
+        break
+    seen += data.decode(errors='replace')
+    sys.stdout.write(data.decode(errors='replace'))
+    sys.stdout.flush()
+    while steps and steps[0][0] in seen:
+        seen = seen.split(steps[0][0], 1)[1]
+        os.write(terminal, steps.pop(0)[1].encode())
+os.waitpid(pid, 0)
+print('steps left:', len(steps))`
