@@ -12,6 +12,16 @@ export function configurationPage(): string {
     '`[]` in a key stands for every entry of the list.',
     '',
     table(['key', 'type', 'default', ''], [...rowsOf(schema, '')]),
+    '## Transforms',
+    '',
+    'What `transform` of an entry of `secret_injection` may be, with its `transform_config`.',
+    '[Secrets that are never sent](../how-to/transforms.md) has an example of each.',
+    '',
+    ...transformsOf(schema).flatMap(([name, config]) => [
+      `### ${name}`,
+      '',
+      table(['key', 'type', 'default', ''], [...rowsOf(config, '')]),
+    ]),
   ].join('\n')
 }
 
@@ -21,8 +31,30 @@ function* rowsOf(schema: JsonSchema, prefix: string): Generator<readonly string[
     const required = schema.required?.includes(name) === true
     yield [`\`${key}\``, typeOf(property), defaultOf(property, required), property.description ?? '']
     for (const kind of alternatives(property)) yield* rowsOf(kind, key)
-    for (const entry of alternatives(property.items)) yield* rowsOf(entry, `${key}[]`)
+    for (const entry of entriesOf(property)) yield* rowsOf(entry, `${key}[]`)
   }
+}
+
+/** Of entries that come in kinds, one whose keys are those of all, with every kind that there is. */
+function entriesOf({ items }: JsonSchema): readonly JsonSchema[] {
+  const kinds = alternatives(items)
+  const [first] = kinds
+  if (first?.properties?.['transform'] === undefined) return kinds
+  const transform = { ...first.properties['transform'], type: 'string', enum: transformKinds(kinds) }
+  const config = { ...first.properties['transform_config'], type: 'object' }
+  return [{ ...first, properties: { ...first.properties, transform, transform_config: config } }]
+}
+
+function transformsOf(schema: JsonSchema): readonly (readonly [string, JsonSchema])[] {
+  return alternatives(schema.properties?.['secret_injection']?.items).flatMap(({ properties }) => {
+    const name = properties?.['transform']?.const
+    const config = properties?.['transform_config']
+    return typeof name !== 'string' || config === undefined ? [] : [[name, config] as const]
+  })
+}
+
+function transformKinds(kinds: readonly JsonSchema[]): readonly unknown[] {
+  return kinds.flatMap(({ properties }) => properties?.['transform']?.const ?? [])
 }
 
 function alternatives(schema: JsonSchema | undefined): readonly JsonSchema[] {

@@ -22,7 +22,8 @@ import { inspectorFolders } from './inspector-folders.ts'
 import { cageNameFor, emptyConfig, requireRunnable, withAdditions, type RunAdditions } from './run-config.ts'
 import { failureOf, interruptible, reportDefects } from './run-failure.ts'
 import { startWorkload, type StartOptions } from './run-workload.ts'
-import { CageSecrets, placeholdersOf } from './secrets.ts'
+import { secretVariables } from './secret-variables.ts'
+import { CageSecrets } from './secrets.ts'
 import { openStateFolder } from './state-folder.ts'
 import { configPathOf, foldersInReach, isConfigInProject, settingsFiles } from './settings.ts'
 
@@ -136,7 +137,7 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
   })
   cleanup.defer(() => egress.close({ drainMs: 0 }))
   secrets.follow(egress)
-  const placeholders = Object.fromEntries(await placeholdersOf(config, stateFolder))
+  const placeholders = await secretVariables(config, stateFolder)
   await request.service?.tell(file.sha256)
   serving.resolve(egress)
   const exit = await runWorkload({ request, config, name, moat, authority, placeholders, failure, starting, reload })

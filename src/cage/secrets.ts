@@ -68,7 +68,8 @@ export class CageSecrets implements Disposable {
     if (reason === 'configuration') await this.#read(rules, context)
     const values = this.#valuesOf(rules)
     this.#placeholders = await resolvePlaceholders(rules, this.#sources.stateFolder, values)
-    return bindSecrets(rules, values, this.#placeholders)
+    const bindings = bindSecrets(rules, values, this.#placeholders)
+    return bindings.map((binding, index) => this.#keeping(binding, rules[index] as SecretRule))
   }
 
   /** Puts changed values in force in this egress from now on. */
@@ -79,6 +80,19 @@ export class CageSecrets implements Disposable {
 
   [Symbol.dispose](): void {
     this.#watch[Symbol.dispose]()
+  }
+
+  /** What a transform gets in place of a secret is kept in the store, where the rule would find it again. */
+  #keeping(binding: SecretBinding, rule: SecretRule): SecretBinding {
+    const { transform, name } = binding
+    const isStored = rule.source === undefined || rule.source.kind === 'store'
+    if (transform === undefined || !isStored || this.#given(rule) !== undefined) return binding
+    const { cage, environment } = this.#sources
+    const keep = async (value: string): Promise<void> => {
+      const store = await openSecretStore(secretsFolder(cage, environment))
+      await store.set(name, value)
+    }
+    return { ...binding, transform: { ...transform, keep } }
   }
 
   #valuesOf(rules: readonly SecretRule[]): readonly Secret[] {

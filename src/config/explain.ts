@@ -85,7 +85,7 @@ function knownKeys(path: KeyPath): readonly string[] {
 export function describeIssue(issue: RawIssue): string | undefined {
   switch (issue.code) {
     case 'invalid_union':
-      return UNION
+      return issue.options === undefined ? UNION : unknownKind(issue)
     case 'invalid_type':
       return issue.input === undefined ? MISSING : `must be ${kind(issue.expected)}, not ${shown(issue.input)}`
     case 'invalid_value':
@@ -97,6 +97,19 @@ export function describeIssue(issue: RawIssue): string | undefined {
     default:
       return undefined
   }
+}
+
+/** The key that says which kind of mapping this is has another value than any of them. */
+function unknownKind({ input, discriminator, options }: UnknownKind): string {
+  const values = (options as readonly unknown[]).filter((option) => option !== undefined).map(String)
+  const value = (input as Readonly<Record<string, unknown>>)[discriminator ?? '']
+  return `must be ${alternatives(values.map(quote))}, not ${shown(value)}${suggestion({ input: value, values })}`
+}
+
+interface UnknownKind {
+  readonly input?: unknown
+  readonly discriminator?: string | undefined
+  readonly options?: unknown
 }
 
 function suggestion(issue: { readonly input?: unknown; readonly values: readonly unknown[] }): string {

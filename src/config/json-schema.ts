@@ -23,9 +23,21 @@ export interface JsonSchema {
   readonly propertyNames?: JsonSchema
   readonly items?: JsonSchema
   readonly anyOf?: readonly JsonSchema[]
+  readonly not?: JsonSchema
 }
 
 /** The configuration as people write it (before defaults and transformations), for editors and other tools. */
 export function configJsonSchema(): JsonSchema {
-  return z.toJSONSchema(configSchema, { io: 'input', target: 'draft-2020-12' }) as JsonSchema
+  return z.toJSONSchema(configSchema, {
+    io: 'input',
+    target: 'draft-2020-12',
+    unrepresentable: 'any',
+    override: ({ zodSchema, jsonSchema }) => {
+      // A key that must be absent.
+      if (zodSchema._zod.def.type === 'undefined') jsonSchema.not = {}
+      if (jsonSchema.oneOf === undefined) return
+      jsonSchema.anyOf = jsonSchema.oneOf
+      delete jsonSchema.oneOf
+    },
+  }) as JsonSchema
 }

@@ -9,6 +9,8 @@ import type { YamlText } from './yaml.ts'
 export function ruleProblems(config: Config, yaml: YamlText): Problem[] {
   return [
     ...repeatedSecrets(config.secret_injection, yaml),
+    ...repeatedVariables(config.secret_injection, yaml),
+    ...uselessPlaces(config.secret_injection, yaml),
     ...overlappingPlaceholders(config.secret_injection, yaml),
     ...givenFormats(config.secret_injection, yaml),
     ...repeatedTargets(config, yaml),
@@ -31,6 +33,41 @@ function repeatedSecrets(rules: readonly SecretRule[], yaml: YamlText): Problem[
         `${formatPath(path)} ${quote(rule.env)} is already the secret of secret_injection[${first}]`,
       ),
     ]
+  })
+}
+
+/** Decoy keys of one rule and what another has for the workload would be in one variable. */
+function repeatedVariables(rules: readonly SecretRule[], yaml: YamlText): Problem[] {
+  const owners = new Map<string, number>()
+  for (const [index, rule] of rules.entries()) {
+    if (rule.transform !== 'aws-sigv4' && !owners.has(rule.env)) owners.set(rule.env, index)
+  }
+  return rules.flatMap((rule, index) => {
+    if (rule.transform !== 'aws-sigv4') return []
+    return (['access_key_id_env', 'secret_access_key_env'] as const).flatMap((key) => {
+      const name = rule.transform_config[key]
+      const owner = owners.get(name)
+      owners.set(name, owner ?? index)
+      if (owner === undefined) return []
+      const path = ['secret_injection', index, 'transform_config', key]
+      const message = `${formatPath(path)} ${quote(name)} is already a variable of secret_injection[${owner}]`
+      return [yaml.problemAt(path, 'value', message)]
+    })
+  })
+}
+
+/** A transform that signs writes the request itself: nothing is put in elsewhere. */
+function uselessPlaces(rules: readonly SecretRule[], yaml: YamlText): Problem[] {
+  return rules.flatMap((rule, index) => {
+    if (rule.transform !== 'aws-sigv4' && rule.transform !== 'hmac') return []
+    const keys = [
+      ...(rule.inject_body ? ['inject_body'] : []),
+      ...(rule.inject_headers.length > 0 ? ['inject_headers'] : []),
+    ]
+    return keys.map((key) => {
+      const path = ['secret_injection', index, key]
+      return yaml.problemAt(path, 'key', `${formatPath(path)} says nothing for ${rule.transform}, which signs requests`)
+    })
   })
 }
 

@@ -13,6 +13,7 @@ import {
 import { firecrackerSection, microvmSection } from './schema-microvm.ts'
 import { secretSource } from './schema-secret-source.ts'
 import { inspectorsSection } from './schema-inspectors.ts'
+import { TRANSFORM_SHAPES } from './schema-transforms.ts'
 import { linearPatternProblem } from '../policy/linear-pattern.ts'
 
 /**
@@ -84,7 +85,7 @@ const injectHeader = z
   .transform((text) => text.toLowerCase())
   .refine((name) => !FRAMING_FIELDS.has(name), 'must not say where a message goes or where it ends')
 
-const secretRule = z.strictObject({
+const anyRule = z.strictObject({
   env: z.string().regex(ENV_NAME, 'must be a name such as ANTHROPIC_API_KEY').meta({
     description: 'Name of the secret, and of the environment variable that holds the placeholder in the cage.',
   }),
@@ -117,6 +118,15 @@ const secretRule = z.strictObject({
       'Where the value comes from, and from nowhere else: `env:NAME`, `file:PATH`, `cmd:COMMAND`, `systemd-creds:NAME` or `:PATH`, `podman:NAME`, `store`, or a mapping with `cmd`. Absent: the store, then the environment.',
   }),
 })
+
+/** The rule for a transform has the keys that the transform needs. */
+const secretRule = z.discriminatedUnion('transform', [
+  anyRule.extend(TRANSFORM_SHAPES.none),
+  anyRule.extend(TRANSFORM_SHAPES.google),
+  anyRule.extend(TRANSFORM_SHAPES.aws),
+  anyRule.extend(TRANSFORM_SHAPES.oauth),
+  anyRule.extend(TRANSFORM_SHAPES.hmac),
+])
 
 const PATTERN_NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/
 

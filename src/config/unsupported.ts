@@ -21,7 +21,6 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   'ports.tcp.passthrough': 'TLS is always inspected',
   'ports.udp': 'UDP never leaves a cage',
   'secret_injection.*.redact_to': 'placeholders go to the hosts in inject_to only',
-  'secret_injection.*.transform': 'values are used as they are',
 }
 
 /** Why the key is not acted on; undefined for keys nobody knows. */

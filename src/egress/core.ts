@@ -5,13 +5,17 @@ import type { BodyBudget } from './http/body.ts'
 import type { LiveExchanges } from './live.ts'
 import type { InspectorChain } from './inspect/chain.ts'
 import type { SecretSet } from './secrets/secret-set.ts'
+import type { NamedPorts } from './secrets/permission.ts'
+import type { Transforms } from './secrets/transforms/transforms.ts'
 import type { Upstream } from './upstream/upstream.ts'
 
-/** What a configuration decides. Immutable; a reload puts another one in its place. */
+/** What a configuration decides. Immutable but for values that come to be secret; a reload puts another one in its place. */
 export interface Ruling {
   readonly policy: DomainPolicy
   readonly chain: InspectorChain
   readonly secrets: SecretSet
+  readonly transforms: Transforms
+  readonly namesPort: NamedPorts
   readonly upstream: Upstream
   /** 0: no bound but the budget. */
   readonly maxBodyBytes: number

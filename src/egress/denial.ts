@@ -34,7 +34,11 @@ export const DENIALS = {
     blocked: true,
     summary: 'A live secret was on its way to a host that does not get it',
   },
-  secret_unusable: { status: 403, blocked: true, summary: 'A secret cannot be put where its placeholder stands' },
+  secret_unusable: {
+    status: 403,
+    blocked: true,
+    summary: 'A secret cannot be put where its placeholder stands; 502 when what is made of it is not to be had now',
+  },
   inspector_blocked: { status: 403, blocked: true, summary: 'An inspector blocked the request or the response' },
   inspector_failed: { status: 403, blocked: true, summary: 'An inspector failed, so what it looked at was blocked' },
   response_too_large: {
@@ -87,20 +91,18 @@ export class Denial extends Error {
   override readonly name = 'Denial'
   readonly code: DenialCode
   readonly retryAfter: number | undefined
+  readonly status: number
 
-  /** `reason` is shown to the workload and recorded; `cause` is for the operator's log only. */
+  /** `reason` is shown to the workload and recorded; `cause` is for the operator's log only; `status` takes the place of the code's. */
   constructor(
     code: DenialCode,
     reason: string,
-    options: { readonly retryAfter?: number; readonly cause?: unknown } = {},
+    options: { readonly retryAfter?: number; readonly status?: 502; readonly cause?: unknown } = {},
   ) {
     super(reason, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retryAfter = options.retryAfter
-  }
-
-  get status(): number {
-    return DENIALS[this.code].status
+    this.status = options.status ?? DENIALS[code].status
   }
 
   get blocked(): boolean {

@@ -112,6 +112,7 @@ export class Egress {
     this.#options = options
     this.#clock = clock
     this.#current = first
+    first.lasting.transforms.guardWith([first.lasting.secrets])
     this.#core = {
       direction: options.published === undefined ? 'outbound' : 'inbound',
       ruling: () => this.#current.ruling,
@@ -218,6 +219,9 @@ export class Egress {
     this.#current = await makeRuling(config, bindings, this.#clock, options)
     const { custom } = this.#current.lasting
     for (const inspector of before.lasting.custom) if (!custom.includes(inspector)) void inspector.retire()
+    const { transforms, secrets } = this.#current.lasting
+    // Exchanges under way may still use what was in force.
+    transforms.guardWith([secrets, before.lasting.secrets])
     if (before.ruling.upstream !== this.#current.ruling.upstream) before.ruling.upstream.close()
     this.#core.live.judgeAgain(this.#current.ruling.policy, this.#clock())
     this.#watchExpiry()

@@ -24,6 +24,7 @@ import type { SecretBinding } from './secrets/binding.ts'
 import { misuseInspector } from './secrets/misuse-inspector.ts'
 import type { NamedPorts } from './secrets/permission.ts'
 import { SecretSet } from './secrets/secret-set.ts'
+import { Transforms } from './secrets/transforms/transforms.ts'
 import { Upstream } from './upstream/upstream.ts'
 
 /** What outlives a change of configuration: connections and buckets that the change does not touch. */
@@ -31,6 +32,7 @@ export interface Lasting {
   readonly config: Config
   /** For the values in it: what was secret once stays so until the egress ends. */
   readonly secrets: SecretSet
+  readonly transforms: Transforms
   readonly upstream: Upstream
   readonly limiter: RateLimiter
   readonly hostLabels: HostLabelBudget | undefined
@@ -66,12 +68,15 @@ export async function makeRuling(
   const sameLimit = before !== undefined && same(before.config.rate_limit, config.rate_limit)
   const policy = new DomainPolicy(config.domains)
   const namesPort: NamedPorts = (authority) => policy.namesPort(authority, clock())
-  const secrets = new SecretSet(bindings, { namesPort, before: before?.secrets })
+  const transforms = new Transforms(bindings, clock, before?.transforms)
+  const plain = bindings.filter(({ transform }) => transform === undefined)
+  const secrets = new SecretSet(plain, { namesPort, before: before?.secrets, guards: transforms.guards })
   const limiter = sameLimit ? before.limiter : new RateLimiter(config.rate_limit)
   const counts = lastingCounts(config, before)
   const upstream = sameUpstream ? before.upstream : await Upstream.create(config)
-  const options = config.secrets.enabled ? secretsOptions(config, bindings, process.env) : undefined
-  const split = splitRules(config, { bindings, options, namesPort }, before?.split)
+  const { values, placeholders } = secrets
+  const options = config.secrets.enabled ? secretsOptions(config, placeholders, process.env) : undefined
+  const split = splitRules(config, { values, placeholders, options, namesPort }, before?.split)
   const builtIn = [
     rateLimitInspector(limiter, clock),
     domainInspector(policy, clock),
@@ -93,12 +98,14 @@ export async function makeRuling(
       policy,
       chain,
       secrets,
+      transforms,
+      namesPort,
       upstream,
       maxBodyBytes: config.max_request_body,
       maxInspectedBytes: config.max_inspected_response,
       logging: config.logging,
     },
-    lasting: { config, secrets, upstream, limiter, split, ...counts, custom },
+    lasting: { config, secrets, transforms, upstream, limiter, split, ...counts, custom },
   }
 }
 

@@ -19,7 +19,6 @@ const OTHERS: readonly string[] = [
   'ports: {udp: {allow: [53]}}',
   'ports: {tcp: {passthrough: [22]}}',
   'secret_injection: [{env: A, inject_to: ["*"], redact_to: [a.example]}]',
-  'secret_injection: [{env: A, inject_to: ["*"], transform: {type: google-jwt-bearer}}]',
 ]
 
 for (const text of OTHERS) {

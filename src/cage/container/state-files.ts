@@ -9,7 +9,7 @@ import { ensurePrivateFolder, writeFileAtomic } from '../../system/files.ts'
 import { secretsFolder } from '../../system/paths.ts'
 import type { Deployment } from '../deployment.ts'
 import { deploymentSources } from '../deployment-sources.ts'
-import { placeholdersOf } from '../secrets.ts'
+import { secretVariables } from '../secret-variables.ts'
 import { openStateFolder } from '../state-folder.ts'
 import { usesSecret } from './variables.ts'
 
@@ -48,7 +48,7 @@ export async function writeStateFiles(deployment: Deployment): Promise<void> {
 /** What the workload holds from its next start on. A new placeholder that looks like its value needs the value. */
 export async function writeWorkloadFile(deployment: Deployment, values: readonly Secret[] = []): Promise<void> {
   const { config, stateFolder } = deployment
-  const placeholders = Object.fromEntries(await placeholdersOf(config, stateFolder, values))
+  const placeholders = await secretVariables(config, stateFolder, values)
   await write(workloadFile(deployment), { ...derived(deployment, placeholders), ...placeholders })
 }
 

@@ -2,7 +2,7 @@ import { text } from 'node:stream/consumers'
 import { z } from 'zod'
 import { backendOf } from '../backends.ts'
 import { loadDeployment, type Deployment, type Environment } from '../deployment.ts'
-import { placeholdersOf } from '../secrets.ts'
+import { secretVariables } from '../secret-variables.ts'
 import type { Judgement } from './judge.ts'
 import type { Outcome } from './operation.ts'
 import { probesOf, type Probe } from './probes.ts'
@@ -80,7 +80,7 @@ async function runProbes(deployment: Deployment, probes: readonly Probe[]): Prom
     command: probeCommand(probes.map(({ operation }) => operation)),
     part: 'cage',
     stdio: ['ignore', 'pipe', 'pipe'],
-    placeholders: Object.fromEntries(await placeholdersOf(deployment.config, deployment.stateFolder)),
+    placeholders: await secretVariables(deployment.config, deployment.stateFolder),
     log: () => {},
     signal: AbortSignal.timeout(PATIENCE_MS),
   })

@@ -1,6 +1,6 @@
 import { backendOf } from '../../cage/backends.ts'
 import { loadDeployment } from '../../cage/deployment.ts'
-import { placeholdersOf } from '../../cage/secrets.ts'
+import { secretVariables } from '../../cage/secret-variables.ts'
 import { CageError } from '../../errors.ts'
 import { forwardSignals } from '../forward-signals.ts'
 import type { Io } from '../io.ts'
@@ -34,7 +34,7 @@ async function enter({ name, command, part, io }: Entry): Promise<number> {
     command,
     part,
     stdio: ['inherit', 'inherit', 'inherit'],
-    placeholders: Object.fromEntries(await placeholdersOf(deployment.config, deployment.stateFolder)),
+    placeholders: await secretVariables(deployment.config, deployment.stateFolder),
     log: (message) => void io.stderr.write(`agentcage: ${message}\n`),
   })
   using _signals = forwardSignals(execution)

@@ -4,9 +4,7 @@ import type { EgressCore, Ruling } from '../core.ts'
 import { Denial } from '../denial.ts'
 import type { LiveExchange } from '../live.ts'
 import type { SecretSet } from '../secrets/secret-set.ts'
-import type { OutboundRequest } from '../secrets/binding.ts'
-import { InjectionRefused, type Injection } from '../secrets/injector.ts'
-import { acceptableCodings } from '../secrets/content-coding.ts'
+import type { Injection } from '../secrets/injector.ts'
 import type { UpstreamCall, UpstreamRequest, UpstreamResponse } from '../upstream/upstream.ts'
 import type { ExchangeEnds } from './exchange-ends.ts'
 import type { JudgedRequest } from './inbound.ts'
@@ -14,9 +12,11 @@ import { judgeHead, passJudged } from './judged-response.ts'
 import { refuseForbidden } from './judgement.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
 import { endToEnd, headerValue, headerValues, withHeader, withoutHeaders, type HeaderList } from './headers.ts'
+import { decodableOnly, injectInto, injectTransformed } from './injection.ts'
 import { drainBody, relayBody } from './relay.ts'
 import { hasNoContent } from './reply.ts'
 import { decoded, finish, isFramingField, responseFields } from './response.ts'
+import { answerTokenRequest } from './token-exchange.ts'
 
 /** Sends a judged request with its real credentials and streams the redacted answer back. Rejects with a Denial. */
 export async function forward(core: EgressCore, judged: JudgedRequest, ends: ExchangeEnds): Promise<void> {
@@ -29,16 +29,22 @@ export async function forward(core: EgressCore, judged: JudgedRequest, ends: Exc
     under.denial ??= denial
     under.call?.cancel()
   }
+  function refuseEnded(): void {
+    if (under.denial !== undefined) throw under.denial
+  }
   const live: LiveExchange = { query, end }
   const place = core.live.add(live)
   ends.reply.onClose(() => {
     if (!under.isOver) end(new Denial('client_aborted', 'the workload went away before the response ended'))
   })
   try {
-    const outgoing = inject(ruling, judged, ends.record)
+    if (!ruling.transforms.isEmpty && (await answerItself(core, ruling, judged, ends))) return
+    const prepared = prepare(core, ruling, judged, ends.record)
+    const outgoing = prepared instanceof Promise ? await prepared : prepared
+    refuseEnded()
     under.call = await send(ruling, outgoing, ends.request.protocol)
     under.call.response.catch(() => {}) // Ended before it is waited for, it must not count as unhandled.
-    if (under.denial !== undefined) throw under.denial
+    refuseEnded()
     ends.record.bytesOut = outgoing.body.length
     await respond(core, ruling, await under.call.response, ends)
   } catch (error) {
@@ -50,50 +56,45 @@ export async function forward(core: EgressCore, judged: JudgedRequest, ends: Exc
   }
 }
 
-function inject({ secrets, chain }: Ruling, judged: JudgedRequest, record: ExchangeRecord): JudgedRequest {
-  if (secrets.isEmpty)
-    return chain.has('inspectResponse') ? { ...judged, headers: decodableOnly(judged.headers) } : judged
-  const { destination, headers, body } = judged
-  const { method } = judged
-  const injected = injectInto(secrets, { ...destination, method, target: destination.path, headers, body })
-  record.noteInjection(injected)
-  return {
-    method,
-    destination: { ...destination, path: injected.target },
-    headers: injected.headers,
-    body: injected.body,
+/** The request as it leaves. Nothing is waited for where no rule has a transform. */
+function prepare(
+  core: EgressCore,
+  ruling: Ruling,
+  judged: JudgedRequest,
+  record: ExchangeRecord,
+): JudgedRequest | Promise<JudgedRequest> {
+  const { secrets, chain, transforms } = ruling
+  const { destination, method, headers, body } = judged
+  if (secrets.isEmpty) return chain.has('inspectResponse') ? { ...judged, headers: decodableOnly(headers) } : judged
+  const request = { ...destination, method, target: destination.path, headers, body }
+  const filled = (injection: Injection): JudgedRequest => {
+    record.noteInjection(injection)
+    const { target: path, headers: full, body: content } = injection
+    return { method, destination: { ...destination, path }, headers: full, body: content }
   }
+  return transforms.isEmpty
+    ? filled(injectInto(secrets, request))
+    : injectTransformed(core, ruling, request).then(filled)
 }
 
-/**
- * Puts the real values in, and leaves out what would keep the answer from being redacted: codings that are not decoded,
- * and byte ranges, by which an echoed secret could be read in pieces too short to be found. The only way that values take.
- * A value that cannot stand where its placeholder does is a Denial.
- */
-export function injectInto(secrets: SecretSet, request: OutboundRequest): Injection {
-  const { target, headers: sent, body } = request
-  if (secrets.isEmpty) return { target, headers: sent, body, injected: [], left: [] }
-  try {
-    const injection = secrets.inject(request)
-    const { headers } = injection
-    const whole = secrets.canInject(request.authority) ? withoutHeaders(headers, isRangeField) : headers
-    return { ...injection, headers: decodableOnly(whole) }
-  } catch (error) {
-    if (error instanceof InjectionRefused) throw new Denial('secret_unusable', error.message)
-    throw error
-  }
-}
-
-function isRangeField(name: string): boolean {
-  return name === 'range' || name === 'if-range'
-}
-
-/** Asks only for codings that redactor and inspectors can look into. */
-function decodableOnly(headers: HeaderList): HeaderList {
-  const accepted = headerValues(headers, 'accept-encoding')
-  return accepted.length === 0
-    ? headers
-    : withHeader(headers, 'Accept-Encoding', acceptableCodings(accepted.join(', ')))
+/** Whether the egress had the answer itself, and gave it. */
+async function answerItself(
+  core: EgressCore,
+  ruling: Ruling,
+  judged: JudgedRequest,
+  { record, reply }: ExchangeEnds,
+): Promise<boolean> {
+  const answer = await answerTokenRequest(core, ruling, judged)
+  if (answer === undefined) return false
+  record.status = 200
+  record.noteInjection({ injected: [answer.name], left: [] })
+  record.redacted = new Set([answer.name])
+  record.bytesIn = answer.body.length
+  await finish(core, record)
+  const length = String(answer.body.length)
+  const fields = ['Content-Type', 'application/json', 'Cache-Control', 'no-store', 'Content-Length', length]
+  reply.whole(200, undefined, fields, answer.body)
+  return true
 }
 
 async function send(ruling: Ruling, judged: JudgedRequest, protocol: 'http/1.1' | 'h2'): Promise<UpstreamCall> {

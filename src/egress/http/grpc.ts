@@ -10,7 +10,8 @@ import type { InboundRequest } from './inbound.ts'
 import { accept, refuseForbidden } from './judgement.ts'
 import { deny } from './refusal.ts'
 import type { ExchangeEnds } from './exchange-ends.ts'
-import { injectInto, respond } from './forward.ts'
+import { respond } from './forward.ts'
+import { injectInto, injectTransformed } from './injection.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
 import { encodeGrpcMessage, GrpcFramer, type GrpcMessage } from './grpc-framer.ts'
 import { endToEnd, headerValue, withHeader, withoutHeaders, type HeaderList } from './headers.ts'
@@ -36,18 +37,20 @@ export async function relayGrpc(core: EgressCore, exchange: GrpcExchange): Promi
   const context = { ...exchange.context, protocol: 'grpc' as const }
   record.protocol = 'grpc'
   const ruling = core.ruling()
-  const { secrets, chain, upstream } = ruling
+  const { chain, upstream } = ruling
   const { headers: sent, method } = context
   const whole = { ...destination, method, target: destination.path, headers: sent, body: NOTHING }
   accept(record, await chain.inspectRequest({ ...context, priorResults: record.findings, body: whole.body }))
-  const injected = injectInto(secrets, whole)
+  const injected = ruling.transforms.isEmpty
+    ? injectInto(ruling.secrets, whole)
+    : await injectTransformed(core, ruling, whole, { canSign: false })
   record.noteInjection(injected)
   const origin = { scheme: destination.scheme, authority: destination.authority }
   const session = await upstream.http2.session(origin)
   if (session === undefined)
     throw new Denial('upstream_protocol', `${destination.authority.host} does not speak HTTP/2, which gRPC needs`)
   refuseForbidden(core, { ...destination.authority, method: request.method, path: destination.path })
-  const headers = grpcHeaders(injected.headers, secrets)
+  const headers = grpcHeaders(injected.headers, ruling.secrets)
   const { stream, response } = upstream.http2.open(session, {
     origin,
     method: request.method,

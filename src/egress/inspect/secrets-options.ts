@@ -11,7 +11,7 @@ import type { SecretsOptions } from './secrets.ts'
  */
 export function secretsOptions(
   { secrets }: Config,
-  bindings: readonly SecretBinding[],
+  placeholders: readonly Pick<SecretBinding, 'placeholder' | 'injectTo'>[],
   env: NodeJS.ProcessEnv,
 ): SecretsOptions {
   return {
@@ -20,7 +20,7 @@ export function secretsOptions(
     builtinAllow: secrets.builtin_allow_to_domains,
     allow: new Map(Object.entries(secrets.allow_to_domains)),
     extra: secrets.extra_patterns.map((entry) => extraPattern(entry, env)),
-    exempt: bindings.map(({ placeholder, injectTo }) => ({
+    exempt: placeholders.map(({ placeholder, injectTo }) => ({
       text: placeholder,
       hosts: injectTo.map(({ host }) => host),
     })),

@@ -1,5 +1,6 @@
 import { FRAMING_FIELDS, isCredentialField } from '../../policy/credential-fields.ts'
 import type { HeaderList } from '../http/headers.ts'
+import type { Secret } from '../../secrets/secret.ts'
 import { basicCredentials } from './basic-credentials.ts'
 import type { OutboundRequest, SecretBinding } from './binding.ts'
 import { alphabetOf, decodedView, type Alphabet, type DecodedView } from './decoded-view.ts'
@@ -15,7 +16,14 @@ export interface Injection {
   readonly injected: readonly string[]
   /** Names of those whose placeholders the destination may have filled, but not where they stand: they stay. */
   readonly left: readonly string[]
+  /** Names of those whose placeholders wait for a value that has to be made first. */
+  readonly missing: readonly string[]
 }
+
+/** A secret to put in. `value` undefined: made when it is needed, and given with the request. */
+export type Injectable = Omit<SecretBinding, 'value' | 'transform'> & { readonly value: Secret | undefined }
+
+const NOTHING_MADE: ReadonlyMap<string, Secret> = new Map()
 
 /** A value cannot stand where its placeholder does; the request must be denied. Never holds the value. */
 export class InjectionRefused extends Error {
@@ -31,22 +39,22 @@ export class InjectionRefused extends Error {
 /** Puts real values in the place of placeholders. Nothing but the placeholders is touched. */
 export class Injector {
   readonly #placeholders: NeedleIndex
-  readonly #bindings: readonly SecretBinding[]
+  readonly #bindings: readonly Injectable[]
   readonly #alphabet: Alphabet
   readonly #namesPort: NamedPorts
 
-  constructor(bindings: readonly SecretBinding[], namesPort: NamedPorts) {
+  constructor(bindings: readonly Injectable[], namesPort: NamedPorts) {
     const byPlaceholder = new Map(bindings.map((binding) => [binding.placeholder as string, binding]))
     this.#placeholders = new NeedleIndex(bindings.map(({ placeholder }) => Buffer.from(placeholder)))
-    this.#bindings = this.#placeholders.needles.map((needle) => byPlaceholder.get(needle.toString()) as SecretBinding)
+    this.#bindings = this.#placeholders.needles.map((needle) => byPlaceholder.get(needle.toString()) as Injectable)
     this.#alphabet = alphabetOf(this.#placeholders)
     this.#namesPort = namesPort
   }
 
-  /** Secrets that the destination may not have, or not in this place, are left as placeholders. */
-  inject(request: OutboundRequest): Injection {
-    const found: Found = { injected: new Set(), left: new Set() }
-    const anywhere: Task = { request, found, isPlaceOf: ({ injectBody }) => injectBody }
+  /** Secrets that the destination may not have, or not in this place, are left as placeholders. `made` is by name. */
+  inject(request: OutboundRequest, made: ReadonlyMap<string, Secret> = NOTHING_MADE): Injection {
+    const found: Found = { injected: new Set(), left: new Set(), missing: new Set() }
+    const anywhere: Task = { request, found, made, isPlaceOf: ({ injectBody }) => injectBody }
     const target = this.#injectText(request.target, 'percent', anywhere)
     const headers = this.#injectHeaders(request.headers, anywhere)
     const body = this.#injectBody(request, anywhere)
@@ -56,6 +64,7 @@ export class Injector {
       body,
       injected: [...found.injected],
       left: [...found.left],
+      missing: [...found.missing],
     }
   }
 
@@ -101,9 +110,10 @@ export class Injector {
     while (at !== -1) {
       const found = this.#placeholders.longestAt(view.bytes, at)
       const end = at + (this.#placeholders.needles[found] as Buffer).length
-      const binding = this.#bindings[found] as SecretBinding
-      if (this.#mayStand(binding, task)) {
-        parts.push(bytes.subarray(copied, view.sourceOffset(at)), valueOf(binding, dialect, task))
+      const binding = this.#bindings[found] as Injectable
+      const value = this.#mayStand(binding, task) ? valueFor(binding, task) : undefined
+      if (value !== undefined) {
+        parts.push(bytes.subarray(copied, view.sourceOffset(at)), written(binding, value, { dialect, task }))
         copied = view.sourceOffset(end)
       }
       at = this.#placeholders.indexOf(view.bytes, end)
@@ -111,7 +121,7 @@ export class Injector {
     return parts.length === 0 ? bytes : Buffer.concat([...parts, bytes.subarray(copied)])
   }
 
-  #mayStand(binding: SecretBinding, { request, isPlaceOf, found }: Task): boolean {
+  #mayStand(binding: Injectable, { request, isPlaceOf, found }: Task): boolean {
     if (permissionFor(binding, request, this.#namesPort) !== 'granted') return false
     if (isPlaceOf(binding)) return true
     found.left.add(binding.name)
@@ -122,13 +132,16 @@ export class Injector {
 interface Found {
   readonly injected: Set<string>
   readonly left: Set<string>
+  readonly missing: Set<string>
 }
 
 interface Task {
   readonly request: Destination
   readonly found: Found
+  /** Values by the names of their secrets. */
+  readonly made: ReadonlyMap<string, Secret>
   /** Whether this is a place in which the binding's placeholder is replaced. */
-  readonly isPlaceOf: (binding: SecretBinding) => boolean
+  readonly isPlaceOf: (binding: Injectable) => boolean
   /** The bytes become a field value. */
   readonly isField?: true
 }
@@ -138,8 +151,19 @@ function placesOfField(name: string): Task['isPlaceOf'] {
   return ({ injectBody, injectHeaders }) => injectBody || injectHeaders.has(name)
 }
 
-function valueOf(binding: SecretBinding, dialect: Dialect, { found, isField }: Task): Buffer {
-  const value = encode(binding.value.reveal(), dialect)
+/** Undefined when it has to be made first. */
+function valueFor({ name, value }: Injectable, { made, found }: Task): Secret | undefined {
+  const present = value ?? made.get(name)
+  if (present === undefined) found.missing.add(name)
+  return present
+}
+
+function written(
+  binding: Injectable,
+  secret: Secret,
+  { dialect, task: { found, isField } }: { readonly dialect: Dialect; readonly task: Task },
+): Buffer {
+  const value = encode(secret.reveal(), dialect)
   // RFC 9110 section 5.5: a line break would end the field and begin another (header injection, request smuggling).
   if (isField === true && value.some((byte) => (byte < 0x20 && byte !== 0x09) || byte === 0x7f)) {
     throw new InjectionRefused(

@@ -1,9 +1,11 @@
 import { zonesOf, type Authority, type Hostname } from '../../policy/host.ts'
+import type { Secret } from '../../secrets/secret.ts'
 import type { HeaderList } from '../http/headers.ts'
 import { refuseAmbiguous, refuseDuplicates } from './ambiguity.ts'
 import type { OutboundRequest, ProtectedValue, SecretBinding } from './binding.ts'
 import { BodyRedactor } from './body-redactor.ts'
-import { Injector, type Injection } from './injector.ts'
+import { NO_GUARDS, type GuardedPlaceholder, type Guards } from './guards.ts'
+import { Injector, type Injectable, type Injection } from './injector.ts'
 import { MisuseDetector, type MisuseSearch, type Telltale } from './misuse.ts'
 import type { Destination, NamedPorts } from './permission.ts'
 import { redactionOf, type Redaction } from './redaction.ts'
@@ -14,6 +16,8 @@ export interface SecretSetOptions {
   readonly namesPort?: NamedPorts
   /** The set that was in force until now: values that it knew and this one does not stay secret. */
   readonly before?: SecretSet | undefined
+  /** What transforms have to do with. */
+  readonly guards?: Guards
 }
 
 /** So many values that are in no binding (any more) are remembered; the oldest is forgotten first. */
@@ -26,6 +30,7 @@ const MOST_KEPT = 1024
  */
 export class SecretSet {
   readonly #bindings: readonly SecretBinding[]
+  readonly #guards: Guards
   readonly #namesPort: NamedPorts
   readonly #hosts: ReadonlySet<Hostname | '*'>
   readonly #injector: Injector
@@ -36,37 +41,50 @@ export class SecretSet {
   #text: TextRedactor
 
   /** Throws CageError `secret_invalid` when values and placeholders cannot be told apart. */
-  constructor(bindings: readonly SecretBinding[], { namesPort = () => false, before }: SecretSetOptions = {}) {
-    refuseDuplicates(bindings)
+  constructor(
+    bindings: readonly SecretBinding[],
+    { namesPort = () => false, before, guards = NO_GUARDS }: SecretSetOptions = {},
+  ) {
+    const injectable = [...bindings, ...guards.placeholders.flatMap(injectableOf)]
     this.#bindings = bindings
+    this.#guards = guards
     this.#namesPort = namesPort
-    this.#hosts = new Set(bindings.flatMap(({ injectTo }) => injectTo.map(({ host }) => host)))
-    this.#kept = before === undefined ? [] : retired(before, bindings)
-    refuseAmbiguous(bindings, this.#kept)
-    this.#injector = new Injector(bindings, namesPort)
-    this.#misuse = new MisuseDetector(telltalesOf(bindings, this.#kept), namesPort)
+    this.#hosts = new Set(injectable.flatMap(({ injectTo }) => injectTo.map(({ host }) => host)))
+    this.#kept = before === undefined ? [] : retired(before, bindings, guards)
+    refuseDuplicates(this.placeholders)
+    refuseAmbiguous(this.placeholders, this.values)
+    this.#injector = new Injector(injectable, namesPort)
+    this.#misuse = this.#detector()
     this.#redaction = redactionOf(this.values)
     this.#text = new TextRedactor(this.#redaction)
   }
 
   get isEmpty(): boolean {
-    return this.#bindings.length === 0 && this.#kept.length === 0
+    const { values, placeholders } = this.#guards
+    return this.#bindings.length + this.#kept.length + values.length + placeholders.length === 0
   }
 
   /** All values that are kept from the workload: those of the bindings first. */
   get values(): readonly ProtectedValue[] {
-    return [...this.#bindings, ...this.#kept]
+    return [...this.#bindings, ...this.#guards.values, ...this.#kept]
+  }
+
+  /** What the workload holds, and where it may send that. */
+  get placeholders(): readonly Pick<SecretBinding, 'name' | 'placeholder' | 'injectTo'>[] {
+    return [...this.#bindings, ...this.#guards.placeholders]
   }
 
   /**
    * Keeps one more value from the workload and from hosts other than its own, from now on: a token that was minted or
-   * that a server gave. It counts for bodies of which nothing was seen yet.
+   * that a server gave. It counts for bodies of which nothing was seen yet. Throws CageError `secret_invalid`, and
+   * nothing has changed, when it and a placeholder cannot be told apart.
    */
   protect(value: ProtectedValue): void {
     if (value.value.reveal() === '') throw new TypeError(`the value of ${value.name} is empty`)
     if (this.values.some((known) => isSame(known, value))) return
+    refuseAmbiguous(this.placeholders, [value])
     this.#kept = [...this.#kept, value].slice(-MOST_KEPT)
-    this.#misuse = new MisuseDetector(telltalesOf(this.#bindings, this.#kept), this.#namesPort)
+    this.#misuse = this.#detector()
     this.#redaction = redactionOf(this.values)
     this.#text = new TextRedactor(this.#redaction)
   }
@@ -82,12 +100,13 @@ export class SecretSet {
   /**
    * The request with real values for placeholders; what holds none is returned as it came, identical.
    * `Content-Length` follows the body. Throws InjectionRefused when a value cannot stand where its placeholder does.
+   * `made`: values of transforms, by the names of their placeholders.
    */
-  inject(request: OutboundRequest): Injection {
+  inject(request: OutboundRequest, made?: ReadonlyMap<string, Secret>): Injection {
     const { target, headers, body } = request
     return this.canInject(request.authority)
-      ? this.#injector.inject(request)
-      : { target, headers, body, injected: [], left: [] }
+      ? this.#injector.inject(request, made)
+      : { target, headers, body, injected: [], left: [], missing: [] }
   }
 
   /** Whether any secret may go to this host. A byte range of its answer could cut a value where no redactor finds it. */
@@ -111,12 +130,21 @@ export class SecretSet {
   bodyRedactor(): BodyRedactor {
     return new BodyRedactor(this.#redaction)
   }
+
+  #detector(): MisuseDetector {
+    return new MisuseDetector(telltalesOf(this.placeholders, this.values), this.#namesPort)
+  }
+}
+
+function injectableOf({ name, placeholder, injection }: GuardedPlaceholder): readonly Injectable[] {
+  return injection === undefined ? [] : [{ name, placeholder, ...injection, value: undefined }]
 }
 
 /** What the set before knew and the new bindings do not: shown and allowed as the binding of its name, if there is one. */
-function retired(before: SecretSet, bindings: readonly SecretBinding[]): readonly ProtectedValue[] {
+function retired(before: SecretSet, bindings: readonly SecretBinding[], guards: Guards): readonly ProtectedValue[] {
+  const present = [...bindings, ...guards.values]
   return before.values
-    .filter((known) => !bindings.some((binding) => isSame(known, binding)))
+    .filter((known) => !present.some((value) => isSame(known, value)))
     .map((known) => {
       const heir = bindings.find(({ name }) => name === known.name)
       return { ...known, placeholder: heir?.placeholder ?? known.placeholder, injectTo: heir?.injectTo ?? [] }
@@ -128,10 +156,13 @@ function isSame(one: ProtectedValue, other: ProtectedValue): boolean {
   return one.name === other.name && one.value.reveal() === other.value.reveal()
 }
 
-function telltalesOf(bindings: readonly SecretBinding[], kept: readonly ProtectedValue[]): readonly Telltale[] {
-  const byValue = Map.groupBy([...bindings, ...kept], ({ value }) => value.reveal())
+function telltalesOf(
+  placeholders: readonly Pick<SecretBinding, 'name' | 'placeholder' | 'injectTo'>[],
+  values: readonly ProtectedValue[],
+): readonly Telltale[] {
+  const byValue = Map.groupBy(values, ({ value }) => value.reveal())
   return [
-    ...bindings.map((binding) => ({ kind: 'placeholder', text: binding.placeholder, bindings: [binding] }) as const),
+    ...placeholders.map((owner) => ({ kind: 'placeholder', text: owner.placeholder, bindings: [owner] }) as const),
     ...[...byValue].map(([text, owners]) => ({ kind: 'value', text, bindings: owners }) as const),
   ]
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { EgressCore } from '../core.ts'
 import { Denial } from '../denial.ts'
+import { injectWithTokens } from '../http/injection.ts'
 import type { ExchangeRecord } from '../http/exchange-record.ts'
 import type { Destination } from '../http/route.ts'
 import type { HeadContext } from '../inspect/inspector.ts'
@@ -211,7 +212,7 @@ async function relayMessage(
   try {
     const seen = leg.direction === 'inbound' ? redacted(core, exchange, message.data) : message.data
     await judgeMessage(core, exchange, leg, seen)
-    const data = leg.direction === 'inbound' ? seen : injected(core, exchange, seen)
+    const data = leg.direction === 'inbound' ? seen : await injected(core, exchange, seen)
     if (leg.direction === 'inbound') exchange.record.bytesIn += data.length
     else exchange.record.bytesOut += data.length
     if (leg.target.destroyed) return
@@ -252,8 +253,14 @@ function redacted(core: EgressCore, { record: kept }: WebSocketExchange, data: B
   return clean
 }
 
-function injected(core: EgressCore, { record: kept, destination }: WebSocketExchange, data: Buffer): Buffer {
-  const injection = core.ruling().secrets.inject(outboundMessage(destination, data))
+async function injected(
+  core: EgressCore,
+  { record: kept, destination }: WebSocketExchange,
+  data: Buffer,
+): Promise<Buffer> {
+  const ruling = core.ruling()
+  const message = outboundMessage(destination, data)
+  const injection = await injectWithTokens(core, ruling, (made) => ruling.secrets.inject(message, made))
   kept.noteInjection(injection)
   return injection.body
 }

@@ -10,7 +10,8 @@ import type { ExchangeEnds } from '../http/exchange-ends.ts'
 import { judgeResponse } from '../http/judged-response.ts'
 import { accept, judgeHead } from '../http/judgement.ts'
 import { deny, denialFor, recordFor } from '../http/refusal.ts'
-import { http1Headers, injectInto, respond } from '../http/forward.ts'
+import { http1Headers, respond } from '../http/forward.ts'
+import { injectInto, injectTransformed } from '../http/injection.ts'
 import { endToEnd, headerValue, headerValues, withoutHeaders, type HeaderList } from '../http/headers.ts'
 import { Http1Reply, Http2Reply, type Reply } from '../http/reply.ts'
 import type { Http1Pool, UpgradeAnswer } from '../upstream/http1.ts'
@@ -76,7 +77,9 @@ async function relayWebSocket(
       record,
       await ruling.chain.inspectRequest({ ...context, priorResults: record.findings, body: outbound.body }),
     )
-    const injected = injectInto(ruling.secrets, outbound)
+    const injected = ruling.transforms.isEmpty
+      ? injectInto(ruling.secrets, outbound)
+      : await injectTransformed(core, ruling, outbound)
     record.noteInjection(injected)
     const key = randomBytes(16).toString('base64')
     const origin = { scheme: destination.scheme, authority: destination.authority }

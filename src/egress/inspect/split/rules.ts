@@ -11,8 +11,12 @@ import { JoinedPatterns } from './joined-patterns.ts'
 import type { SplitRules } from './split.ts'
 import { SplitWindow } from './window.ts'
 
+type Valued = Pick<SecretBinding, 'name' | 'value' | 'injectTo'>
+
 export interface SplitParts {
-  readonly bindings: readonly SecretBinding[]
+  /** Values of secrets, with where they may go. */
+  readonly values: readonly Valued[]
+  readonly placeholders: readonly Pick<SecretBinding, 'placeholder'>[]
   /** Undefined where credentials are not looked for. */
   readonly options: SecretsOptions | undefined
   readonly namesPort: NamedPorts
@@ -21,15 +25,15 @@ export interface SplitParts {
 /** What a configuration says about secrets in pieces. What `before` remembers of pieces that left is taken over. */
 export function splitRules(
   { secrets, split, domains }: Config,
-  { bindings, options, namesPort }: SplitParts,
+  { values, placeholders, options, namesPort }: SplitParts,
   before: SplitRules | undefined,
 ): SplitRules | undefined {
   if (split === false) return undefined
-  const watched = [...bindings.map((binding) => watchedBinding(binding, namesPort)), ...watchedExtras(options)]
+  const watched = [...values.map((value) => watchedValue(value, namesPort)), ...watchedExtras(options)]
   const patterns = new JoinedPatterns(
     secrets.enabled ? SECRET_PATTERNS : [],
     options ?? { builtinAllow: true, allow: new Map() },
-    bindings.map(({ placeholder }) => placeholder),
+    placeholders.map(({ placeholder }) => placeholder),
   )
   return {
     settings: split,
@@ -40,9 +44,9 @@ export function splitRules(
   }
 }
 
-function watchedBinding(binding: SecretBinding, namesPort: NamedPorts): WatchedValue {
-  const { name, value } = binding
-  return { name, value, mayGo: (destination) => permissionFor(binding, destination, namesPort) === 'granted' }
+function watchedValue(valued: Valued, namesPort: NamedPorts): WatchedValue {
+  const { name, value } = valued
+  return { name, value, mayGo: (destination) => permissionFor(valued, destination, namesPort) === 'granted' }
 }
 
 /** Values that `extra_patterns` names. */

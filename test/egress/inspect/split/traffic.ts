@@ -35,7 +35,12 @@ export class Cage {
     const bindings = [binding()]
     this.#rules = splitRules(
       parsed,
-      { bindings, options: secretsOptions(parsed, bindings, process.env), namesPort: () => false },
+      {
+        values: bindings,
+        placeholders: bindings,
+        options: secretsOptions(parsed, bindings, process.env),
+        namesPort: () => false,
+      },
       this.#rules,
     )
     const inspectors = this.#rules === undefined ? [] : [splitInspector(this.#rules, () => new Date(this.now))]
