@@ -5,7 +5,8 @@ import type { Io } from './io.ts'
 /** Prints a failure as a person should see it and returns the exit code. */
 export function reportFailure(error: unknown, io: Io): number {
   if (error instanceof CageError) {
-    for (const line of linesOf(error.message)) io.stderr.write(`error: ${line}\n`)
+    // An indented line goes on with the one before: names, or what a program said.
+    for (const line of linesOf(error.message)) io.stderr.write(line.startsWith('  ') ? `${line}\n` : `error: ${line}\n`)
     for (const line of linesOf(error.hint ?? '').filter(Boolean)) io.stderr.write(`  ${line}\n`)
     return error.exitCode
   }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { reportFailure } from '../../src/cli/failure.ts'
 import { CageError, ERRORS, type ErrorCode } from '../../src/errors.ts'
+import { missingSecrets } from '../../src/secrets/resolve.ts'
 import { captureIo } from './captured-io.ts'
 
 test('each error has its exit code', async () => {
@@ -19,9 +20,11 @@ test('the hint stands below', async () => {
   assert.equal(stderr, 'error: bubblewrap is missing\n  apt-get install bubblewrap\n')
 })
 
-test('each line of a message is marked', async () => {
+test('each line of a message is marked, unless it goes on with the one before', async () => {
   const { stderr } = await reported(new CageError('config_invalid', 'a:1:1: x\na:2:1: y'))
   assert.equal(stderr, 'error: a:1:1: x\nerror: a:2:1: y\n')
+  const missing = await reported(missingSecrets('demo', ['A', 'B']))
+  assert.match(missing.stderr, /^error: missing secrets for cage 'demo':\n {2}A\n {2}B\n {2}Create them with:\n/)
 })
 
 test('nothing in a message acts on the terminal', async () => {
