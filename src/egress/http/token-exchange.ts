@@ -16,16 +16,30 @@ export function askFor(core: EgressCore): Ask {
     record.setDestination({ scheme: 'https', authority, path })
     if (!core.audit.usable())
       throw new Denial('audit_unavailable', 'the audit log cannot be written', { retryAfter: 5 })
+    let failure: Denial | undefined
     try {
       const response = await requestToken(core.ruling().upstream, request)
       record.status = 200
       record.noteInjection({ injected: [request.name], left: [] })
-      record.write()
       return response
     } catch (error) {
-      if (error instanceof TransformRefused) record.write(unusable(error))
+      if (error instanceof TransformRefused) failure = unusable(error)
       throw error
+    } finally {
+      note(core, record, failure)
     }
+  }
+}
+
+/**
+ * What was answered cannot be asked again: a new refresh token must be kept, whether or not the log takes the record. The
+ * exchange that needs the token will not get past the log.
+ */
+function note(core: EgressCore, record: ExchangeRecord, failure: Denial | undefined): void {
+  try {
+    record.write(failure)
+  } catch (error) {
+    core.log(`audit: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 

@@ -34,7 +34,8 @@ interface Guardian {
 
 /** Whom to tell of another token. Tokens outlive configurations, so all of an egress share it. */
 interface Listener {
-  changed: () => void
+  /** `values`: of the source that has it, which may be one that only exchanges under way still use. */
+  changed: (values: readonly ProtectedValue[]) => void
 }
 
 /** The rules with a transform, and the tokens that were made for them so far. */
@@ -51,11 +52,11 @@ export class Transforms {
   constructor(bindings: readonly SecretBinding[], clock: () => Date, before?: Transforms) {
     const rules = bindings.filter((binding): binding is TransformBinding => binding.transform !== undefined)
     const listener = before === undefined ? { changed: () => {} } : before.#listener
-    const options = { clock, onChange: () => listener.changed() }
     this.isEmpty = rules.length === 0
     this.#listener = listener
-    this.#sources = rules.flatMap((binding) => sourceFor(binding, options, before === undefined ? [] : before.#sources))
-    this.#signers = rules.flatMap((binding) => {
+    const known = before === undefined ? [] : before.#sources
+    this.#sources = rules.flatMap((binding) => sourceFor(binding, { clock, listener, known }))
+    this.#signers = rules.toSorted(bySigningLast).flatMap((binding) => {
       const signer = signerFor(binding)
       return signer === undefined ? [] : [{ binding, signer }]
     })
@@ -77,13 +78,13 @@ export class Transforms {
 
   /** These are the rules in force now: `guardians` learn of what was made, and of every token before it is used. */
   guardWith(guardians: readonly Guardian[]): void {
-    const tell = (): void => {
-      for (const value of this.guards.values) for (const guardian of guardians) guardian.protect(value)
+    const tell = (values: readonly ProtectedValue[]): void => {
+      for (const value of [...this.guards.values, ...values]) for (const guardian of guardians) guardian.protect(value)
     }
-    tell()
-    this.#listener.changed = () => {
+    tell([])
+    this.#listener.changed = (values) => {
       try {
-        tell()
+        tell(values)
       } catch (cause) {
         throw new TransformRefused('source', 'a token that was given cannot be told from other secrets', { cause })
       }
@@ -137,23 +138,36 @@ export interface ExchangeableRule {
   readonly companionPlaceholder: string
 }
 
-function sourceFor(
-  binding: TransformBinding,
-  options: SourceOptions,
-  before: readonly BoundSource[],
-): readonly BoundSource[] {
-  const { rule } = binding.transform
-  const kept = before.find(({ source }) => source.name === binding.name && source.isFor(binding))
+interface SourceContext {
+  readonly clock: () => Date
+  readonly listener: Listener
+  readonly known: readonly BoundSource[]
+}
+
+function sourceFor(binding: TransformBinding, { clock, listener, known }: SourceContext): readonly BoundSource[] {
+  const kept = known.find(({ source }) => source.name === binding.name && source.isFor(binding))
   if (kept !== undefined) return [{ binding, source: kept.source }]
+  const source = newSource(binding, { clock, onChange: () => listener.changed(source?.values(binding) ?? []) })
+  return source === undefined ? [] : [{ binding, source }]
+}
+
+function newSource(binding: TransformBinding, options: SourceOptions): TokenSource | undefined {
+  const { rule } = binding.transform
   switch (rule.transform) {
     case 'google-jwt-bearer':
-      return [{ binding, source: googleSource(binding, rule.transform_config, options) }]
+      return googleSource(binding, rule.transform_config, options)
     case 'oauth2-refresh':
-      return [{ binding, source: new OauthSource(binding, rule.transform_config, options) }]
+      return new OauthSource(binding, rule.transform_config, options)
     case 'aws-sigv4':
     case 'hmac':
-      return []
+      return undefined
   }
+}
+
+/** AWS signs whole requests: whatever else changes header fields comes before. */
+function bySigningLast(one: TransformBinding, other: TransformBinding): number {
+  const isLast = ({ transform }: TransformBinding): number => Number(transform.rule.transform === 'aws-sigv4')
+  return isLast(one) - isLast(other)
 }
 
 function signerFor(binding: TransformBinding): Signer | undefined {
