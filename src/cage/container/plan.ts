@@ -17,6 +17,7 @@ import { workloadFile, egressFile, trustFolder } from './state-files.ts'
 /** What the units of a cage say, from what was decided and from how its folders are now. Changes nothing. */
 export function planCage(deployment: Deployment, volumes: AgentVolumes = volumesOf(deployment)): CagePlan {
   const { name, config, record, folder, stateFolder } = deployment
+  refuseInspectors(config)
   const { network, egress_image: hash } = record
   if (network === undefined || hash === undefined)
     throw new CageError('state_unusable', `cage '${name}' has no network: it was not made with isolation: container`, {
@@ -46,6 +47,19 @@ export function planCage(deployment: Deployment, volumes: AgentVolumes = volumes
       ipv6: existsSync('/proc/sys/net/ipv6'),
     },
   }
+}
+
+/** They are programs of the host, in folders that the proxy's container does not have. */
+function refuseInspectors({ inspectors }: Config): void {
+  const own = inspectors.find((entry) => 'path' in entry && entry.path !== undefined)
+  if (own === undefined) return
+  throw new CageError(
+    'config_invalid',
+    `inspectors: '${own.name}' has a path, which isolation: container does not take`,
+    {
+      hint: 'Take the entry out, or write isolation: process.',
+    },
+  )
 }
 
 export function volumesOf({ config, record, configPath, environment }: Deployment): AgentVolumes {

@@ -110,6 +110,7 @@ function configFor(flags: EgressFlags, config: Config): Config {
   return {
     ...config,
     secret_injection: [],
+    inspectors: [],
     secrets: { ...config.secrets, enabled: false },
     upstream: { ...config.upstream, ca_file: undefined, proxy: undefined },
   }

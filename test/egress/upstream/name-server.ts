@@ -14,8 +14,11 @@ export interface NameServer extends AsyncDisposable {
 
 const RECURSION_AVAILABLE = 0x0080
 
-/** A DNS server on loopback. `answer` is asked for each question for IPv4 addresses; there are no others. */
-export async function startNameServer(answer: (name: string, count: number) => Answer): Promise<NameServer> {
+/** A DNS server, by default on loopback. `answer` is asked for each question for IPv4 addresses; there are no others. */
+export async function startNameServer(
+  answer: (name: string, count: number) => Answer,
+  { host, port }: { readonly host: string; readonly port: number } = { host: '127.0.0.1', port: 0 },
+): Promise<NameServer> {
   const socket: Socket = createSocket('udp4')
   const asked: string[] = []
   socket.on('message', (bytes, client) => {
@@ -36,10 +39,10 @@ export async function startNameServer(answer: (name: string, count: number) => A
     })
     socket.send(reply, client.port, client.address)
   })
-  socket.bind(0, '127.0.0.1')
+  socket.bind(port, host)
   await once(socket, 'listening')
   return {
-    address: `127.0.0.1:${socket.address().port}`,
+    address: `${host}:${socket.address().port}`,
     asked,
     [Symbol.asyncDispose]: async () => {
       socket.close()
