@@ -6,7 +6,6 @@ import type { Ruling } from './core.ts'
 import { bodySizeInspector } from './inspect/body-size.ts'
 import { budgetInspector, DataBudget } from './inspect/budget.ts'
 import { InspectorChain } from './inspect/chain.ts'
-import { BodyReader } from './inspect/content-type-parts.ts'
 import { contentTypeInspector } from './inspect/content-type.ts'
 import type { CustomInspector } from './inspect/custom/custom-inspector.ts'
 import { loadCustomInspectors, type LoadOptions } from './inspect/custom/load.ts'
@@ -129,10 +128,9 @@ function disguiseInspectors(
   clock: () => Date,
 ): Inspector[] {
   const { entropy, content_type: contentType, host_labels: labels, domains } = config
-  const bodies = new BodyReader()
   return [
-    ...(entropy === false ? [] : [entropyInspector(entropy, bodies)]),
-    ...(contentType === false ? [] : [contentTypeInspector(contentType, bodies)]),
+    ...(entropy === false ? [] : [entropyInspector(entropy)]),
+    ...(contentType === false ? [] : [contentTypeInspector(contentType)]),
     ...(labels === false || hostLabels === undefined
       ? []
       : [hostLabelsInspector({ settings: labels, budget: hostLabels, zoneOf: zoneFinder(domains) }, clock)]),

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import { base64Runs } from './content-type-base64.ts'
 import { KnownBase64 } from './content-type-known.ts'
-import type { BodyPart, BodyReader } from './content-type-parts.ts'
+import type { BodyPart } from './decode/body-parts.ts'
+import { partsOf } from './decode/context-views.ts'
 import { hasFlag } from './entropy.ts'
 import { PASS, type InspectionContext, type Inspector, type Verdict } from './inspector.ts'
 import type { Histogram } from './shannon.ts'
@@ -24,12 +25,12 @@ const TEXT =
   /^(?:text\/|application\/(?:json|xml|x-www-form-urlencoded|x-ndjson|jsonl|graphql|javascript)|multipart\/form-data|[\w.+-]+\/[\w.-]+\+(?:json|xml)$)/
 
 /** Whether bodies are what they say: text that is not text, and data that travels as base64 inside of text. */
-export function contentTypeInspector(settings: ContentTypeSettings, bodies: BodyReader): Inspector {
+export function contentTypeInspector(settings: ContentTypeSettings): Inspector {
   const known = new KnownBase64(settings.model_hosts)
 
   function inspect(context: InspectionContext): Verdict {
     if (context.direction === 'inbound' || context.body.length === 0) return PASS
-    for (const part of bodies.partsOf(context)) {
+    for (const part of partsOf(context)) {
       const reason = TEXT.test(part.type) ? (mismatch(part) ?? blob(context, part)) : undefined
       if (reason !== undefined) return { kind: settings.action, reason, severity: 'warning' }
     }

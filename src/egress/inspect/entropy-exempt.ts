@@ -1,5 +1,5 @@
 import { isWithin, parseHostname, type Hostname } from '../../policy/host.ts'
-import type { BodyPart } from './content-type-parts.ts'
+import type { BodyPart } from './decode/body-parts.ts'
 import { sampleOf, verifyType } from './content-type-signatures.ts'
 
 export interface ExemptTypes {

@@ -1,4 +1,5 @@
-import type { BodyPart, BodyReader } from './content-type-parts.ts'
+import type { BodyPart } from './decode/body-parts.ts'
+import { partsOf } from './decode/context-views.ts'
 import { Exemptions, type ExemptTypes } from './entropy-exempt.ts'
 import { UrlInspector, type UrlChecks } from './entropy-url.ts'
 import { PASS, type HeadContext, type InspectionContext, type Inspector, type Verdict } from './inspector.ts'
@@ -18,7 +19,7 @@ const BODY = 'high entropy body'
  * How random: encrypted and compressed data has nearly 8 bits a byte, text and code 4 to 6. Looks at what leaves:
  * bodies and messages without what is exempt, and values in URLs.
  */
-export function entropyInspector(settings: EntropySettings, bodies: BodyReader): Inspector {
+export function entropyInspector(settings: EntropySettings): Inspector {
   const exemptions = new Exemptions(settings)
   const urls = new UrlInspector(settings)
 
@@ -28,7 +29,7 @@ export function entropyInspector(settings: EntropySettings, bodies: BodyReader):
 
   function inspectBody(context: InspectionContext): Verdict {
     if (context.direction === 'inbound' || context.body.length === 0) return PASS
-    const judged = bodies.partsOf(context).filter((part) => !exemptions.isExempt(context.host, part))
+    const judged = partsOf(context).filter((part) => !exemptions.isExempt(context.host, part))
     const entropy = highest(judged)
     if (entropy < settings.threshold) return PASS
     return verdict(`${BODY}: ${entropy.toFixed(2)} (threshold ${settings.threshold.toFixed(1)})`)

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { BodyReader } from '../../../src/egress/inspect/content-type-parts.ts'
 import { contentTypeInspector, type ContentTypeSettings } from '../../../src/egress/inspect/content-type.ts'
 import { entropyInspector, type EntropySettings } from '../../../src/egress/inspect/entropy.ts'
 import type { InspectionContext, Inspector, Verdict } from '../../../src/egress/inspect/inspector.ts'
@@ -63,10 +62,9 @@ export function judge(
   sent: Sent,
   settings: { readonly entropy?: Partial<EntropySettings>; readonly contentType?: Partial<ContentTypeSettings> } = {},
 ): string {
-  const bodies = new BodyReader()
   const inspectors = [
-    entropyInspector({ ...ENTROPY, ...settings.entropy }, bodies),
-    contentTypeInspector({ ...CONTENT_TYPE, ...settings.contentType }, bodies),
+    entropyInspector({ ...ENTROPY, ...settings.entropy }),
+    contentTypeInspector({ ...CONTENT_TYPE, ...settings.contentType }),
   ]
   const context = contextOf(sent)
   return inspectors.flatMap((inspector) => reasons(inspector, context)).join('; ')

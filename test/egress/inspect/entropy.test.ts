@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
-import { BodyReader } from '../../../src/egress/inspect/content-type-parts.ts'
+import { partsOf } from '../../../src/egress/inspect/decode/context-views.ts'
 import { entropyInspector, type EntropySettings } from '../../../src/egress/inspect/entropy.ts'
 import type { Verdict } from '../../../src/egress/inspect/inspector.ts'
 import * as files from './entropy-files.ts'
@@ -17,11 +17,11 @@ const BODY = /^high entropy body: [78]\.\d\d \(threshold 7\.0\)$/
 const GZIP = ['Content-Encoding', 'gzip']
 
 function message(sent: Sent, settings: Partial<EntropySettings> = {}): Verdict {
-  return entropyInspector({ ...ENTROPY, ...settings }, new BodyReader()).inspectMessage?.(contextOf(sent)) as Verdict
+  return entropyInspector({ ...ENTROPY, ...settings }).inspectMessage?.(contextOf(sent)) as Verdict
 }
 
 test('a random body is a warning, with entropy and threshold', () => {
-  const inspector = entropyInspector(ENTROPY, new BodyReader())
+  const inspector = entropyInspector(ENTROPY)
   assert.deepEqual(inspector.inspectRequest?.(contextOf({ body: randomLike(1_000_000) })), {
     kind: 'flag',
     reason: 'high entropy body: 8.00 (threshold 7.0)',
@@ -30,7 +30,7 @@ test('a random body is a warning, with entropy and threshold', () => {
 })
 
 test('action: block blocks', () => {
-  const inspector = entropyInspector({ ...ENTROPY, action: 'block' }, new BodyReader())
+  const inspector = entropyInspector({ ...ENTROPY, action: 'block' })
   const verdict = inspector.inspectRequest?.(contextOf({ body: RANDOM })) as Verdict
   assert.equal(verdict.kind, 'block')
 })
@@ -251,9 +251,7 @@ test('every byte of a multipart body that is content is in some part', () => {
   fc.assert(
     fc.property(fc.array(field, { minLength: 1, maxLength: 8 }), (fields) => {
       const body = files.multipart('a-boundary-that-does-not-occur', fields)
-      const parts = new BodyReader().partsOf(
-        contextOf({ type: 'multipart/form-data; boundary=a-boundary-that-does-not-occur', body }),
-      )
+      const parts = partsOf(contextOf({ type: 'multipart/form-data; boundary=a-boundary-that-does-not-occur', body }))
       assert.deepEqual(Buffer.concat(parts.map(({ bytes }) => bytes)), Buffer.concat(fields.map((one) => one.body)))
     }),
   )

@@ -1,7 +1,12 @@
 import { brotliDecompressSync, constants, gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync } from 'node:zlib'
 
-/** What came of a decompression. `over`: it gives more than was asked for; `broken`: it is not what it says. */
-export type Decompressed = { readonly kind: 'bytes'; readonly bytes: Buffer } | { readonly kind: 'over' | 'broken' }
+/**
+ * What came of a decompression; `used` is how much of the input it took. `over`: it gives more than was asked for;
+ * `broken`: it is not what it says.
+ */
+export type Decompressed =
+  | { readonly kind: 'bytes'; readonly bytes: Buffer; readonly used: number }
+  | { readonly kind: 'over' | 'broken' }
 
 /** More codings than this on one body serve nobody but an attacker. */
 export const MAX_STACKED = 3
@@ -22,11 +27,12 @@ const CODINGS: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'deflate', 'br',
 
 /** Undoes one coding, giving at most `maxBytes`. A stream that was cut gives what is there, as some servers take it. */
 export function decompress(coding: string, bytes: Buffer, maxBytes: number): Decompressed {
-  if (bytes.length === 0) return { kind: 'bytes', bytes }
+  if (bytes.length === 0) return { kind: 'bytes', bytes, used: 0 }
   if (maxBytes < 1) return { kind: 'over' }
   try {
     const decoded = DECODERS[coding]?.(bytes, maxBytes)
-    return decoded === undefined ? { kind: 'broken' } : { kind: 'bytes', bytes: decoded }
+    if (decoded === undefined) return { kind: 'broken' }
+    return { kind: 'bytes', bytes: decoded.buffer, used: decoded.engine.bytesWritten }
   } catch (error) {
     return { kind: (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? 'over' : 'broken' }
   }
@@ -64,13 +70,24 @@ function endOfGzipHeader(bytes: Buffer): number {
   return (flags & 2) === 0 ? at : at + 2
 }
 
-type Decoder = (bytes: Buffer, maxOutputLength: number) => Buffer
+/** With `info` the functions of node:zlib return more than their types say. */
+interface WithInfo {
+  readonly buffer: Buffer
+  readonly engine: { readonly bytesWritten: number }
+}
 
-const CUT = { finishFlush: constants.Z_SYNC_FLUSH }
+type Decoder = (bytes: Buffer, maxOutputLength: number) => WithInfo
+
+const CUT = { finishFlush: constants.Z_SYNC_FLUSH, info: true }
+const CUT_BROTLI = { finishFlush: constants.BROTLI_OPERATION_FLUSH, info: true }
 /** RFC 9659 section 3: a window of 8 MiB is the most that the coding `zstd` may need. */
-const ZSTD = { finishFlush: constants.ZSTD_e_flush, params: { [constants.ZSTD_d_windowLogMax]: 23 } }
+const ZSTD = {
+  finishFlush: constants.ZSTD_e_flush,
+  params: { [constants.ZSTD_d_windowLogMax]: 23 },
+  info: true,
+}
 
-const gunzip: Decoder = (bytes, maxOutputLength) => gunzipSync(bytes, { ...CUT, maxOutputLength })
+const gunzip: Decoder = (bytes, maxOutputLength) => withInfo(gunzipSync(bytes, { ...CUT, maxOutputLength }))
 
 const DECODERS: Readonly<Record<string, Decoder>> = {
   gzip: gunzip,
@@ -78,10 +95,14 @@ const DECODERS: Readonly<Record<string, Decoder>> = {
   // RFC 9110 section 8.4.1.2: the zlib format, but some send it without its header.
   deflate: (bytes, maxOutputLength) =>
     ((bytes[0] as number) & 0x0f) === 8
-      ? inflateSync(bytes, { ...CUT, maxOutputLength })
-      : inflateRawSync(bytes, { ...CUT, maxOutputLength }),
-  raw: (bytes, maxOutputLength) => inflateRawSync(bytes, { ...CUT, maxOutputLength }),
-  br: (bytes, maxOutputLength) =>
-    brotliDecompressSync(bytes, { finishFlush: constants.BROTLI_OPERATION_FLUSH, maxOutputLength }),
-  zstd: (bytes, maxOutputLength) => zstdDecompressSync(bytes, { ...ZSTD, maxOutputLength }),
+      ? withInfo(inflateSync(bytes, { ...CUT, maxOutputLength }))
+      : withInfo(inflateRawSync(bytes, { ...CUT, maxOutputLength })),
+  zlib: (bytes, maxOutputLength) => withInfo(inflateSync(bytes, { ...CUT, maxOutputLength })),
+  raw: (bytes, maxOutputLength) => withInfo(inflateRawSync(bytes, { ...CUT, maxOutputLength })),
+  br: (bytes, maxOutputLength) => withInfo(brotliDecompressSync(bytes, { ...CUT_BROTLI, maxOutputLength })),
+  zstd: (bytes, maxOutputLength) => withInfo(zstdDecompressSync(bytes, { ...ZSTD, maxOutputLength })),
+}
+
+function withInfo(decoded: Buffer): WithInfo {
+  return decoded as unknown as WithInfo
 }

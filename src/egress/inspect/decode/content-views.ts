@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import type { HeaderList } from '../../http/headers.ts'
 import { shannonEntropy } from '../shannon.ts'
 import { base64Text } from './base64.ts'
+import { bodyParts, type BodyPart } from './body-parts.ts'
 import { announcedCoding, codingsOf, decompress, decompressAnnounced } from './compression.ts'
 import { embeddedStreams, MAX_EMBEDDED, rawStreams } from './embedded.ts'
 import { unescaped } from './escapes.ts'
@@ -54,6 +55,9 @@ export class ContentViews implements Iterable<View> {
   readonly #spoilt = new Set<Buffer>()
   #source: Generator<View> | undefined
   #plain: View | undefined
+  #parts: readonly BodyPart[] | undefined
+  /** Whether something follows the compressed stream that the body is. */
+  #hasRest = false
   #text: string | undefined
   #entropy: number | undefined
   #bytesLeft: number
@@ -96,6 +100,16 @@ export class ContentViews implements Iterable<View> {
   get entropy(): number {
     this.#entropy ??= shannonEntropy(this.#content.body)
     return this.#entropy
+  }
+
+  /**
+   * The fields and files of the body, or the body itself, as of this `Content-Type`: the same for all who ask. Bytes behind
+   * the end of a compressed stream would be seen by nobody, so such a body counts as it was sent.
+   */
+  partsAs(contentType: string): readonly BodyPart[] {
+    const { bytes } = this.#plainView()
+    this.#parts ??= bodyParts(contentType, this.#hasRest ? this.#content.body : bytes)
+    return this.#parts
   }
 
   *[Symbol.iterator](): Generator<View> {
@@ -171,6 +185,7 @@ export class ContentViews implements Iterable<View> {
         return body
       }
       this.#bytesLeft -= decoded.bytes.length
+      if (decoded.used < view.bytes.length) this.#hasRest = true
       view = new View('body', decoded.bytes, { encodings: [...view.encodings, coding], depth: 0 })
     }
     return view

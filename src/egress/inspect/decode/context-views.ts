@@ -1,5 +1,6 @@
 import { headerValues } from '../../http/headers.ts'
 import type { HeadContext, InspectionContext } from '../inspector.ts'
+import type { BodyPart } from './body-parts.ts'
 import { ContentViews } from './content-views.ts'
 
 /** All of a request: URL, host, header fields and body. */
@@ -18,6 +19,19 @@ export function viewsOfResponse({ headers, contentType, body }: InspectionContex
 export function viewsOfMessage({ body }: InspectionContext): ContentViews {
   return new ContentViews({ contentType: '', contentEncoding: '', body })
 }
+
+/** What a body or message holds, whoever asks for it. Messages have no type of their own. */
+export function partsOf(context: InspectionContext): readonly BodyPart[] {
+  const { protocol, contentType, body } = context
+  if (body.length === 0) return []
+  // Those of a WebSocket go by the original's name for them.
+  if (protocol === 'websocket') return (context.views ?? viewsOfMessage(context)).partsAs(WEBSOCKET_TYPE)
+  return (context.views ?? (protocol === 'grpc' ? viewsOfMessage(context) : viewsOfRequest(context))).partsAs(
+    contentType,
+  )
+}
+
+const WEBSOCKET_TYPE = 'application/x-websocket-frame'
 
 /** The name that DNS is asked for. */
 export function viewsOfQuestion({ host }: HeadContext): ContentViews {
