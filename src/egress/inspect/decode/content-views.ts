@@ -1,12 +1,15 @@
 import { hash } from 'node:crypto'
 import type { HeaderList } from '../../http/headers.ts'
 import { shannonEntropy } from '../shannon.ts'
+import { unpacked } from './archives.ts'
+import { base32Text } from './base32.ts'
 import { base64Text } from './base64.ts'
 import { bodyParts, type BodyPart } from './body-parts.ts'
 import { announcedCoding, codingsOf, decompress, decompressAnnounced } from './compression.ts'
-import { embeddedStreams, MAX_EMBEDDED, rawStreams } from './embedded.ts'
+import { embeddedStreams, embeddedZips, MAX_EMBEDDED, rawStreams } from './embedded.ts'
 import { unescaped } from './escapes.ts'
 import { hexText } from './hex.ts'
+import { fromQuotedPrintable } from './quoted-printable.ts'
 import { decodedCharset, foldedText, wideText } from './unicode.ts'
 import { View } from './view.ts'
 
@@ -28,6 +31,12 @@ export interface DecodeLimits {
   /** Bytes of decoded views for a body of this size. */
   readonly maxBytes: (bodyBytes: number) => number
   readonly maxViews: number
+}
+
+/** A form of some content, and what was undone to get it. */
+interface Undone {
+  readonly encodings: readonly string[]
+  readonly bytes: Buffer
 }
 
 const LEAST_BYTES = 16
@@ -198,7 +207,7 @@ export class ContentViews implements Iterable<View> {
     }
   }
 
-  *#undone({ bytes, depth }: View): Generator<{ readonly encodings: readonly string[]; readonly bytes: Buffer }> {
+  *#undone({ bytes, depth }: View): Generator<Undone> {
     // Shorter than any credential.
     if (bytes.length < LEAST_BYTES) return
     const escapes = unescaped(bytes)
@@ -212,15 +221,31 @@ export class ContentViews implements Iterable<View> {
     if (fromBase64 !== undefined) yield { encodings: ['base64'], bytes: fromBase64 }
     const fromHex = hexText(bytes)
     if (fromHex !== undefined) yield { encodings: ['hex'], bytes: fromHex }
+    const fromBase32 = base32Text(bytes)
+    if (fromBase32 !== undefined) yield { encodings: ['base32'], bytes: fromBase32 }
+    const printable = fromQuotedPrintable(bytes)
+    if (printable !== undefined) {
+      if (rawStreams(printable) <= rawStreams(bytes)) this.#spoilt.add(printable)
+      yield { encodings: ['quoted-printable'], bytes: printable }
+    }
     const narrow = wideText(bytes)
     if (narrow !== undefined) yield { encodings: ['wide'], bytes: narrow }
     yield* this.#inflated(bytes, depth)
+    yield* this.#unpacked(bytes, depth)
   }
 
-  *#inflated(
-    bytes: Buffer,
-    depth: number,
-  ): Generator<{ readonly encodings: readonly string[]; readonly bytes: Buffer }> {
+  *#unpacked(bytes: Buffer, depth: number): Generator<Undone> {
+    for (const archive of [{ encodings: [], bytes }, ...embeddedZips(bytes)]) {
+      if (archive.encodings.length === 0 && this.#spoilt.has(bytes)) continue
+      const room = depth < this.#limits.maxDepth ? this.#bytesLeft : 0
+      for (const { name, bytes: content, isCut } of unpacked(archive.bytes, room)) {
+        if (isCut) this.#truncated = true
+        if (content.length > 0) yield { encodings: [...archive.encodings, name], bytes: content }
+      }
+    }
+  }
+
+  *#inflated(bytes: Buffer, depth: number): Generator<Undone> {
     let count = 0
     for (const stream of [{ encodings: [], bytes }, ...embeddedStreams(bytes)]) {
       if (stream.encodings.length === 0 && this.#spoilt.has(bytes)) continue

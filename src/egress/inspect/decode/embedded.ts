@@ -1,4 +1,5 @@
 import { isAscii } from 'node:buffer'
+import { ARCHIVE_MARKS } from './archives.ts'
 import { announcedCoding } from './compression.ts'
 import { ALPHANUMERIC, byteClass, endOfRun, HEX_DIGITS, nextRun, type ByteClass } from './byte-class.ts'
 
@@ -32,8 +33,17 @@ export function* embeddedStreams(bytes: Buffer): Generator<Embedded> {
 export function rawStreams(bytes: Buffer): number {
   if (isAscii(bytes)) return 0
   let count = announcedCoding(bytes) === 'deflate' ? 1 : 0
-  for (const mark of RAW_MARKS) for (const _at of occurrences(bytes, mark)) count += 1
+  for (const mark of [...RAW_MARKS, ...ARCHIVE_MARKS]) for (const _at of occurrences(bytes, mark)) count += 1
   return count
+}
+
+/** Zip archives that are written in base64. */
+export function* embeddedZips(bytes: Buffer): Generator<Embedded> {
+  let left = MAX_EMBEDDED
+  for (const start of occurrences(bytes, ZIP_BASE64)) {
+    if (left-- === 0) return
+    yield* written(bytes, 'base64', { start, members: BASE64 })
+  }
 }
 
 function* candidates(bytes: Buffer): Generator<Embedded> {
@@ -64,6 +74,8 @@ function* candidates(bytes: Buffer): Generator<Embedded> {
 
 /** The first three bytes of gzip and zstd in base64: wherever they stand, the stream begins there. */
 const BASE64_MARKS = ['H4sI', 'KLUv'] as const
+/** The first three bytes of a zip archive in base64. */
+const ZIP_BASE64 = 'UEsD'
 const HEX_MARKS = ['1f8b08', '28b52ffd'] as const
 /** zlib's header is too short to look for everywhere: `eJ`, `eN`, `eA` and `eF` count where a value begins. */
 const ZLIB_BASE64: ReadonlySet<number> = new Set(Buffer.from('JNAF'))

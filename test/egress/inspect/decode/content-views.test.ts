@@ -65,6 +65,14 @@ describe('one encoding', () => {
   }
 })
 
+test('quoted-printable: lines that are full and broken in a word, and settings that only look so', () => {
+  const full = `${'a line of some length, up to where it is broken by it'.padEnd(60, '.')} ${SECRET.slice(0, 8)}=\r\n${SECRET.slice(8)}`
+  assert.ok(sees(viewsOf(full)))
+  assert.ok(sees(viewsOf(`Content-Transfer-Encoding: quoted-printable\r\n\r\n${SECRET.replace('X', '=58')}`)))
+  const settings = viewsOf('EMPTY=\nOTHER=\nconst long_name =\n  1\n?a=1f&b=2e\n')
+  assert.equal([...settings].length, 1)
+})
+
 test('any nesting of encodings, as deep as they are undone', () => {
   const entries = Object.entries({ ...ENCODERS, ...COMPRESSORS }).filter(([name]) => name !== 'zlib')
   const text = Object.entries({ ...TEXT_ENCODERS, ...DISGUISES }).filter(([name]) => name !== 'UTF-16')
@@ -74,6 +82,10 @@ test('any nesting of encodings, as deep as they are undone', () => {
       fc.array(fc.constantFrom(...entries), { minLength: 1, maxLength: 3 }),
       (inner, outer) => {
         // A stream inside base64 is one layer: it is looked for where it is written.
+        // Of what stands in base32 only ASCII is seen.
+        const names = [inner?.[0] ?? '', ...outer.map(([name]) => name)]
+        const isHidden = (name: string) => name in COMPRESSORS || name in DISGUISES
+        fc.pre(!names.some((name, at) => name.startsWith('base32') && isHidden(names[at - 1] ?? '')))
         let bytes = inner === undefined ? SECRET_BYTES : inner[1](SECRET_BYTES)
         for (const [, encode] of outer) bytes = encode(bytes)
         assert.ok(sees(viewsOf(bytes)), [inner?.[0], ...outer.map(([name]) => name)].join(' > '))

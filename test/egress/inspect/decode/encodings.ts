@@ -22,6 +22,10 @@ export const ENCODERS: Readonly<Record<string, Encoder>> = {
   'base64 behind other letters': (bytes) => Buffer.from(`x_${bytes.toString('base64url')}`),
   hex: (bytes) => Buffer.from(bytes.toString('hex')),
   'hex in capitals': (bytes) => Buffer.from(bytes.toString('hex').toUpperCase()),
+  base32: (bytes) => Buffer.from(base32(bytes)),
+  'base32 in small letters': (bytes) => Buffer.from(base32(bytes).toLowerCase()),
+  'base32 in lines': (bytes) => Buffer.from(base32(bytes).replace(/.{76}/g, '$&\r\n')),
+  'quoted-printable': (bytes) => eachByte(bytes, (byte) => `=${hexOf(byte).toUpperCase()}`),
   percent: (bytes) => eachByte(bytes, (byte) => `%${hexOf(byte)}`),
   '\\x': (bytes) => eachByte(bytes, (byte) => `\\x${hexOf(byte)}`),
 }
@@ -67,3 +71,10 @@ export const CODINGS: readonly (readonly [coding: string, encode: Encoder])[] = 
   ['zstd,deflate,GZIP', (bytes) => gzipSync(deflateSync(zstdCompressSync(bytes)))],
   ['identity', (bytes) => bytes],
 ]
+
+function base32(bytes: Buffer): string {
+  let bits = ''
+  for (const byte of bytes) bits += byte.toString(2).padStart(8, '0')
+  const digits = bits.match(/.{1,5}/g) ?? []
+  return digits.map((five) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'[Number.parseInt(five.padEnd(5, '0'), 2)]).join('')
+}
