@@ -69,10 +69,11 @@ export class DomainPolicy {
 
   /** When the next rule ends, if any does: live connections must be judged again then. */
   nextExpiry(now: Date): Date | undefined {
-    const ends = [...this.#rules.values()]
-      .flat()
-      .flatMap(({ expires }) => (expires !== undefined && expires > now ? [expires] : []))
-    return ends.length === 0 ? undefined : new Date(Math.min(...ends.map(Number)))
+    let next: Date | undefined
+    for (const rules of this.#rules.values())
+      for (const { expires } of rules)
+        if (expires !== undefined && expires > now && (next === undefined || expires < next)) next = expires
+    return next
   }
 
   #decideAllowlist(query: DomainQuery, now: Date): DomainDecision {

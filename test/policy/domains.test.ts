@@ -260,6 +260,15 @@ describe('entries that end', () => {
     assert.equal(policy.nextExpiry(new Date('2027-01-01')), undefined)
   })
 
+  test('of hundreds of thousands of ends the next is told', () => {
+    const rules = Array.from({ length: 300_000 }, (_, index) => ({
+      host: `h${index}.test` as Hostname,
+      expires: new Date(NOW.getTime() + 300_000 - index),
+    }))
+    const many = new DomainPolicy({ mode: 'allowlist', list: rules })
+    assert.deepEqual(many.nextExpiry(NOW), new Date(NOW.getTime() + 1))
+  })
+
   test('an unmet condition says more than an entry that has ended', () => {
     const both = allowlist([
       { host: 'api.test', expires: '2020-01-01T00:00:00Z' },

@@ -49,7 +49,10 @@ export class FragmentWatch {
     const known = before === undefined ? [] : before.#values
     this.#values = withoutDuplicates(values).flatMap((watched) => coverageOf(watched, known))
     this.#forms = this.#values.flatMap((coverage) => valueForms(coverage.bytes).map((form) => ({ form, coverage })))
-    this.#index = new GramIndex(this.#forms.map(({ form, coverage }) => indexed(form, coverage)))
+    this.#index =
+      before !== undefined && isSameList(known, this.#values)
+        ? before.#index
+        : new GramIndex(this.#forms.map(({ form, coverage }) => indexed(form, coverage)))
   }
 
   get isEmpty(): boolean {
@@ -136,6 +139,14 @@ function withoutDuplicates(values: readonly WatchedValue[]): WatchedValue[] {
     mayGo: (destination) => same.some(({ mayGo }) => mayGo(destination)),
   }))
 }
+
+function isSameList(ones: readonly Coverage[], others: readonly Coverage[]): boolean {
+  return (
+    ones.length === others.length && ones.every(({ bytes }, index) => bytes.equals(others[index]?.bytes ?? NOTHING))
+  )
+}
+
+const NOTHING = Buffer.alloc(0)
 
 function coverageOf(watched: WatchedValue, before: readonly Coverage[]): Coverage[] {
   const bytes = Buffer.from(watchedPart(watched.value.reveal())).subarray(0, LONGEST)

@@ -40,7 +40,7 @@ export class GramIndex {
     this.#texts = texts
     const count = texts.reduce((sum, { offsets }) => sum + offsets.length, 0)
     const bits = Math.max(8, Math.ceil(Math.log2(count + 1)) + 1)
-    const headBits = Math.min(22, bits + 3)
+    const headBits = Math.min(22, bits + 4)
     this.#table = new Int32Array(1 << bits)
     this.#shift = 32 - bits
     this.#heads = new Int32Array(1 << (headBits - 5))
@@ -63,23 +63,41 @@ export class GramIndex {
     { from, end, step }: { readonly from: number; readonly end: number; readonly step: number },
     found: (piece: Piece) => void,
   ): void {
-    const heads = this.#heads
-    const headShift = this.#headShift
     const last = Math.min(end - 1, bytes.length - GRAM)
-    let at = from
-    while (at <= last) {
-      const head = Math.imul(wordAt(bytes, at), HEAD_FACTOR) >>> headShift
-      if (((heads[head >>> 5] as number) & (1 << (head & 31))) === 0) {
-        at += step
-        continue
-      }
-      const after = this.#searchAt(bytes, at, found)
-      at = after > at ? Math.max(at + step, after - GRAM + 1) : at + step
+    for (let at = from; at <= last;) {
+      const hit = step === 1 ? this.#nextHead(bytes, at, last) : this.#nextHeadBy(bytes, step, { at, last })
+      if (hit > last) return
+      const after = this.#searchAt(bytes, hit, found)
+      at = after > hit ? Math.max(hit + step, after - GRAM + 1) : hit + step
     }
+  }
+
+  /** The first place from `at` on where a gram may begin; past `last` when there is none. */
+  #nextHead(bytes: Uint8Array, at: number, last: number): number {
+    const heads = this.#heads
+    const shift = this.#headShift
+    let word = wordAt(bytes, at)
+    for (let place = at; place <= last; place += 1) {
+      const head = Math.imul(word, HEAD_FACTOR) >>> shift
+      if (((heads[head >>> 5] as number) & (1 << (head & 31))) !== 0) return place
+      word = (word >>> 8) | ((bytes[place + 4] as number) << 24)
+    }
+    return last + 1
+  }
+
+  #nextHeadBy(bytes: Uint8Array, step: number, { at, last }: { readonly at: number; readonly last: number }): number {
+    const heads = this.#heads
+    const shift = this.#headShift
+    for (let place = at; place <= last; place += step) {
+      const head = Math.imul(wordAt(bytes, place), HEAD_FACTOR) >>> shift
+      if (((heads[head >>> 5] as number) & (1 << (head & 31))) !== 0) return place
+    }
+    return last + 1
   }
 
   /** Where the longest piece that was found ends; `at` when there is none. */
   #searchAt(bytes: Uint8Array, at: number, found: (piece: Piece) => void): number {
+    if (this.#table[hashAt(bytes, at) >>> this.#shift] === 0) return at
     const grams = this.#gramsAt(bytes, at)
     if (grams.length > MOST_SHARED) return at
     let furthest = at
@@ -126,9 +144,14 @@ export class GramIndex {
 
   /** -1 when more texts than that have this gram already. */
   #freeSlot(text: Buffer, offset: number): number {
-    if (this.#gramsAt(text, offset).length > MOST_SHARED) return -1
+    let shared = 0
     let slot = hashAt(text, offset) >>> this.#shift
-    while (this.#table[slot] !== 0) slot = (slot + 1) & (this.#table.length - 1)
+    for (; this.#table[slot] !== 0; slot = (slot + 1) & (this.#table.length - 1)) {
+      const gram = (this.#table[slot] as number) - 1
+      const other = (this.#texts[this.#text[gram] as number] as IndexedText).text
+      if (isSame(text, offset, other, this.#offset[gram] as number)) shared += 1
+      if (shared > MOST_SHARED) return -1
+    }
     return slot
   }
 }

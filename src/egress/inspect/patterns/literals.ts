@@ -30,12 +30,15 @@ export class LiteralIndex {
     this.#byTriple = byTriple
   }
 
-  /** Calls `found` with each literal's position in the list and its place in `bytes`, until it returns true. */
-  search(bytes: Buffer, found: (literal: number, at: number) => boolean): void {
+  /**
+   * Calls `found` with each literal's position in the list and its place in `bytes`, from `from` on, until it returns
+   * true.
+   */
+  search(bytes: Buffer, found: (literal: number, at: number) => boolean, from = 0): void {
     const shift = this.#shift
     const begins = this.#begins
     const { length } = bytes
-    for (let last = 2; last < length;) {
+    for (let last = from + 2; last < length;) {
       const pair = ((bytes[last - 1] as number) << 8) | (bytes[last] as number)
       const step = shift[pair] as number
       if (step !== 0) {

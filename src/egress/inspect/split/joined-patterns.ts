@@ -25,6 +25,8 @@ export interface Anchors {
   readonly isEncoded: boolean
 }
 
+export const NO_ANCHORS: Anchors = { isPlain: false, isEncoded: false }
+
 export interface JoinedPlace {
   readonly host: Hostname
   readonly anchors: Anchors
@@ -55,16 +57,20 @@ export class JoinedPatterns {
     this.#plainAnchors = literals.length
   }
 
-  /** In which forms a credential may begin in these bytes. */
-  anchorsIn(bytes: Buffer): Anchors {
+  /** In which forms a credential may begin in these bytes, from `from` on. */
+  anchorsIn(bytes: Buffer, from = 0): Anchors {
     let isPlain = false
     let isEncoded = false
-    this.#anchors.search(bytes, (anchor) => {
-      if (anchor < this.#plainAnchors) isPlain = true
-      else isEncoded = true
-      return isPlain && isEncoded
-    })
-    return { isPlain, isEncoded }
+    this.#anchors.search(
+      bytes,
+      (anchor) => {
+        if (anchor < this.#plainAnchors) isPlain = true
+        else isEncoded = true
+        return isPlain && isEncoded
+      },
+      from,
+    )
+    return isPlain || isEncoded ? { isPlain, isEncoded } : NO_ANCHORS
   }
 
   /** The kind of credential that the piece from `fresh` on completes with what is before it; undefined when none. */

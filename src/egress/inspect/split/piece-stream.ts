@@ -1,4 +1,4 @@
-import type { Anchors } from './joined-patterns.ts'
+import { NO_ANCHORS, type Anchors } from './joined-patterns.ts'
 import { NumberedPieces } from './numbered-pieces.ts'
 
 /** Bytes of the latest pieces that are kept; longer than nearly every credential. */
@@ -26,7 +26,9 @@ export class PieceStream {
 
   /** In which forms it may hold the beginning of a credential. */
   get anchors(): Anchors {
-    return { isPlain: this.#plainUntil > this.#total, isEncoded: this.#encodedUntil > this.#total }
+    const isPlain = this.#plainUntil > this.#total
+    const isEncoded = this.#encodedUntil > this.#total
+    return isPlain || isEncoded ? { isPlain, isEncoded } : NO_ANCHORS
   }
 
   /** Pieces of this place that have a number beside them. */

@@ -55,9 +55,13 @@ export function hostPieces(host: HeadContext['host'], zone: string, take: TakePi
 /** The words of a small body or message, by their position. Text of many words is no carrier of pieces. */
 export function tokenPieces(place: string, text: string, take: TakePiece): void {
   if (text.length > 1024) return
-  const tokens = text.match(/[A-Za-z0-9_\-+/.~%$@]+/g) ?? []
-  if (tokens.length > MOST_PARTS) return
-  for (const [position, token] of tokens.entries()) taken(`${place} ${position}`, unescaped(token), take)
+  const tokens: string[] = []
+  const token = /[A-Za-z0-9_\-+/.~%$@]+/g
+  for (let match = token.exec(text); match !== null; match = token.exec(text)) {
+    if (tokens.length === MOST_PARTS) return
+    tokens.push(match[0])
+  }
+  for (const [position, word] of tokens.entries()) taken(`${place} ${position}`, unescaped(word), take)
 }
 
 /** The text in a piece of base64 or hexadecimal, or undefined when there is none. */

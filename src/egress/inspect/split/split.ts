@@ -3,7 +3,7 @@ import type { FragmentLook, FragmentWatch, Leak } from '../../secrets/fragment-w
 import type { ContentViews } from '../decode/content-views.ts'
 import { viewsOfMessage, viewsOfQuestion, viewsOfRequest } from '../decode/context-views.ts'
 import { PASS, type HeadContext, type Inspector, type Verdict } from '../inspector.ts'
-import { ANCHOR_BYTES, type JoinedPatterns } from './joined-patterns.ts'
+import { ANCHOR_BYTES, NO_ANCHORS, type JoinedPatterns } from './joined-patterns.ts'
 import { LONGEST_NUMBERED } from './numbered-pieces.ts'
 import type { PieceStream } from './piece-stream.ts'
 import { decodedPiece, headerPieces, hostPieces, targetPieces, tokenPieces, type Piece } from './pieces.ts'
@@ -24,7 +24,7 @@ export interface SplitRules {
 }
 
 /** Of a long body the beginning may complete what came before, and the end may be completed by what follows. */
-const BODY_EDGE = 1024
+const BODY_EDGE = 512
 
 /** All pieces that are new, whatever their place. */
 const ANYWHERE = ''
@@ -171,8 +171,10 @@ class SplitLook {
     const { bytes } = stream
     this.#fragments.seeSeam(bytes, fresh)
     if (isUnseen) this.#fragments.see(bytes.subarray(fresh))
-    stream.anchor(patterns.anchorsIn(bytes.subarray(Math.max(0, fresh - ANCHOR_BYTES))))
-    const name = patterns.completedBy(bytes, fresh, { host: this.#context.host, anchors: stream.anchors })
+    stream.anchor(patterns.anchorsIn(bytes, Math.max(0, fresh - ANCHOR_BYTES)))
+    const { anchors } = stream
+    if (anchors === NO_ANCHORS) return
+    const name = patterns.completedBy(bytes, fresh, { host: this.#context.host, anchors })
     if (name === undefined) return
     if (place === undefined) this.#hint ??= name
     else this.#found ??= `${name} (${printable(place)})`
