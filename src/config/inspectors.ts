@@ -23,6 +23,13 @@ export const BUILT_IN_INSPECTORS = {
     section: 'domains',
     codes: ['domain_denied', 'domain_expired', 'no_policy'],
   },
+  'secret-injector': {
+    looksAt:
+      'Placeholders and values of `secret_injection` on their way to a host that does not get them, in any encoding.',
+    action: 'block',
+    section: 'secret_injection',
+    codes: ['placeholder_misdirected', 'secret_literal'],
+  },
   secrets: {
     looksAt:
       'Credentials of known formats in requests, messages out and names that DNS is asked for, as sent and with encodings undone.',
