@@ -1,5 +1,4 @@
 import type { Isolation } from '../config/isolation.ts'
-import { CageError } from '../errors.ts'
 import type { Backend } from './backend.ts'
 
 /** The backend of an isolation; only the one that is used is loaded. */
@@ -10,8 +9,6 @@ export async function backendOf(isolation: Isolation): Promise<Backend> {
     case 'container':
       return (await import('./container/backend.ts')).containerBackend
     case 'microvm':
-      throw new CageError('config_invalid', `isolation: ${isolation} is not available in this version`, {
-        hint: 'Use isolation: process or container.',
-      })
+      return (await import('./microvm-backend.ts')).microvmBackend
   }
 }

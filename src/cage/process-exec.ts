@@ -1,10 +1,12 @@
+import { mkdtemp, realpath, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { CageError } from '../errors.ts'
 import type { WorkloadExit } from '../isolation/isolation.ts'
-import { launchWorkload } from '../isolation/process/launch.ts'
 import { applyLimits } from '../isolation/process/limits.ts'
 import type { ExecRequest, Execution } from './backend.ts'
 import type { Deployment, Environment } from './deployment.ts'
-import { relayFiles } from './run-stdio.ts'
+import { startWorkload } from './run-workload.ts'
 import { findCage } from './running-cage.ts'
 
 /** How the terminal of who executes is; nothing else of its environment goes in. */
@@ -30,13 +32,26 @@ export async function execInProcessCage(deployment: Deployment, request: ExecReq
   const limits = await applyLimits(plan.limits)
   cleanup.defer(() => limits.cleanup())
   for (const warning of limits.warnings) log(`warning: ${warning}`)
-  const relayed = cleanup.use(await relayFiles(request.stdio))
-  const workload = await launchWorkload(plan, running.moat, { stdio: relayed.stdio, limits, signal })
-  relayed.release()
+  const scratch = await mkdtemp(join(await realpath(tmpdir()), 'agentcage-'))
+  cleanup.defer(() => rm(scratch, { recursive: true, force: true }))
+  const { config, record } = deployment
+  const { workload, drained } = cleanup.use(
+    await startWorkload(plan, {
+      config,
+      moat: running.moat,
+      limits,
+      stdio: request.stdio,
+      workingDirectory: record.working_directory,
+      environment: deployment.environment,
+      scratch,
+      signal,
+      log,
+    }),
+  )
   const rest = cleanup.move()
   const { terminal, stdin, stdout, stderr } = workload
   const exited = clearedAway(workload.exited, async () => {
-    await relayed.drained
+    await drained
     await rest[Symbol.asyncDispose]()
   })
   return { terminal, stdin, stdout, stderr, exited, kill: (name) => workload.kill(name) }

@@ -5,22 +5,21 @@ import { CageError } from '../errors.ts'
 import type { WorkloadPlan } from '../isolation/isolation.ts'
 import { launchMachine } from '../isolation/microvm/launch-machine.ts'
 import { parseBytes } from '../isolation/process/memory-size.ts'
-import { launchWorkload, type LaunchOptions, type Workload } from '../isolation/process/launch.ts'
+import { launchWorkload, type LaunchOptions, type MoatNamespaces, type Workload } from '../isolation/process/launch.ts'
 import type { AppliedLimits } from '../isolation/process/limits.ts'
-import type { Moat } from '../isolation/process/moat.ts'
 import { stateHome } from '../system/paths.ts'
 import { relayFiles } from './run-stdio.ts'
 
 export interface StartOptions {
   readonly config: Config
-  readonly moat: Moat
+  readonly moat: MoatNamespaces
   readonly limits: AppliedLimits
   readonly stdio: LaunchOptions['stdio']
   readonly workingDirectory: string
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Folder for this run; only this user may enter it. */
   readonly scratch: string
-  readonly signal: AbortSignal
+  readonly signal?: AbortSignal | undefined
   readonly log: (message: string) => void
 }
 

@@ -3,8 +3,7 @@ import { join } from 'node:path'
 import { CageError } from '../../errors.ts'
 import type { WorkloadPlan } from '../isolation.ts'
 import { hasTerminal } from '../process/launch-terminal.ts'
-import { launchWorkload, type LaunchOptions, type Workload } from '../process/launch.ts'
-import type { Moat } from '../process/moat.ts'
+import { launchWorkload, type LaunchOptions, type MoatNamespaces, type Workload } from '../process/launch.ts'
 import { bootGuest } from './boot.ts'
 import { sessionPorts } from './guest-init.ts'
 import type { OwnStreams } from './guest-streams.ts'
@@ -43,7 +42,7 @@ export interface MachineOptions {
 /** What all attempts to start a machine have in common. */
 interface Blueprint {
   readonly plan: WorkloadPlan
-  readonly moat: Moat
+  readonly moat: MoatNamespaces
   readonly options: MachineOptions
   readonly terminal: boolean
   readonly qemu: string
@@ -56,7 +55,11 @@ interface Blueprint {
  * without a machine would be. Whether KVM works is found out by using it: its device may be there and no guest run.
  * Throws `host_unsupported` for what the host lacks, `workload_failed` for a guest that does not come up.
  */
-export async function launchMachine(plan: WorkloadPlan, moat: Moat, options: MachineOptions): Promise<Workload> {
+export async function launchMachine(
+  plan: WorkloadPlan,
+  moat: MoatNamespaces,
+  options: MachineOptions,
+): Promise<Workload> {
   const qemu = requireQemu()
   const kernel = requireKernel(options.settings.kernel)
   const blueprint: Blueprint = {

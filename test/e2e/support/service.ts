@@ -6,6 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { stringify } from 'yaml'
 import { deploymentOf, saveDeployment, type Deployment } from '../../../src/cage/deployment.ts'
 import { findCage } from '../../../src/cage/running-cage.ts'
+import { isolationOf } from '../../../src/config/isolation.ts'
 import { parseConfig } from '../../../src/config/load.ts'
 import { CageHost, COMMAND } from './cage.ts'
 import { exitOf } from './exit.ts'
@@ -28,14 +29,15 @@ export class CageService implements AsyncDisposable {
   static async start(config: Readonly<Record<string, unknown>>, host?: CageHost): Promise<CageService> {
     const own = host ?? (await CageHost.open())
     const text = stringify({ name: 'demo', ...config })
+    const parsed = parseConfig(text, 'cage.yaml')
     const now = new Date().toISOString()
     const deployment = deploymentOf({
       name: 'demo',
-      config: parseConfig(text, 'cage.yaml'),
+      config: parsed,
       environment: own.env,
       record: {
         version: 1,
-        isolation: 'process',
+        isolation: isolationOf(parsed),
         created: now,
         updated: now,
         agentcage: '0.0.0',

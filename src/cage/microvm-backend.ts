@@ -1,0 +1,27 @@
+import { resolve } from 'node:path'
+import { machineOf } from '../config/isolation.ts'
+import { requireBusybox, requireQemu } from '../isolation/microvm/host-parts.ts'
+import { requireKernel } from '../isolation/microvm/kernel.ts'
+import type { Backend } from './backend.ts'
+import { processBackend } from './process-backend.ts'
+
+/**
+ * `isolation: microvm` as a service: the unit and the supervisor of process isolation, whose workload is a machine. `exec`
+ * starts another machine in the same network, with the same files, as it starts another workload there.
+ */
+export const microvmBackend: Backend = {
+  ...processBackend,
+  isolation: 'microvm',
+
+  async requireHost(environment) {
+    requireQemu()
+    requireBusybox()
+    await processBackend.requireHost(environment)
+  },
+
+  async decide(draft, others) {
+    const { kernel } = machineOf(draft.config)
+    requireKernel(kernel === undefined ? undefined : resolve(draft.record.working_directory, kernel))
+    return processBackend.decide(draft, others)
+  },
+}
