@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { rm, rmdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { isolationOf } from '../config/isolation.ts'
 import { parseConfig, readConfigBytes } from '../config/load.ts'
@@ -6,6 +7,7 @@ import type { Config } from '../config/schema.ts'
 import { CageError } from '../errors.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { openSecretStore } from '../secrets/store.ts'
+import { isErrno } from '../system/files.ts'
 import { secretsFolder } from '../system/paths.ts'
 import type { Backend, Report, UnitFile } from './backend.ts'
 import { backendOf } from './backends.ts'
@@ -112,12 +114,24 @@ async function saveDecided(
 ): Promise<Deployment> {
   using _lock = await lockAllCages(draft.environment)
   const deployment = await decided(draft, backend)
+  // Secrets that were set before belong to whoever set them, as does the state of an earlier run of this name.
+  const hadState = existsSync(deployment.stateFolder)
   undo.defer(async () => {
     await rm(join(deployment.folder, RECORD_FILE), { force: true })
     await rm(join(deployment.folder, CONFIG_FILE), { force: true })
+    await removeEmptyFolders([join(deployment.folder, 'secrets'), deployment.folder])
+    if (!hadState) await rm(deployment.stateFolder, { recursive: true, force: true })
   })
   await saveDeployment(deployment, bytes)
   return deployment
+}
+
+async function removeEmptyFolders(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) {
+    await rmdir(folder).catch((error: unknown) => {
+      if (!isErrno(error, 'ENOTEMPTY') && !isErrno(error, 'ENOENT')) throw error
+    })
+  }
 }
 
 async function keepSecrets(
