@@ -56,7 +56,7 @@ describe('a running cage', { skip: withoutCagesOr('curl') }, () => {
     const wanted = `${before}secret_injection: [{env: NEEDED, inject_to: [a.test]}]\n`
     const { code, stderr } = await edit(service, wanted)
     assert.equal(code, 1)
-    assert.match(stderr, /^error: missing secrets for cage 'demo':\nerror: {3}NEEDED\n/)
+    assert.match(stderr, /^error: missing secrets for cage 'demo':\n {2}NEEDED\n/)
     assert.equal(await readFile(deployment.configPath, 'utf8'), before)
     assert.equal(await readFile(join(deployment.folder, 'cage.yaml.rejected'), 'utf8'), wanted)
     assert.equal((await host.agentcage(['domain', 'add', 'demo', 'b.test'])).code, 0)
