@@ -76,10 +76,12 @@ export async function egress(flags: EgressFlags, _args: readonly [], io: Io): Pr
   const onHangUp = (): void => void reload()
   process.on('SIGHUP', onHangUp)
   cleanup.defer(() => void process.off('SIGHUP', onHangUp))
+  // Whoever reads the line may end us in the same moment.
+  const ended = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
   io.stdout.write(
     `${JSON.stringify(readyLine({ ...addresses, published: published?.addresses ?? [] }, authority?.certificatePath, audit.path))}\n`,
   )
-  await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
+  await ended
   return 0
 }
 
