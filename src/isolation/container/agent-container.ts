@@ -3,7 +3,7 @@ import { CageError } from '../../errors.ts'
 import { proxyVariables } from '../process/environment.ts'
 import { cageNames, OWN_VOLUMES, podmanSecretName } from './names.ts'
 import type { ContainerIdentity, ContainerMount, ContainerSpec } from './spec.ts'
-import type { CageNetwork } from './subnet.ts'
+import { fixedAddress, type CageNetwork } from './subnet.ts'
 
 /** Of the configuration's `container` section. */
 export interface AgentSettings {
@@ -55,7 +55,7 @@ export function agentContainer(plan: AgentPlan): ContainerSpec {
     name: cageNames(name).cage,
     image: settings.image,
     identity: identityOf(settings.user, plan.volumes.length > 0),
-    networks: [`${plan.internal}:ip=${network.cage}`],
+    networks: [`${plan.internal}:${fixedAddress(network.cage)}`],
     nameserver: network.dns,
     command: settings.command ?? [],
     environment: environmentOf(plan),

@@ -1,5 +1,5 @@
 import type { ContainerMount, ContainerSpec } from './spec.ts'
-import type { CageNetwork } from './subnet.ts'
+import { fixedAddress, type CageNetwork } from './subnet.ts'
 import { cageNames } from './names.ts'
 import type { PublishedPort } from '../../policy/published-port.ts'
 
@@ -45,7 +45,7 @@ export function dnsContainer(plan: EgressPlan): ContainerSpec {
   return {
     ...base(plan),
     name: cageNames(plan.name).dns,
-    networks: [`${plan.internal}:ip=${network.dns}`],
+    networks: [`${plan.internal}:${fixedAddress(network.dns)}`],
     command: [
       ['egress', '--config', `${inside}/cage.yaml`, '--name', plan.name, '--state', `${STATE}/dns`],
       ['--dns', `${network.dns}:53`, '--answer', network.proxy],
@@ -69,7 +69,7 @@ export function proxyContainer(plan: EgressPlan): ContainerSpec {
   return {
     ...base(plan),
     name: cageNames(plan.name).proxy,
-    networks: [`${plan.internal}:ip=${network.proxy}`, 'podman'],
+    networks: [`${plan.internal}:${fixedAddress(network.proxy)}`, 'podman'],
     command: [
       ['egress', '--config', `${inside}/cage.yaml`, '--name', plan.name, '--state', `${STATE}/cage`],
       ['--ca', `${STATE}/certs/ca`, '--trust', `${STATE}/cage/trust`, '--values', `${STATE}/cage/values`],

@@ -51,6 +51,15 @@ function overlaps(prefix: string, range: { readonly address: string; readonly pr
   return own.check(range.address) || other.check(`${prefix}.0`)
 }
 
+/**
+ * `IP` and link address of a container, as Podman's `--network NAME:…` takes them. The link address goes by the other: a
+ * container that is started again would have another one, and nobody would find it until their neighbour tables time out.
+ */
+export function fixedAddress(address: string): string {
+  const bytes = address.split('.').map((part) => Number(part).toString(16).padStart(2, '0'))
+  return `ip=${address},mac=${['02', '00', ...bytes].join(':')}`
+}
+
 /** The destinations of `/proc/net/route`, as ranges. */
 export function routedRanges(table: string): readonly string[] {
   return table

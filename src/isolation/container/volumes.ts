@@ -36,9 +36,16 @@ export function agentVolumes({ container, settings, host, reserved }: VolumeRequ
   const { mounts } = volumeMounts({ container, project: host.home, settings, host, guard, below: [], reserved })
   const binds = mounts.filter((mount) => mount.kind === 'bind')
   const protections = binds.filter(isWritableFolder).map(({ source, target }) => {
-    const protection = protectProject(source, { survey: surveyRepositories(source), settings: [] })
-    const inner = protection.mounts.filter((mount) => isWithin(mount.target, source))
-    return { ...protection, mounts: inner.flatMap((mount) => inside(mount, source, target)) }
+    const {
+      mounts: all,
+      standIns,
+      warnings,
+    } = protectProject(source, {
+      survey: surveyRepositories(source),
+      settings: [],
+    })
+    const inner = all.filter((mount) => isWithin(mount.target, source))
+    return { mounts: inner.flatMap((mount) => inside(mount, source, target)), standIns, warnings }
   })
   return {
     mounts: [...binds, ...protections.flatMap((protection) => protection.mounts)],
