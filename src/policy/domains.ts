@@ -1,5 +1,6 @@
 import type { Config, DomainRule } from '../config/schema.ts'
 import { zonesOf, type Authority, type Hostname } from './host.ts'
+import { isPathWithin, mayPathLieWithin } from './path.ts'
 
 /** What of a request the policy looks at. */
 export interface DomainQuery {
@@ -132,36 +133,14 @@ function unmetCondition(rule: DomainRule, query: DomainQuery): string | undefine
   return undefined
 }
 
-/** A path whose reading depends on the server counts as matching a blocklist rule, so that disguise does not help. */
+/** What servers may read as something listed counts as listed, so that disguise does not help. */
 function blocks(rule: DomainRule, query: DomainQuery): boolean {
   if (rule.ports !== undefined && !rule.ports.includes(query.port)) return false
-  if (rule.methods !== undefined && !rule.methods.includes(query.method)) return false
-  return (
-    rule.paths === undefined || isAmbiguous(query.path) || rule.paths.some((prefix) => isPathWithin(query.path, prefix))
-  )
+  // Methods are case-sensitive (RFC 9110 section 9.1), but not every server says so.
+  if (rule.methods !== undefined && !rule.methods.includes(query.method.toUpperCase())) return false
+  return rule.paths === undefined || rule.paths.some((prefix) => mayPathLieWithin(query.path, prefix))
 }
 
 function portReason({ port, host }: DomainQuery): string {
   return `port ${port} not allowed for ${host}`
-}
-
-/**
- * Whole segments: `/v1` covers `/v1`, `/v1/x` and `/v1?q`, not `/v10`. A path that servers may read as another one
- * (`/v1/../admin`, `/v1/%2e%2e/admin`, `/v1%2fx`, `/v1\x`, `//x`) is covered by no prefix.
- */
-export function isPathWithin(target: string, prefix: string): boolean {
-  if (isAmbiguous(target)) return false
-  const path = pathOf(target)
-  if (!path.startsWith(prefix)) return false
-  const next = path[prefix.length]
-  return prefix.endsWith('/') || next === undefined || next === '/'
-}
-
-function isAmbiguous(target: string): boolean {
-  return /%(?:2e|2f|5c|25|00)|\\|\/\/|\/\.{1,2}(?:\/|;|$)|;/i.test(pathOf(target))
-}
-
-function pathOf(target: string): string {
-  const query = target.indexOf('?')
-  return query === -1 ? target : target.slice(0, query)
 }

@@ -123,9 +123,18 @@ describe('a blocklist', () => {
       '/x;y/upload',
       '/x\\upload',
       '/%75pload%00',
+      '/%75pload',
+      '/%55PLOAD/x',
+      '/Upload',
+      '/upload%20',
+      '/upload./x',
+      '/%c0%afupload',
+      '/%EF%BC%8Fupload',
     ]) {
       assert.equal(asked('POST', path), false, path)
     }
+    assert.equal(asked('post', '/upload'), false)
+    assert.equal(asked('POST', '/%75ploads'), true)
   })
 
   test('an entry that has ended blocks no more', () => {
@@ -173,7 +182,18 @@ describe('methods and paths', () => {
     assert.equal(isAllowed(policy, 'api.test', { method: 'get' }), false)
   })
 
-  const covered = ['/v1', '/v1/', '/v1/x', '/v1?q=/../x', '/v1/x.y/..z', '/v1/%41', '/v1/a..b']
+  const covered = [
+    '/v1',
+    '/v1/',
+    '/v1/x',
+    '/v1?q=/../x',
+    '/v1/x.y/..z',
+    '/v1/%41',
+    '/v1/a..b',
+    '/v1/a.%20b',
+    '/v1/caf%C3%A9',
+    '/v1/%e5%b1%b1',
+  ]
   const notCovered = [
     '/',
     '/v',
@@ -196,6 +216,17 @@ describe('methods and paths', () => {
     '//v1',
     '/v1//x',
     '/v1/%252e%252e/x',
+    '/v1/%u002e%u002e/x',
+    '/v1/..%3b/x',
+    '/v1/..%0a/x',
+    '/v1/..%20/x',
+    '/v1/.../x',
+    '/v1/%c0%ae%c0%ae/x',
+    '/v1/\xc0\xae\xc0\xae/x',
+    '/v1/%ef%bc%8e%ef%bc%8e/x',
+    '/v1/%E2%80%A4%E2%80%A4/x',
+    '/v1/..%e2%88%95x',
+    '/v1/%e2%84%80',
   ]
   const parameters = ['/v1/..;/admin', '/v1;a=b/x', '/v1/x%00', '/v1/%2f']
 

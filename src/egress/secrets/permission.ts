@@ -1,6 +1,6 @@
 import type { SecretTarget } from '../../config/schema.ts'
-import { isPathWithin } from '../../policy/domains.ts'
 import { isWithin, type Authority } from '../../policy/host.ts'
+import { isPathWithin } from '../../policy/path.ts'
 import type { SecretBinding } from './binding.ts'
 
 /** Where a request goes, what it is, and whether it is protected on the way. WebSocket: `https` for wss, `http` for ws. */
