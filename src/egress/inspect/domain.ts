@@ -1,14 +1,21 @@
 import type { DomainPolicy } from '../../policy/domains.ts'
 import { PASS, type HeadContext, type Inspector, type Verdict } from './inspector.ts'
+import { readingsOf } from './readings.ts'
 
 /** Where traffic may go: the domain policy, asked for each request and again for each message of a long connection, and for names. */
 export function domainInspector(policy: DomainPolicy, clock: () => Date): Inspector {
   function decide(context: HeadContext): Verdict {
     // A message of a WebSocket is covered by what covers its handshake.
     const method = context.protocol === 'websocket' ? 'GET' : context.method
-    const decision = policy.decide({ ...context, method }, clock())
-    if (decision.kind === 'allow') return PASS
-    return { kind: 'block', reason: decision.reason, severity: 'error', code: decision.code }
+    const now = clock()
+    const readings = readingsOf({ ...context, method })
+    if (readings === undefined) return CONTRADICTION
+    for (const reading of readings) {
+      const decision = policy.decide({ ...context, ...reading }, now)
+      if (decision.kind === 'deny')
+        return { kind: 'block', reason: decision.reason, severity: 'error', code: decision.code }
+    }
+    return PASS
   }
   return {
     name: 'domain',
@@ -16,6 +23,13 @@ export function domainInspector(policy: DomainPolicy, clock: () => Date): Inspec
     inspectMessage: decide,
     inspectQuestion: ({ host }) => (policy.knows(host, clock()) ? PASS : UNKNOWN),
   }
+}
+
+const CONTRADICTION: Verdict = {
+  kind: 'block',
+  reason: 'several fields name the method or the path in place of the request line, and contradict each other',
+  severity: 'error',
+  code: 'bad_request',
 }
 
 const UNKNOWN: Verdict = {

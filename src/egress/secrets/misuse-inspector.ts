@@ -1,6 +1,7 @@
 import type { ContentViews } from '../inspect/decode/content-views.ts'
 import { viewsOfMessage, viewsOfRequest } from '../inspect/decode/context-views.ts'
 import { PASS, type InspectionContext, type Inspector, type Verdict } from '../inspect/inspector.ts'
+import { readingsOf, type Reading } from '../inspect/readings.ts'
 import type { SecretSet } from './secret-set.ts'
 
 /**
@@ -17,13 +18,28 @@ export function misuseInspector(secrets: SecretSet): Inspector {
 }
 
 function judge(secrets: SecretSet, context: InspectionContext, views: ContentViews): Verdict {
-  const { host, port, path, url, headers } = context
+  // Messages of a WebSocket have a method of their own; it was opened by a GET.
+  const method = context.protocol === 'websocket' ? 'GET' : context.method
+  // Where there are none, the domain policy has blocked.
+  for (const reading of readingsOf({ ...context, method }) ?? []) {
+    const verdict = judgeReading(secrets, { context, reading, views })
+    if (verdict.kind !== 'pass') return verdict
+  }
+  return PASS
+}
+
+interface Asked {
+  readonly context: InspectionContext
+  readonly reading: Reading
+  readonly views: ContentViews
+}
+
+function judgeReading(secrets: SecretSet, { context, reading, views }: Asked): Verdict {
+  const { host, port, url, headers } = context
   const search = secrets.misuse({
     authority: { host, port },
     scheme: url.startsWith('https:') ? 'https' : 'http',
-    // Messages of a WebSocket have a method of their own; it was opened by a GET.
-    method: context.protocol === 'websocket' ? 'GET' : context.method,
-    path,
+    ...reading,
   })
   if (search === undefined) return PASS
   for (const value of headers) {

@@ -100,6 +100,12 @@ describe('on the way out to a host in inject_to', () => {
       const host = new URL(url).hostname
       bed.denied(await ask(url, method), { status: 403, code: 'placeholder_misdirected', host, reason })
     }
+    for (const field of ['X-HTTP-Method-Override', 'x-method-override', 'X-Original-URL', 'X-Rewrite-URL']) {
+      const value = /url/i.test(field) ? '/admin' : 'DELETE'
+      const sent = { method: 'POST', headers: { ...headers, [field]: value } }
+      const denied = await get('https://api.test/v1/x', { ...client(bed), ...sent })
+      bed.denied(denied, { status: 403, code: 'placeholder_misdirected', host: 'api.test' })
+    }
     const [unnamed, rules] = [['ported.test'], { inject_to: ['ported.test'] }]
     const narrow = await startBed(t, withSecret({ ...options, config: { domains: { list: unnamed } } }, rules))
     const denied = await get('https://ported.test:8443/', { ...client(narrow), headers })

@@ -1,0 +1,41 @@
+import type { HeaderList } from '../http/headers.ts'
+
+/** What a request asks for. */
+export interface Reading {
+  readonly method: string
+  /** Path and query. */
+  readonly path: string
+}
+
+/** Fields by which frameworks let a client say another method than that of the request line. */
+const METHOD_FIELDS: ReadonlySet<string> = new Set(['x-http-method-override', 'x-http-method', 'x-method-override'])
+
+/** Fields by which servers behind a rewriting proxy learn the path (CVE-2018-14773). */
+const PATH_FIELDS: ReadonlySet<string> = new Set(['x-original-url', 'x-original-uri', 'x-rewrite-url'])
+
+/**
+ * All that a server may take a request for, the request line first: rules by method and path must hold for each, or a
+ * field of the workload's choice would say what the rules forbid the request line to say. Undefined where such fields
+ * contradict each other.
+ */
+export function readingsOf({
+  method,
+  path,
+  headers,
+}: Reading & { readonly headers: HeaderList }): readonly Reading[] | undefined {
+  const methods = new Set<string>()
+  const paths = new Set<string>()
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = (headers[index] as string).toLowerCase()
+    if (METHOD_FIELDS.has(name)) methods.add((headers[index + 1] as string).trim().toUpperCase())
+    else if (PATH_FIELDS.has(name)) paths.add(asPath((headers[index + 1] as string).trim()))
+  }
+  if (methods.size > 1 || paths.size > 1) return undefined
+  if (methods.size + paths.size === 0) return [{ method, path }]
+  return [method, ...methods].flatMap((one) => [path, ...paths].map((other) => ({ method: one, path: other })))
+}
+
+/** What is no path, such as a whole URL, is one that no rule takes for its own: `//` is read in several ways. */
+function asPath(value: string): string {
+  return value.startsWith('/') ? value : `//${value}`
+}
