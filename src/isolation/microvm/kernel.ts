@@ -23,8 +23,11 @@ export type KernelFinding =
 
 /** Drivers of what the machines have, and the file systems of the guest's root. */
 const NEEDED = ['virtio_net', 'virtio_console', '9pnet_virtio', '9p', 'overlay']
-/** By how the machine connects its devices; and what a guest can do without, or needs for a scratch disk only. */
-const WANTED = ['virtio_mmio', 'virtio_pci', ...NEEDED, 'virtio_rng', 'virtio_blk', 'ext4']
+/**
+ * By how the machine connects its devices; and what a guest can do without, or needs for a scratch disk only. ext4 asks for
+ * its checksum by name, which no index of modules tells.
+ */
+const WANTED = ['virtio_mmio', 'virtio_pci', ...NEEDED, 'virtio_rng', 'virtio_blk', 'crc32c_generic', 'ext4']
 
 const MODULE_FOLDERS = ['/lib/modules', '/usr/lib/modules', '/run/booted-system/kernel-modules/lib/modules'] as const
 
