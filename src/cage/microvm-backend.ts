@@ -4,6 +4,7 @@ import { requireBusybox, requireQemu } from '../isolation/microvm/host-parts.ts'
 import { requireKernel } from '../isolation/microvm/kernel.ts'
 import type { Backend } from './backend.ts'
 import { processBackend } from './process-backend.ts'
+import { requireRunnable } from './run-config.ts'
 
 /**
  * `isolation: microvm` as a service: the unit and the supervisor of process isolation, whose workload is a machine. `exec`
@@ -20,6 +21,7 @@ export const microvmBackend: Backend = {
   },
 
   async decide(draft, others) {
+    requireRunnable(draft.config)
     const { kernel } = machineOf(draft.config)
     requireKernel(kernel === undefined ? undefined : resolve(draft.record.working_directory, kernel))
     return processBackend.decide(draft, others)
