@@ -1,6 +1,4 @@
 import { constants, type ClientHttp2Stream } from 'node:http2'
-import { promisify } from 'node:util'
-import { gunzip } from 'node:zlib'
 import type { EgressCore, Ruling } from '../core.ts'
 import { Denial } from '../denial.ts'
 import type { LiveExchange } from '../live.ts'
@@ -13,7 +11,9 @@ import type { ExchangeEnds } from './exchange-ends.ts'
 import { respond } from './forward.ts'
 import { injectInto, injectTransformed } from './injection.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
+import { plain } from './grpc-coding.ts'
 import { encodeGrpcMessage, GrpcFramer, type GrpcMessage } from './grpc-framer.ts'
+import { injectMessage, redactMessage } from './grpc-secrets.ts'
 import { endToEnd, headerValue, withHeader, withoutHeaders, type HeaderList } from './headers.ts'
 import { judgeResponse } from './judged-response.ts'
 import { drainBody, piecesOf } from './relay.ts'
@@ -110,7 +110,8 @@ async function pumpRequest(core: EgressCore, exchange: GrpcExchange, stream: Cli
         await judgeMessage(core, exchange, { message, direction: 'outbound', encoding })
         if (stream.destroyed) return // The answer came before the end of the request (RFC 9113 section 8.1).
         exchange.record.bytesOut += message.payload.length
-        if (!stream.write(encodeGrpcMessage(message))) await drained(stream)
+        const sent = await injectMessage(core, exchange, { message, encoding })
+        if (!stream.write(encodeGrpcMessage(sent))) await drained(stream)
       }
     }
     if (framer.pendingBytes > 0) throw new Denial('bad_request', 'the request ended inside a gRPC message')
@@ -154,27 +155,6 @@ async function judgeMessage(
     core.budget.release(body.length)
   }
 }
-
-/** Off the event loop: a message may be small and its text large. */
-async function plain(
-  { compressed, payload }: GrpcMessage,
-  encoding: string | undefined,
-  maxBytes: number,
-): Promise<Buffer> {
-  if (!compressed || encoding === 'identity') return payload
-  if (encoding !== 'gzip')
-    throw new Denial('encoding_unsupported', 'the gRPC message has a coding that cannot be decoded')
-  try {
-    return await inflate(payload, { maxOutputLength: maxBytes === 0 ? UNBOUNDED_MESSAGE_BYTES : maxBytes })
-  } catch (error) {
-    throw new Denial('bad_request', 'the gRPC message cannot be decompressed', { cause: error })
-  }
-}
-
-const inflate = promisify(gunzip)
-
-/** Where `max_request_body: 0` sets no bound, a decompression bomb still meets one. */
-const UNBOUNDED_MESSAGE_BYTES = 64 * 1024 * 1024
 
 /**
  * `te: trailers` is part of the protocol; answers must come in a coding that can be undone, and uncompressed where
@@ -274,7 +254,7 @@ async function pumpResponse(
       const messages = framer.push(chunk)
       hold(framer.pendingBytes)
       for (const message of messages) {
-        const clean = redactMessage(message, core.ruling().secrets, redacted)
+        const clean = await redactMessage(core, message, { encoding, redacted })
         await judgeMessage(core, exchange, { message: clean, direction: 'inbound', encoding })
         const bytes = encodeGrpcMessage(clean)
         record.bytesIn += bytes.length
@@ -285,13 +265,4 @@ async function pumpResponse(
   } finally {
     hold(0)
   }
-}
-
-function redactMessage(message: GrpcMessage, secrets: SecretSet, redacted: Set<string>): GrpcMessage {
-  if (secrets.isEmpty) return message
-  if (message.compressed) throw new Denial('encoding_unsupported', 'a compressed gRPC message could not be redacted')
-  const redactor = secrets.bodyRedactor()
-  const payload = Buffer.concat([redactor.push(message.payload), redactor.end()])
-  for (const name of redactor.redacted) redacted.add(name)
-  return { compressed: false, payload }
 }

@@ -262,6 +262,23 @@ describe('secrets', () => {
     assert.deepEqual(bed.records[0]?.secrets_redacted, ['KEY'])
   })
 
+  test('a placeholder in a message becomes the value where inject_body says so, compressed or not', async (t) => {
+    const rule = { env: 'KEY', placeholder: PLACEHOLDER, inject_to: ['grpc.test'], inject_body: true }
+    const { bed, echo } = await open(t, { ...secret('grpc.test'), config: { secret_injection: [rule] } })
+    const gzip = { 'grpc.default_compression_algorithm': grpc.compressionAlgorithms.gzip }
+    for (const client of [echo, capturedClient(t, bed, gzip)]) {
+      const { text } = await callUnary(client, `tell ${PLACEHOLDER} ${'x'.repeat(2000)}`)
+      assert.equal(text, `echo tell ${PLACEHOLDER} ${'x'.repeat(2000)}`)
+    }
+    assert.deepEqual(
+      bed.records.map((record) => [record.secrets_injected, record.secrets_redacted]),
+      [
+        [['KEY'], ['KEY']],
+        [['KEY'], ['KEY']],
+      ],
+    )
+  })
+
   for (const [what, text] of [
     ['a placeholder', PLACEHOLDER],
     ['a value', VALUE],
