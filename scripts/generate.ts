@@ -9,6 +9,7 @@ import { configurationPage } from './reference/configuration.ts'
 import { errorsPage } from './reference/errors.ts'
 import { inspectorsPage } from './reference/inspectors.ts'
 import { patternsPage } from './reference/patterns.ts'
+import { secretsPage } from './reference/secrets.ts'
 import { schemaFile } from './reference/schema.ts'
 
 /** The checkout, or the folder named. */
@@ -21,6 +22,7 @@ const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/errors.md': errorsPage,
   'docs/reference/inspectors.md': inspectorsPage,
   'docs/reference/patterns.md': patternsPage,
+  'docs/reference/secrets.md': secretsPage,
 }
 
 process.exitCode = process.argv.includes('--check') ? await check() : await write()

@@ -21,8 +21,11 @@ export function writtenForms(text: string): readonly Written[] {
   const bytes = Buffer.from(text)
   if (bytes.length < LEAST_BYTES) return []
   const hex = bytes.toString('hex')
+  const lower = text.toLowerCase()
   const forwards: readonly (readonly [Form, string])[] = [
     [{ kind: 'plain' }, text],
+    // Names of hosts, and of fields in HTTP/2, are in lower case.
+    ...(lower === text ? [] : [[{ kind: 'plain' }, lower] as const]),
     ...([0, 1, 2] as const).map((alignment) => [{ kind: 'base64', alignment }, base64Core(bytes, alignment)] as const),
     [{ kind: 'hex', isUpper: false }, hex],
     [{ kind: 'hex', isUpper: true }, hex.toUpperCase()],

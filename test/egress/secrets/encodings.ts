@@ -44,6 +44,7 @@ export const ENCODINGS: Readonly<Record<string, (text: string) => string>> = {
       .toString('hex')
       .replaceAll(/..(?=.)/g, '$&:'),
   backwards: (text) => backwards(text),
+  'in lower case': (text) => text.toLowerCase(),
   'base64 backwards': (text) => backwards(Buffer.from(text).toString('base64')),
   'in pieces of four, with hyphens': (text) => inPieces(text, 4, '-'),
   'in pieces of one, with spaces': (text) => inPieces(text, 1, ' '),
