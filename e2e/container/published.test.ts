@@ -35,7 +35,7 @@ after(async () => {
 })
 
 test('a request from the host reaches the workload and is recorded as inbound', async () => {
-  const ask = ['curl', '--silent', '--retry', '5', '--retry-all-errors', 'http://127.0.0.1:18080/x']
+  const ask = ['curl', '--silent', '--fail', '--retry', '5', '--retry-all-errors', 'http://127.0.0.1:18080/x']
   assert.equal(await asUser(...ask), 'GET /x')
   assert.match(await agentcage('audit', CAGE, '--json'), /"direction":"inbound"[^\n]*"path":"\/x"/)
 })
