@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { Denial } from '../denial.ts'
 import { bodyTooLarge } from '../inspect/body-size.ts'
+import type { InboundRequest } from './inbound.ts'
 
 /** Bytes of request bodies and messages that may be held in memory at once, over all exchanges. */
 export class BodyBudget {
@@ -25,6 +26,20 @@ export class BodyBudget {
   get heldBytes(): number {
     return this.#held
   }
+}
+
+/** What an exchange takes by itself, with a short response that the workload is slow to read. */
+const EXCHANGE_BYTES = 32 * 1024
+
+/**
+ * Takes an exchange's share of the budget: a workload may open many streams and read none of the answers, and a few bytes
+ * of compressed fields become many kilobytes (HPACK, RFC 7541 section 7.3). Returns what to release when it is over.
+ */
+export function holdExchange(budget: BodyBudget, { headers, target }: InboundRequest): number {
+  let bytes = EXCHANGE_BYTES + target.length
+  for (const text of headers) bytes += text.length
+  budget.hold(bytes)
+  return bytes
 }
 
 export interface BodyBounds {

@@ -1,6 +1,6 @@
 import type { EgressCore } from '../core.ts'
 import type { HeadContext } from '../inspect/inspector.ts'
-import { checkDeclaredLength, readBody } from './body.ts'
+import { checkDeclaredLength, holdExchange, readBody } from './body.ts'
 import { forward } from './forward.ts'
 import { isGrpcType, relayGrpc } from './grpc.ts'
 import { headerValue } from './headers.ts'
@@ -17,7 +17,7 @@ export async function handleExchange(core: EgressCore, request: InboundRequest, 
   const record = recordFor(core, request)
   let held = 0
   try {
-    held = holdHead(core, request)
+    held = holdExchange(core.budget, request)
     const { destination, context } = await judgeHead(core, request, record)
     if (isGrpc(context)) return await relayGrpc(core, { request, reply, record, destination, context })
     const body = await receiveBody(core, request)
@@ -29,16 +29,9 @@ export async function handleExchange(core: EgressCore, request: InboundRequest, 
   } catch (error) {
     deny(core, record, reply, denialFor(core, error, request))
   } finally {
-    core.budget.release(held)
+    // Not before the workload has taken the answer, or is gone.
+    if (held > 0) reply.onClose(() => core.budget.release(held))
   }
-}
-
-/** Heads count too: a few bytes of compressed fields become many kilobytes (HPACK, RFC 7541 section 7.3). */
-function holdHead(core: EgressCore, { headers, target }: InboundRequest): number {
-  let bytes = target.length
-  for (const text of headers) bytes += text.length
-  core.budget.hold(bytes)
-  return bytes
 }
 
 function isGrpc({ protocol, contentType }: HeadContext): boolean {

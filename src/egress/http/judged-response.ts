@@ -57,7 +57,8 @@ async function passWhole(core: EgressCore, response: UpstreamResponse, ends: Exc
   const { reply, record } = ends
   const { reason, headers, filter, redact } = prepare(core, response, ends)
   const { status } = response
-  using store = new BodyStore(core)
+  const store = new BodyStore(core)
+  reply.onClose(() => store[Symbol.dispose]()) // What is written is in memory until the workload has read it.
   store.expect(response.headers)
   await drainBody(decoded(response.body, responseFields(response)), (chunk) => store.add(filter.push(chunk)))
   store.add(filter.end())

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { EgressCore } from '../core.ts'
 import { Denial } from '../denial.ts'
+import { holdExchange } from '../http/body.ts'
 import type { InboundRequest } from '../http/inbound.ts'
 import type { ExchangeEnds } from '../http/exchange-ends.ts'
 import { judgeResponse } from '../http/judged-response.ts'
@@ -59,7 +60,9 @@ async function relayWebSocket(
 ): Promise<void> {
   const record = recordFor(core, request)
   record.protocol = 'websocket'
+  let held = 0
   try {
+    held = holdExchange(core.budget, request)
     checkHandshake(request)
     // Loaded with the first WebSocket: most cages never open one, and `ws` costs memory and time at the start.
     const { relayMessages } = await import('./relay.ts')
@@ -111,6 +114,8 @@ async function relayWebSocket(
     )
   } catch (error) {
     deny(core, record, client.reply, denialFor(core, error, request))
+  } finally {
+    core.budget.release(held)
   }
 }
 
