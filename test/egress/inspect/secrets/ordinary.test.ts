@@ -3,7 +3,7 @@
  * block, for anybody; the few flags are counted.
  */
 import assert from 'node:assert/strict'
-import { createHash, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -11,6 +11,7 @@ import { rootCertificates } from 'node:tls'
 import { deflateSync, gzipSync } from 'node:zlib'
 import { secretsInspector } from '../../../../src/egress/inspect/secrets.ts'
 import type { Hostname } from '../../../../src/policy/host.ts'
+import { randomLike } from '../entropy-traffic.ts'
 
 const ROOT = join(import.meta.dirname, '../../../..')
 
@@ -48,8 +49,13 @@ const ORDINARY: Readonly<Record<string, string | Buffer>> = {
     sourcesContent: [MINIFIED],
     mappings: 'AAAA,SAAS,KAAK;AACd,CAAC'.repeat(5000),
   }),
-  'images in a model call': model([{ type: 'image', source: { data: randomBytes(300_000).toString('base64') } }]),
-  'an image upload': Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), deflateSync(randomBytes(200_000))]),
+  'images in a model call': model([
+    { type: 'image', source: { data: randomLike(300_000, 'image').toString('base64') } },
+  ]),
+  'an image upload': Buffer.concat([
+    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+    deflateSync(randomLike(200_000, 'upload')),
+  ]),
   'a git pack': Buffer.concat([
     Buffer.from('0032want 0123456789012345678901234567890123456789\n0000PACK\0\0\0\x02'),
     ...sources('src/egress').map((text) => deflateSync(text)),
@@ -66,12 +72,12 @@ const ORDINARY: Readonly<Record<string, string | Buffer>> = {
       .digest(n % 3 ? 'hex' : 'base64'),
   ).join('\n'),
   certificates: rootCertificates.join('\n'),
-  'public keys': `${publicKey.export({ type: 'spki', format: 'pem' }).toString()}ssh-rsa ${randomBytes(279).toString('base64')} me@host\n`,
+  'public keys': `${publicKey.export({ type: 'spki', format: 'pem' }).toString()}ssh-rsa ${randomLike(279, 'key').toString('base64')} me@host\n`,
   'signed URLs': JSON.stringify(
     Array.from(
       { length: 200 },
-      () =>
-        `https://d1.cloudfront.net/a.png?Expires=1767225600&Signature=${randomBytes(256).toString('base64url')}&Key-Pair-Id=K2JCJMDEHXQW5F`,
+      (_, n) =>
+        `https://d1.cloudfront.net/a.png?Expires=1767225600&Signature=${randomLike(256, `signature ${n}`).toString('base64url')}&Key-Pair-Id=K2JCJMDEHXQW5F`,
     ),
   ),
   'numbers and times': JSON.stringify(
