@@ -199,7 +199,7 @@ async function redactWhole(
   response: UpstreamResponse,
   { reply, record }: ExchangeEnds,
 ): Promise<void> {
-  const redactor = secrets.bodyRedactor()
+  const redactor = secrets.bodyRedactor({ pauses: false })
   const { headers, redacted } = secrets.redactHeaders(withoutHeaders(responseFields(response), isFramingField))
   const pieces: Buffer[] = []
   await drainBody(response.body, (chunk) => pieces.push(redactor.push(chunk)))
@@ -226,7 +226,7 @@ async function redactStream(
   const { headers, redacted } = secrets.redactHeaders(withoutHeaders(fields, isFramingField))
   const names = new Set(redacted)
   record.redacted = names
-  const redactor = secrets.bodyRedactor()
+  const redactor = secrets.bodyRedactor({ pauses: mayPause(fields) })
   const body = decoded(response.body, fields)
   reply.start(response.status, secrets.redactText(response.reason), headers)
   await relayBody(body, reply, { filter: redactor, onBytes: (count) => (record.bytesIn += count) })
@@ -234,6 +234,15 @@ async function redactStream(
   for (const name of [...redactor.redacted, ...trailers.redacted]) names.add(name)
   await finish(core, record)
   reply.end(trailers.headers)
+}
+
+/** Media types of whole documents: a program that shows one as it comes does not wait for the end of a line. */
+const DOCUMENT = /^(?:text\/(?:html|xml)|application\/(?:json|xml)|multipart\/|message\/|[^;]*\+(?:json|xml))/i
+
+/** Whether a body is of the kind that goes on when something happens, such as events and logs. */
+function mayPause(headers: HeaderList): boolean {
+  if (headerValue(headers, 'content-length') !== undefined) return false
+  return !DOCUMENT.test((headerValue(headers, 'content-type') ?? '').trim())
 }
 
 const SHORT_BYTES = 16_384

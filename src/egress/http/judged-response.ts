@@ -55,7 +55,7 @@ export async function passJudged(core: EgressCore, response: UpstreamResponse, e
 
 async function passWhole(core: EgressCore, response: UpstreamResponse, ends: ExchangeEnds): Promise<void> {
   const { reply, record } = ends
-  const { reason, headers, filter, redact } = prepare(core, response, ends)
+  const { reason, headers, filter, redact } = prepare(core, response, { ends, pauses: false })
   const { status } = response
   const store = new BodyStore(core)
   reply.onClose(() => store[Symbol.dispose]()) // What is written is in memory until the workload has read it.
@@ -78,7 +78,7 @@ async function passWhole(core: EgressCore, response: UpstreamResponse, ends: Exc
 
 async function passEvents(core: EgressCore, response: UpstreamResponse, ends: ExchangeEnds): Promise<void> {
   const { reply, record } = ends
-  const { reason, headers, filter, redact } = prepare(core, response, ends)
+  const { reason, headers, filter, redact } = prepare(core, response, { ends, pauses: true })
   const { status } = response
   const pieces = piecesOf(decoded(response.body, responseFields(response)))
   await judgeResponse(core, ends, { part: 'head', status, headers, body: NOTHING })
@@ -116,7 +116,11 @@ interface Prepared {
 }
 
 /** Inspectors see what the workload will: nothing real is left in what they get. */
-function prepare(core: EgressCore, response: UpstreamResponse, { record }: ExchangeEnds): Prepared {
+function prepare(
+  core: EgressCore,
+  response: UpstreamResponse,
+  { ends: { record }, pauses }: { readonly ends: ExchangeEnds; readonly pauses: boolean },
+): Prepared {
   const { secrets } = core.ruling()
   const names = new Set<string>()
   record.redacted = names
@@ -128,7 +132,7 @@ function prepare(core: EgressCore, response: UpstreamResponse, { record }: Excha
   const headers = redact(withoutHeaders(responseFields(response), isFramingField))
   const reason = secrets.redactText(response.reason)
   if (secrets.isEmpty) return { reason, headers, redact, filter: { push: (chunk) => chunk, end: () => NOTHING } }
-  const redactor = secrets.bodyRedactor()
+  const redactor = secrets.bodyRedactor({ pauses })
   const note = (piece: Buffer): Buffer => {
     for (const name of redactor.redacted) names.add(name)
     return piece

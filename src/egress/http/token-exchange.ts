@@ -80,8 +80,10 @@ async function answerFor(core: EgressCore, rule: ExchangeableRule): Promise<Buff
     ...(scope === undefined ? {} : { scope }),
   }
   // What was granted is the endpoint's text, in which it may have written anything.
-  const redactor = core.ruling().secrets.bodyRedactor()
-  return Buffer.concat([redactor.push(Buffer.from(JSON.stringify(answer))), redactor.end()])
+  return core
+    .ruling()
+    .secrets.bodyRedactor()
+    .whole(Buffer.from(JSON.stringify(answer)))
 }
 
 /** The `refresh_token` of a request by RFC 6749 section 6, in a form or, as some clients send it, in JSON. */

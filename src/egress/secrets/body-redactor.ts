@@ -1,5 +1,5 @@
 import { looseHits, type Hit } from './loose-hits.ts'
-import type { Redaction } from './redaction.ts'
+import { withoutPauses, type Redaction } from './redaction.ts'
 
 const NOTHING = Buffer.alloc(0)
 
@@ -11,14 +11,15 @@ const NOTHING = Buffer.alloc(0)
  */
 export class BodyRedactor {
   readonly #redaction: Redaction
-  readonly #redacted = new Set<string>()
+  readonly #redacted: Set<string>
   #held: Buffer = NOTHING
   /** How many of the held bytes belong to a value that has been replaced already. */
   #covered = 0
   #last: string | undefined
 
-  constructor(redaction: Redaction) {
+  constructor(redaction: Redaction, redacted = new Set<string>()) {
     this.#redaction = redaction
+    this.#redacted = redacted
   }
 
   /** Names of the secrets that were found so far. */
@@ -33,7 +34,7 @@ export class BodyRedactor {
 
   /** A text that is whole; itself when nothing in it concerns us. */
   whole(bytes: Buffer): Buffer {
-    return this.#release(bytes, true)
+    return new BodyRedactor(withoutPauses(this.#redaction), this.#redacted).#release(bytes, true)
   }
 
   /** The rest. The redactor is then as new, its `redacted` aside. */

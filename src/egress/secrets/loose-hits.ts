@@ -22,9 +22,6 @@ export interface LooseHits {
 /** Bytes of a text before its end that are walked for every chunk, besides the longest needle. */
 const MARGIN = 256
 
-/** A line end stands in a value only behind this many characters: a stream that pauses at one need not wait. */
-const LEAST_BEFORE_LINE_END = 6
-
 /** Separators and escapes make a value longer, but not without end. */
 const MOST_PER_BYTE = 12
 
@@ -32,9 +29,10 @@ const MOST_PER_BYTE = 12
  * Values in any form in one piece of a stream: escaped, cut into pieces, in base64, in hexadecimal, backwards. The
  * answer for what lies before `limit` is the same however the stream was cut.
  */
-export function looseHits({ loose, targets, exact, leading }: Redaction, bytes: Buffer, isLast: boolean): LooseHits {
+export function looseHits(redaction: Redaction, bytes: Buffer, isLast: boolean): LooseHits {
+  const { loose, targets, exact, leading, leastBeforeLineEnd: least } = redaction
   const canonical = canonicalForm(bytes, { isLast, tail: Math.max(loose.longest, exact.longest) + MARGIN })
-  let limit = isLast ? bytes.length : unfinishedFrom({ loose, bytes, canonical })
+  let limit = isLast ? bytes.length : unfinishedFrom({ loose, least, bytes, canonical })
   const hits: Hit[] = []
   const walk = new CanonicalWalk(bytes, isLast)
   let settled = 0
@@ -43,7 +41,7 @@ export function looseHits({ loose, targets, exact, leading }: Redaction, bytes: 
     const length = loose.needles[found]?.length ?? 0
     const { start } = walk.unitOf(at)
     const { end } = walk.fork().unitOf(at + length - 1)
-    if (end - start > length * MOST_PER_BYTE || isBroken(bytes, start, isLast)) continue
+    if (end - start > length * MOST_PER_BYTE || isBroken(bytes, { start, least, isLast })) continue
     const hit = hitFor(targets[found] as LooseTarget, { bytes, start, end, settled, isLast })
     if (hit === undefined) {
       limit = Math.min(limit, start)
@@ -97,16 +95,24 @@ function escapedLike(stood: Buffer, placeholder: string): Buffer {
 }
 
 /** Whether there is a line end among the first characters from `start`, so that they are no beginning of a value. */
-function isBroken(bytes: Buffer, start: number, isLast: boolean): boolean {
-  return new CanonicalWalk(bytes, isLast, { source: start, canonical: 0 }).endsLineWithin(LEAST_BEFORE_LINE_END)
+function isBroken(
+  bytes: Buffer,
+  { start, least, isLast }: { readonly start: number; readonly least: number; readonly isLast: boolean },
+): boolean {
+  return new CanonicalWalk(bytes, isLast, { source: start, canonical: 0 }).endsLineWithin(least)
 }
 
 /** The first place from which all of the rest may be the beginning of a value. */
 function unfinishedFrom({
   loose,
+  least,
   bytes,
   canonical,
-}: Pick<Redaction, 'loose'> & { readonly bytes: Buffer; readonly canonical: Canonical }): number {
+}: Pick<Redaction, 'loose'> & {
+  readonly least: number
+  readonly bytes: Buffer
+  readonly canonical: Canonical
+}): number {
   const { checkpoint } = canonical
   const length = canonical.bytes.length
   let walk = new CanonicalWalk(bytes, false, checkpoint)
@@ -119,7 +125,7 @@ function unfinishedFrom({
     if (at < checkpoint.canonical) walk = new CanonicalWalk(bytes, false)
     const { start } = walk.unitOf(at)
     const isTooLong = bytes.length - start > loose.longest * MOST_PER_BYTE
-    if (!isTooLong && !isBroken(bytes, start, false)) return Math.min(start, canonical.end)
+    if (!isTooLong && !isBroken(bytes, { start, least, isLast: false })) return Math.min(start, canonical.end)
     if (at < checkpoint.canonical) walk = new CanonicalWalk(bytes, false, checkpoint)
   }
   return canonical.end

@@ -29,6 +29,16 @@ export interface Redaction {
   readonly targets: readonly LooseTarget[]
   /** How many letters before a needle may belong to it, in base64. */
   readonly leading: number
+  /** A line end stands in a form of a value only behind this many characters. */
+  readonly leastBeforeLineEnd: number
+}
+
+/** In a stream that may pause at a line end for as long as it likes: what stands there must not be held back. */
+const PACED = 6
+
+/** The same for text that comes without pauses: a line may end anywhere in a value, as in wrapped base64. */
+export function withoutPauses(redaction: Redaction): Redaction {
+  return { ...redaction, leastBeforeLineEnd: 0 }
 }
 
 /** Where two secrets have the same value, the first one's placeholder is shown. */
@@ -52,6 +62,7 @@ export function redactionOf(values: readonly ProtectedValue[]): Redaction {
     replacements: exact.needles.map((needle) => exactly.get(needle.toString('latin1')) as Replacement),
     loose,
     targets: loose.needles.map((needle) => loosely.get(needle.toString('latin1')) as LooseTarget),
+    leastBeforeLineEnd: PACED,
     leading: Math.max(0, ...[...loosely.values()].map(({ written }) => leadingLetters(written))),
   }
 }

@@ -8,7 +8,7 @@ import { NO_GUARDS, type GuardedPlaceholder, type Guards } from './guards.ts'
 import { Injector, type Injectable, type Injection } from './injector.ts'
 import { MisuseDetector, type MisuseSearch, type Telltale } from './misuse.ts'
 import type { Destination, NamedPorts } from './permission.ts'
-import { redactionOf, type Redaction } from './redaction.ts'
+import { redactionOf, withoutPauses, type Redaction } from './redaction.ts'
 import { TextRedactor } from './text-redactor.ts'
 
 export interface SecretSetOptions {
@@ -126,9 +126,12 @@ export class SecretSet {
     return this.#text.redact(text, new Set())
   }
 
-  /** For one response body, one WebSocket's messages, …: it keeps state between chunks. */
-  bodyRedactor(): BodyRedactor {
-    return new BodyRedactor(this.#redaction)
+  /**
+   * For one response body: it keeps state between chunks. `pauses`: the body may pause at a line end for as long as it
+   * likes, as events do; a line end close behind the start of a value then ends it, so that nothing waits for the next.
+   */
+  bodyRedactor({ pauses = true }: { readonly pauses?: boolean } = {}): BodyRedactor {
+    return new BodyRedactor(pauses ? this.#redaction : withoutPauses(this.#redaction))
   }
 
   #detector(): MisuseDetector {

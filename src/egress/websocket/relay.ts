@@ -248,7 +248,7 @@ function redacted(core: EgressCore, { record: kept }: WebSocketExchange, data: B
   const { secrets } = core.ruling()
   if (secrets.isEmpty) return data
   const redactor = secrets.bodyRedactor()
-  const clean = Buffer.concat([redactor.push(data), redactor.end()])
+  const clean = redactor.whole(data)
   kept.redacted = new Set([...kept.redacted, ...redactor.redacted])
   return clean
 }

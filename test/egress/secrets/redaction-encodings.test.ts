@@ -17,8 +17,12 @@ const VALUES: Readonly<Record<string, string>> = {
   'a value with characters of several bytes': 'pässwörd-日本語-🔑-key',
 }
 
-function redact(secrets: SecretSet, chunks: readonly Buffer[]): { readonly text: string; readonly names: string[] } {
-  const redactor = secrets.bodyRedactor()
+function redact(
+  secrets: SecretSet,
+  chunks: readonly Buffer[],
+  pauses = true,
+): { readonly text: string; readonly names: string[] } {
+  const redactor = secrets.bodyRedactor({ pauses })
   const text = Buffer.concat([...chunks.map((chunk) => redactor.push(chunk)), redactor.end()]).toString()
   return { text, names: [...redactor.redacted] }
 }
@@ -85,6 +89,30 @@ describe('the placeholder is written as the value was', () => {
   }
   for (const [how, [written, expected]] of Object.entries(cases))
     test(how, () => assert.equal(secrets.redactText(`(${written})`), `(${expected})`))
+})
+
+/** The workload chooses what stands before a value in a text that a server wraps, and so where its lines end. */
+describe('attack: a line end anywhere in a value', () => {
+  const value = VALUES['a key'] as string
+  const secrets = new SecretSet([binding({ value })])
+  for (const [how, wrapped] of Object.entries({
+    'quoted-printable': (before: number) => `${value.slice(0, before)}=\r\n${value.slice(before)}`,
+    'base64 in lines': (before: number) =>
+      Buffer.from(`${'-'.repeat(60 - before)}${value}`)
+        .toString('base64')
+        .replace(/.{76}/g, '$&\r\n'),
+    'a character a line': (before: number) => value.split('').join('\n'.repeat(1 + (before % 3))),
+  })) {
+    test(how, () => {
+      for (let before = 1; before < 12; before += 1) {
+        const bytes = Buffer.from(`[${wrapped(before)}]`)
+        const whole = redact(secrets, [bytes], false)
+        assert.deepEqual(whole.names, ['API_KEY'], `${before}`)
+        assert.deepEqual(redact(secrets, split(bytes, [...bytes.keys()]), false), whole)
+        assert.equal(secrets.bodyRedactor().whole(bytes).toString(), whole.text)
+      }
+    })
+  }
 })
 
 describe('pace', () => {
