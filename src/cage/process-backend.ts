@@ -7,14 +7,15 @@ import { LAUNCH_PROGRAMS, requireProgram } from '../isolation/process/launch-pro
 import { RESOLVER } from '../isolation/process/moat.ts'
 import { planWorkload } from '../isolation/process/plan.ts'
 import { serviceUnitName } from '../isolation/process/service-unit.ts'
-import { userManager, type UnitState, type UserManager } from '../isolation/systemd/user-manager.ts'
+import { userManager, type UserManager } from '../isolation/systemd/user-manager.ts'
 import { writeFileAtomic } from '../system/files.ts'
 import { configHome, stateHome } from '../system/paths.ts'
-import type { Backend, JournalSelection, Part, ServiceStatus } from './backend.ts'
+import type { Backend, JournalSelection, Part } from './backend.ts'
 import type { Deployment } from './deployment.ts'
 import { execInProcessCage, notRunning } from './process-exec.ts'
 import { IDLE_COMMAND, processUnits, serviceEnvironment, unitPath } from './process-service.ts'
 import { findCage } from './running-cage.ts'
+import { serviceState } from './service-state.ts'
 
 /** `isolation: process` as a service: one systemd user unit that runs the supervisor, egress and workload in one. */
 export const processBackend: Backend = {
@@ -80,7 +81,7 @@ export const processBackend: Backend = {
   async status({ name, environment }) {
     const unit = serviceUnitName(name)
     const [state] = await userManager(environment).show([unit])
-    return [{ unit, part: 'cage', state: stateOf(state) }]
+    return [{ unit, part: 'cage', state: serviceState(state) }]
   },
 
   exec: execInProcessCage,
@@ -117,22 +118,6 @@ function checkPlan(draft: Deployment): void {
     placeholders: {},
     scratch: join(draft.stateFolder, 'scratch'),
   })
-}
-
-function stateOf(state: UnitState | undefined): ServiceStatus['state'] {
-  switch (state?.active) {
-    case 'active':
-    case 'reloading':
-      return 'running'
-    case 'activating':
-      return state.sub === 'auto-restart' ? 'failed' : 'starting'
-    case 'deactivating':
-      return 'stopping'
-    case 'failed':
-      return 'failed'
-    default:
-      return 'stopped'
-  }
 }
 
 async function must(manager: UserManager, args: readonly string[], timeout?: number): Promise<void> {

@@ -4,10 +4,11 @@ import { buildEgressImage, planEgressImage } from '../../isolation/container/ima
 import { cageNames } from '../../isolation/container/names.ts'
 import { findPodman, lastLine, requirePodman } from '../../isolation/container/podman.ts'
 import { placeStandIns } from '../../isolation/process/stand-ins.ts'
-import { userManager, type UnitState } from '../../isolation/systemd/user-manager.ts'
+import { userManager } from '../../isolation/systemd/user-manager.ts'
 import type { Backend, Part, Report, ServiceStatus } from '../backend.ts'
 import { loadDeployment, type Deployment, type Environment } from '../deployment.ts'
 import type { DeploymentRecord } from '../deployment-record.ts'
+import { serviceState } from '../service-state.ts'
 import { executeInContainer } from './exec.ts'
 import { findNetwork } from './network.ts'
 import { volumesOf } from './plan.ts'
@@ -156,23 +157,6 @@ async function status({
   return PARTS.map((part, index) => ({
     unit: services[part],
     part,
-    state: stateOf(states[index]),
+    state: serviceState(states[index]),
   }))
-}
-
-/** A service of ours is active once its container answers. */
-function stateOf(state: UnitState | undefined): ServiceStatus['state'] {
-  switch (state?.active) {
-    case 'active':
-    case 'reloading':
-      return 'running'
-    case 'activating':
-      return state.sub === 'auto-restart' ? 'failed' : 'starting'
-    case 'deactivating':
-      return 'stopping'
-    case 'failed':
-      return 'failed'
-    default:
-      return 'stopped'
-  }
 }
