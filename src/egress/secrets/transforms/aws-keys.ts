@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { CageError } from '../../../errors.ts'
 import type { Secret } from '../../../secrets/secret.ts'
+import { fieldsOf } from './secret-fields.ts'
 
 /** What signs requests to AWS. Holds live credentials: nobody prints it. */
 export interface AwsKeys {
@@ -20,7 +21,9 @@ const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
  */
 export function parseAwsKeys(secret: Secret, namedAccessKeyId: string | undefined): AwsKeys {
   const text = secret.reveal()
-  const fields = text.startsWith('{') ? parseObject(secret) : { SecretAccessKey: text, AccessKeyId: namedAccessKeyId }
+  const fields = text.startsWith('{')
+    ? fieldsOf(secret, invalid)
+    : { SecretAccessKey: text, AccessKeyId: namedAccessKeyId }
   const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = fields
   const accessKeyId = namedAccessKeyId ?? AccessKeyId
   if (typeof accessKeyId !== 'string' || !ACCESS_KEY_ID.test(accessKeyId))
@@ -47,14 +50,6 @@ export function decoyKeys(placeholder: string): Pick<AwsKeys, 'accessKeyId' | 's
 
 function timeOf(value: unknown): number {
   return typeof value === 'string' ? Date.parse(value) : Number.NaN
-}
-
-function parseObject(secret: Secret): Readonly<Record<string, unknown>> {
-  try {
-    return JSON.parse(secret.reveal()) as Readonly<Record<string, unknown>>
-  } catch {
-    throw invalid(secret, 'begins like JSON and is none')
-  }
 }
 
 function invalid(secret: Secret, problem: string): CageError {

@@ -1,6 +1,7 @@
 import type { OauthConfig } from '../../../config/schema-transforms.ts'
 import { CageError } from '../../../errors.ts'
 import type { Secret } from '../../../secrets/secret.ts'
+import { fieldsOf } from './secret-fields.ts'
 
 /** What gets access tokens. Holds live credentials: nobody prints it. */
 export interface OauthGrant {
@@ -23,7 +24,7 @@ export function parseOauthGrant(secret: Secret, { client_id: named }: Pick<Oauth
     if (!isToken(text)) throw invalid(secret, 'is no refresh token')
     return { refreshToken: text, clientId: named, clientSecret: undefined, renewed: (refreshToken) => refreshToken }
   }
-  const fields = parseObject(secret)
+  const fields = fieldsOf(secret, invalid)
   const { refresh_token: refreshToken, client_id: clientId, client_secret: clientSecret } = fields
   if (!isToken(refreshToken)) throw invalid(secret, 'has no refresh_token')
   if (!isTextOrAbsent(clientId)) throw invalid(secret, 'has a client_id that is none')
@@ -42,14 +43,6 @@ function isToken(value: unknown): value is string {
 
 function isTextOrAbsent(value: unknown): value is string | undefined {
   return value === undefined || (typeof value === 'string' && TEXT.test(value))
-}
-
-function parseObject(secret: Secret): Readonly<Record<string, unknown>> {
-  try {
-    return JSON.parse(secret.reveal()) as Readonly<Record<string, unknown>>
-  } catch {
-    throw invalid(secret, 'begins like JSON and is none')
-  }
 }
 
 function invalid(secret: Secret, problem: string): CageError {
