@@ -67,16 +67,32 @@ const hostOrAll = z.union([z.literal('*'), hostname])
 const secretTarget = z
   .strictObject({
     host: hostOrAll.meta({ description: 'The host; its subdomains match too. `*` is every host.' }),
+    scheme: z.enum(['https', 'http']).optional().meta({
+      description:
+        'How it is reached; `https` covers `wss`, and `http` `ws`. Absent: `https`. With `http` everybody on the way can read the value; not for `*`.',
+    }),
     ports: ports.meta({
       description:
-        "Ports that match. Absent: the scheme's own (443, or 80 without TLS), and those that an entry of `domains.list` names for the host.",
+        "Ports that match. Absent: the scheme's own (443, or 80 for `http`), and those that an entry of `domains.list` names for the host.",
     }),
     methods,
     paths,
   })
+  .refine(({ host, scheme }) => host !== '*' || scheme !== 'http', {
+    path: ['scheme'],
+    message: 'must not be http for every host: name the hosts that speak nothing else',
+  })
   .meta({ description: 'A host with conditions.' })
 
-const targetEntry = z.union([hostOrAll.transform((host): SecretTarget => ({ host })), secretTarget])
+const targetText = z.string().transform((text, context): SecretTarget => {
+  const [, scheme, name = text] = /^(https?):\/\/(.*)$/.exec(text) ?? []
+  const host = parseHostname(name)
+  if (host !== undefined) return scheme === 'http' ? { host, scheme } : { host }
+  context.issues.push({ code: 'custom', input: text, message: targetProblem(name, scheme) })
+  return z.NEVER
+})
+
+const targetEntry = z.union([z.literal('*').transform((host): SecretTarget => ({ host })), targetText, secretTarget])
 
 const injectHeader = z
   .string()
@@ -101,7 +117,7 @@ const anyRule = z.strictObject({
     }),
   inject_to: z.array(targetEntry).min(1, 'must name at least one host; write ["*"] to mean every host').meta({
     description:
-      'Hosts that get the real value, or objects with conditions; subdomains match too. `["*"]` means every host. Without TLS only a host that is named gets it.',
+      'Hosts that get the real value, by https; subdomains match too. `http://host` is a host that gets it without TLS, readable on the way. Objects have conditions. `["*"]` means every host.',
   }),
   inject_headers: z.array(injectHeader).max(64).default([]).meta({
     description: 'Header fields in which the placeholder is replaced, beside those whose name has auth, key or token.',
@@ -317,9 +333,11 @@ export interface DomainRule {
   readonly expires?: Date | undefined
 }
 
-/** An entry of `inject_to` after parsing; a bare host has no conditions. */
+/** An entry of `inject_to` after parsing; a bare host has no conditions but that of TLS. */
 export interface SecretTarget {
   readonly host: Hostname | '*'
+  /** Absent: `https`. */
+  readonly scheme?: 'https' | 'http' | undefined
   readonly ports?: readonly number[] | undefined
   readonly methods?: readonly string[] | undefined
   readonly paths?: readonly string[] | undefined
@@ -335,6 +353,14 @@ export function connectTargets(config: Pick<Config, 'upstream'>): ReadonlyMap<st
       return [formatAuthority(source), target]
     }),
   )
+}
+
+function targetProblem(name: string, scheme: string | undefined): string {
+  if (scheme === undefined) return hostnameProblem(name)
+  if (name === '*') return 'must be "*" alone for every host, which get a value by https only'
+  if (/[:/?#@]/.test(name))
+    return `must be ${scheme}:// and a host; ports and paths stand in {host, scheme, ports, paths}`
+  return hostnameProblem(name)
 }
 
 function hostnameProblem(text: string): string {

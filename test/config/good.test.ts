@@ -25,6 +25,9 @@ secret_injection:
     inject_to:
       - Api.Example.ORG
       - {host: b.example, ports: [8443], methods: [POST], paths: [/v1]}
+      - http://Plain.example
+      - https://c.example
+      - {host: d.example, scheme: http, ports: [8080]}
     inject_headers: [X-Secret, cookie]
     inject_body: true
   - env: EVERYWHERE
@@ -78,7 +81,13 @@ test('every key is taken', () => {
     {
       env: 'API_KEY',
       placeholder: 'placeholder-of-the-key',
-      inject_to: [{ host: 'api.example.org' }, { host: 'b.example', ports: [8443], methods: ['POST'], paths: ['/v1'] }],
+      inject_to: [
+        { host: 'api.example.org' },
+        { host: 'b.example', ports: [8443], methods: ['POST'], paths: ['/v1'] },
+        { host: 'plain.example', scheme: 'http' },
+        { host: 'c.example' },
+        { host: 'd.example', scheme: 'http', ports: [8080] },
+      ],
       inject_headers: ['x-secret', 'cookie'],
       inject_body: true,
     },

@@ -170,9 +170,25 @@ const SECRETS: Catalogue = {
     'secret_injection: [{env: A, inject_to: ["**"]}]\n',
     '1:41: secret_injection[0].inject_to[0] must be a host name or an address, such as api.example.com',
   ],
+  'every host by plain HTTP': [
+    'secret_injection: [{env: A, inject_to: ["http://*"]}]\n',
+    '1:41: secret_injection[0].inject_to[0] must be "*" alone for every host, which get a value by https only',
+  ],
+  'every host by plain HTTP, in a mapping': [
+    'secret_injection: [{env: A, inject_to: [{host: "*", scheme: http}]}]\n',
+    '1:61: secret_injection[0].inject_to[0].scheme must not be http for every host: name the hosts that speak nothing else',
+  ],
+  'a host with its scheme and a port': [
+    'secret_injection: [{env: A, inject_to: ["http://a.example:8080"]}]\n',
+    '1:41: secret_injection[0].inject_to[0] must be http:// and a host; ports and paths stand in {host, scheme, ports, paths}',
+  ],
+  'a scheme that is neither': [
+    'secret_injection: [{env: A, inject_to: [{host: a.example, scheme: ftp}]}]\n',
+    '1:67: secret_injection[0].inject_to[0].scheme must be "https" or "http", not "ftp"',
+  ],
   'a host that is no text': [
     'secret_injection: [{env: A, inject_to: [5]}]\n',
-    '1:41: secret_injection[0].inject_to[0] must be "*" or text, not 5',
+    '1:41: secret_injection[0].inject_to[0] must be "*", text or a mapping, not 5',
   ],
   'a name that no environment takes': [
     'secret_injection: [{env: A-B, inject_to: ["*"]}]\n',

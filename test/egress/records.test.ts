@@ -240,7 +240,7 @@ describe('an audit log that cannot be written', () => {
           },
           ...(secrets
             ? {
-                config: { secret_injection: [{ env: 'KEY', inject_to: ['plain.test'] }] },
+                config: { secret_injection: [{ env: 'KEY', inject_to: ['http://plain.test'] }] },
                 secrets: { KEY: 'a-secret-value' },
               }
             : {}),
@@ -280,7 +280,7 @@ describe('an audit log that cannot be written', () => {
           },
         },
       },
-      config: { secret_injection: [{ env: 'KEY', inject_to: ['plain.test'] }] },
+      config: { secret_injection: [{ env: 'KEY', inject_to: ['http://plain.test'] }] },
       secrets: { KEY: 'a-secret-value' },
     })
     const denied = await get('http://plain.test/', bed)

@@ -155,6 +155,8 @@ function reasonFor(
         : `literal secret value ${name} found in outbound request to ${host}`
     case 'unencrypted':
       return `${kind} ${name} would leave unencrypted to ${host}`
+    case 'encrypted':
+      return `${kind} ${name} sent by https to ${host}, which may have it by http only`
     case 'port':
       return `${kind} ${name} sent to unauthorized port ${port} of ${host}`
     case 'method':

@@ -18,16 +18,15 @@ export type NamedPorts = (authority: Authority) => boolean
 
 /**
  * `denied`: the host may not have the secret. The others name what is missing for a host that may have it;
- * `unencrypted`: not over a connection that anybody on the way can read.
+ * `unencrypted`: not over a connection that anybody on the way can read; `encrypted`: only over such a one.
  */
 export type Permission = (typeof FROM_LEAST)[number]
 
-const FROM_LEAST = ['denied', 'unencrypted', 'port', 'method', 'path', 'granted'] as const
+const FROM_LEAST = ['denied', 'encrypted', 'unencrypted', 'port', 'method', 'path', 'granted'] as const
 
 /**
- * Whether a binding's secret may go to a destination, by the entry of `inject_to` that comes nearest. Without TLS only a
- * host that `inject_to` names gets it, because whoever named a host may know that it speaks nothing else; "*" does not
- * say that, and the scheme is the workload's choice.
+ * Whether a binding's secret may go to a destination, by the entry of `inject_to` that comes nearest. Without TLS only an
+ * entry that says so counts: the scheme is the workload's choice, and whoever sits on the way reads what it sends.
  */
 export function permissionFor(
   { injectTo }: Pick<SecretBinding, 'injectTo'>,
@@ -43,12 +42,12 @@ export function mostOf(permissions: readonly Permission[]): Permission {
 }
 
 function byTarget(
-  { host, ports, methods, paths }: SecretTarget,
+  { host, ports, methods, paths, scheme: meant = 'https' }: SecretTarget,
   { authority, scheme, method, path }: Destination,
   namesPort: NamedPorts,
 ): Permission {
   if (host !== '*' && !isWithin(authority.host, host)) return 'denied'
-  if (host === '*' && scheme !== 'https') return 'unencrypted'
+  if (scheme !== meant) return scheme === 'http' ? 'unencrypted' : 'encrypted'
   const isPort = ports === undefined ? isUsualPort(scheme, authority, namesPort) : ports.includes(authority.port)
   if (!isPort) return 'port'
   if (methods !== undefined && !methods.includes(method)) return 'method'

@@ -174,7 +174,7 @@ describe('the client goes away', () => {
 })
 
 const WITH_SECRET = {
-  config: { secret_injection: [{ env: 'KEY', inject_to: ['plain.test'] }] },
+  config: { secret_injection: [{ env: 'KEY', inject_to: ['http://plain.test'] }] },
   secrets: { KEY: 'a-secret-value-of-some-length' },
 } as const
 

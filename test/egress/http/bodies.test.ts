@@ -217,7 +217,7 @@ describe('where there is no body', () => {
           },
           ...(secrets
             ? {
-                config: { secret_injection: [{ env: 'KEY', inject_to: ['plain.test'] }] },
+                config: { secret_injection: [{ env: 'KEY', inject_to: ['http://plain.test'] }] },
                 secrets: { KEY: 'a-secret-value' },
               }
             : {}),

@@ -13,7 +13,7 @@ import { startBed, type Bed, type BedOptions } from '../bed.ts'
 
 const PLACEHOLDER = 'agentcage:secret:KEY:00112233445566778899aabbccddeeff'
 const VALUE = 'sk-live-"quoted"&0123456789abcdef'
-const RULE = { env: 'KEY', placeholder: PLACEHOLDER, inject_to: ['api.test', 'plain.test'] }
+const RULE = { env: 'KEY', placeholder: PLACEHOLDER, inject_to: ['api.test', 'http://plain.test'] }
 const hosts = { 'api.test': {}, 'sub.api.test': {}, 'other.test': {}, 'plain.test': { kind: 'http' } } as const
 
 function withSecret(options: BedOptions = { hosts }, rule: object = {}): BedOptions {
@@ -118,7 +118,7 @@ describe('on the way out to a host in inject_to', () => {
     assert.ok(bed.server('ported.test').requests[0]?.rawHeaders.includes(VALUE))
   })
 
-  test('a subdomain, HTTP/2, and plain HTTP where inject_to names the host', async (t) => {
+  test('a subdomain, HTTP/2, and plain HTTP where inject_to says http://', async (t) => {
     const bed = await startBed(t, withSecret({ hosts }, { inject_body: true }))
     await get('https://sub.api.test/', { ...client(bed), headers: { 'X-Key': PLACEHOLDER } })
     await get('http://plain.test/', { ...client(bed), headers: { 'X-Key': PLACEHOLDER } })
@@ -223,6 +223,20 @@ describe('on the way out to any other host', () => {
       const denied = await get(`https://${host}/`, { ...client(bed), headers: { 'X-Key': PLACEHOLDER } })
       bed.denied(denied, { status: 403, code: 'placeholder_misdirected', host })
     }
+  })
+
+  test('attack: plain HTTP to a host that gets it by https, with a placeholder or a value', async (t) => {
+    const rule = { env: 'KEY', placeholder: PLACEHOLDER, inject_to: ['plain.test'] }
+    const bed = await startBed(t, { hosts, config: { secret_injection: [rule] }, secrets: { KEY: VALUE } })
+    const denial = { status: 403, host: 'plain.test' }
+    for (const sent of [{ headers: { 'X-Key': PLACEHOLDER } }, { method: 'POST', body: Buffer.from(PLACEHOLDER) }]) {
+      const reason = 'placeholder KEY would leave unencrypted to plain.test'
+      const denied = await get('http://plain.test/', { ...client(bed), ...sent })
+      bed.denied(denied, { ...denial, code: 'placeholder_misdirected', reason })
+    }
+    const denied = await get('http://plain.test/', { ...client(bed), method: 'POST', body: Buffer.from(VALUE) })
+    bed.denied(denied, { ...denial, code: 'secret_literal', reason: 'value KEY would leave unencrypted to plain.test' })
+    bed.nothingLeft()
   })
 
   test('"*" is every host, over TLS only', async (t) => {

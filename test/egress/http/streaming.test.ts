@@ -35,7 +35,7 @@ function eventSource(encoding?: 'flushed') {
 
 const secret: Pick<BedOptions, 'config' | 'secrets'> = {
   // The value begins as each event does, so that the redactor has a reason to hold something back.
-  config: { secret_injection: [{ env: 'KEY', inject_to: ['plain.test', 'api.test'] }] },
+  config: { secret_injection: [{ env: 'KEY', inject_to: ['http://plain.test', 'api.test'] }] },
   secrets: { KEY: 'data-value-of-a-secret' },
 }
 

@@ -1,5 +1,6 @@
 /**
- * Where a secret may go: to hosts in `inject_to`, on the ports, with the methods and to the paths that go with them.
+ * Where a secret may go: to hosts in `inject_to`, by https unless the entry says http, on the ports, with the methods and
+ * to the paths that go with them.
  *
  * Without ports an entry means the scheme's own and those that the policy names for the host. What is missing is told,
  * and a placeholder or a value that may not go there is no better off than at another host.
@@ -19,12 +20,34 @@ function permission(injectTo: Targets, to: string, parts: Parts = {}, namedPorts
   return permissionFor(binding({ injectTo }), request(to, parts), ({ port }) => namedPorts.includes(port))
 }
 
+const PLAIN = { host: 'api.test', scheme: 'http' }
+
+test('attack: plain HTTP to a host that may have the secret, which a workload can ask for', () => {
+  const everywhere = { scheme: 'http' } as const
+  for (const port of ['80', '443', '8080']) {
+    assert.equal(permission(['api.test'], `api.test:${port}`, everywhere, [8080]), 'unencrypted', port)
+    assert.equal(permission(['*'], `api.test:${port}`, everywhere, [8080]), 'unencrypted', port)
+    assert.equal(
+      permission([{ host: 'api.test', ports: [80, 443, 8080] }], `api.test:${port}`, everywhere),
+      'unencrypted',
+    )
+  }
+  assert.equal(permission([PLAIN], 'api.test:8080', everywhere, [8080]), 'granted')
+  assert.equal(permission([PLAIN], 'other.test:80', everywhere), 'denied')
+})
+
+test('an entry is for one scheme: what is meant for plain HTTP is not for another server behind TLS', () => {
+  assert.equal(permission([PLAIN], 'api.test:443'), 'encrypted')
+  assert.equal(permission([PLAIN, 'api.test'], 'api.test:443'), 'granted')
+  assert.equal(permission([PLAIN, 'api.test'], 'api.test:80', { scheme: 'http' }), 'granted')
+})
+
 describe('ports', () => {
   test("without any, the scheme's own", () => {
     assert.equal(permission(['api.test'], 'api.test:443'), 'granted')
-    assert.equal(permission(['api.test'], 'api.test:80', { scheme: 'http' }), 'granted')
+    assert.equal(permission([PLAIN], 'api.test:80', { scheme: 'http' }), 'granted')
     assert.equal(permission(['api.test'], 'api.test:80'), 'port')
-    assert.equal(permission(['api.test'], 'api.test:443', { scheme: 'http' }), 'port')
+    assert.equal(permission([PLAIN], 'api.test:443', { scheme: 'http' }), 'port')
     assert.equal(permission(['api.test'], 'api.test:8443'), 'port')
     assert.equal(permission(['*'], 'api.test:8443'), 'port')
   })
@@ -72,7 +95,12 @@ test('methods and paths', () => {
 })
 
 test('of several entries the nearest counts', () => {
-  const injectTo = [{ host: 'api.test', methods: ['POST'] }, { host: 'api.test', ports: [8443] }, { host: '*' }]
+  const injectTo = [
+    { ...PLAIN, methods: ['POST'] },
+    { ...PLAIN, ports: [8443] },
+    { host: 'api.test', ports: [8443] },
+    { host: '*' },
+  ]
   assert.equal(permission(injectTo, 'api.test', { method: 'POST', scheme: 'http' }), 'granted')
   assert.equal(permission(injectTo, 'api.test:8443', { scheme: 'http' }), 'granted')
   assert.equal(permission(injectTo, 'api.test', { scheme: 'http' }), 'method')
@@ -88,6 +116,7 @@ test('attack: a placeholder or a value at the right host, but not where it may g
     ['api.test:8443', { method: 'POST', path: '/v1' }, 'sent to unauthorized port 8443 of api.test'],
     ['api.test', { method: 'PUT', path: '/v1' }, 'sent with unauthorized method PUT to api.test'],
     ['api.test', { method: 'POST', path: '/paste' }, 'sent to unauthorized path of api.test'],
+    ['api.test', { method: 'POST', path: '/v1', scheme: 'http' }, 'would leave unencrypted to api.test'],
   ]
   for (const [to, parts, reason] of cases) {
     for (const [kind, text] of [

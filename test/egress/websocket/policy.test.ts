@@ -13,7 +13,7 @@ const VALUE = 'sk-live-0123456789abcdef'
 const hosts = { 'ws.test': { kind: 'http' }, 'other.test': { kind: 'http' }, 'wss.test': {} } as const
 const withSecret: BedOptions = {
   hosts,
-  config: { secret_injection: [{ env: 'KEY', placeholder: PLACEHOLDER, inject_to: ['ws.test', 'wss.test'] }] },
+  config: { secret_injection: [{ env: 'KEY', placeholder: PLACEHOLDER, inject_to: ['http://ws.test', 'wss.test'] }] },
   secrets: { KEY: VALUE },
 }
 
@@ -185,7 +185,7 @@ describe('secrets', () => {
     [false, PLACEHOLDER, 'secrets_not_injected'],
   ] as const) {
     test(`a placeholder in a message, inject_body ${injectBody}`, async (t) => {
-      const rule = { env: 'KEY', placeholder: PLACEHOLDER, inject_to: ['ws.test'], inject_body: injectBody }
+      const rule = { env: 'KEY', placeholder: PLACEHOLDER, inject_to: ['http://ws.test'], inject_body: injectBody }
       const { bed, client, peer } = await open(t, { ...withSecret, config: { secret_injection: [rule] } })
       client.socket.send(`{"key":"${PLACEHOLDER}"}`)
       assert.equal((await peer.ear.next()).data, `{"key":"${arrives}"}`)
@@ -208,7 +208,7 @@ describe('secrets', () => {
     const { bed, client, peer } = await open(t, { ...withSecret, config: {} }, 'other.test')
     client.socket.send(VALUE)
     assert.equal((await peer.ear.next()).data, VALUE)
-    await bed.reload({ secret_injection: [{ env: 'KEY', placeholder: PLACEHOLDER, inject_to: ['ws.test'] }] })
+    await bed.reload({ secret_injection: [{ env: 'KEY', placeholder: PLACEHOLDER, inject_to: ['http://ws.test'] }] })
     client.socket.send(VALUE)
     assert.equal((await client.ear.next()).code, 1008)
   })
