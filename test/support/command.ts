@@ -14,6 +14,8 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Written to standard input, which is then closed. */
   readonly input?: string | Buffer
+  /** Kills the program, which rejects, when aborted. */
+  readonly signal?: AbortSignal
 }
 
 /** Runs a program to its end. A failure to start rejects; an exit code other than 0 does not. */
@@ -22,7 +24,12 @@ export async function run(
   args: readonly string[],
   options: CommandOptions = {},
 ): Promise<CommandResult> {
-  const child = spawn(command, args, { cwd: options.cwd, env: { ...(options.env ?? process.env) } })
+  const child = spawn(command, args, {
+    cwd: options.cwd,
+    env: { ...(options.env ?? process.env) },
+    killSignal: 'SIGKILL',
+    ...(options.signal !== undefined && { signal: options.signal }),
+  })
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk))

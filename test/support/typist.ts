@@ -1,12 +1,13 @@
 /**
  * A Python program. argv[1]: JSON, an argv and pairs of prompt and answer. Runs the command at a new terminal of 30 lines and
- * 90 columns and types each answer when its prompt appears.
+ * 90 columns and types each answer when its prompt appears. The command is killed when the program is.
  */
 export const TYPIST = `
-import fcntl, json, os, pty, struct, sys, termios
+import ctypes, fcntl, json, os, pty, struct, sys, termios
 argv, steps = json.loads(sys.argv[1])
 pid, terminal = pty.fork()
 if pid == 0:
+    ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 30, 90, 0, 0))
     os.execv(argv[0], argv)
 seen = ''

@@ -9,7 +9,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { CageHost } from '../support/cage.ts'
-import { MACHINE, PATIENCE, withoutMachinesOr } from '../support/machine.ts'
+import { MACHINE, PATIENCE, SUITE_PATIENCE, withoutMachinesOr } from '../support/machine.ts'
 import type { CageSession } from '../support/session.ts'
 import { prepare } from '../matrix/cases.ts'
 
@@ -20,7 +20,7 @@ const timeout = PATIENCE
 /** Where the guest's first program has what the host serves. */
 const SERVED = ['/proc/1/root/live', '/proc/1/root/lower']
 
-describe('root in a guest', { skip, timeout }, () => {
+describe('root in a guest', { skip, timeout: SUITE_PATIENCE }, () => {
   let host: CageHost
   let cage: CageSession
   let server: Server

@@ -6,12 +6,12 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { MACHINE, PATIENCE, withoutMachinesOr } from '../support/machine.ts'
+import { MACHINE, PATIENCE, SUITE_PATIENCE, withoutMachinesOr } from '../support/machine.ts'
 import { CageService } from '../support/service.ts'
 
 const timeout = PATIENCE
 
-describe('a service in a machine', { skip: withoutMachinesOr('curl'), timeout }, () => {
+describe('a service in a machine', { skip: withoutMachinesOr('curl'), timeout: SUITE_PATIENCE }, () => {
   test('runs, lets others in, and ends', { timeout }, async () => {
     const command = ['sh', '-c', 'trap "echo ended > end; exit 0" TERM; uname -r > made; while :; do sleep 0.1; done']
     await using service = await CageService.start({ ...MACHINE, container: { command } })

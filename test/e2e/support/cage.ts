@@ -33,6 +33,8 @@ export interface HostOptions {
   readonly config?: string | ConfigObject
   /** Beside PATH and HOME, on the host. */
   readonly env?: Readonly<Record<string, string>>
+  /** Kills what runs here when aborted, as that of a test that took too long. */
+  readonly signal?: AbortSignal
 }
 
 export interface RunOptions {
@@ -44,7 +46,7 @@ export interface RunOptions {
 
 /**
  * A person's host: a home with a project in it, a configuration outside of it, and agentcage's state. What runs here
- * runs `agentcage run`, as its own process. `await using` removes all of it.
+ * runs `agentcage run`, as its own process. `await using` kills what still runs, with its cages, and removes all of it.
  */
 export class CageHost {
   readonly folder: string
@@ -52,6 +54,7 @@ export class CageHost {
   readonly project: string
   readonly configPath: string
   readonly env: Readonly<Record<string, string>>
+  readonly #ending = new AbortController()
 
   private constructor(folder: string, env: Readonly<Record<string, string>>) {
     this.folder = folder
@@ -61,8 +64,9 @@ export class CageHost {
     this.env = { PATH, HOME: this.home, ...env }
   }
 
-  static async open({ config = {}, env = {} }: HostOptions = {}): Promise<CageHost> {
+  static async open({ config = {}, env = {}, signal }: HostOptions = {}): Promise<CageHost> {
     const host = new CageHost(await makeFolder(), env)
+    signal?.addEventListener('abort', () => host.#ending.abort(), { once: true })
     await mkdir(host.project, { recursive: true })
     await host.configure(config)
     return host
@@ -117,17 +121,26 @@ export class CageHost {
     return run(process.execPath, [COMMAND, ...args], {
       cwd,
       env: { ...this.env, ...env },
+      signal: this.#ending.signal,
       ...(input !== undefined && { input }),
     })
   }
 
   /** Starts `agentcage run ARGS… -- COMMAND…` and returns its process; the caller ends it. */
   spawn(command: readonly string[], stdio: StdioOptions, args = ['-c', this.configPath]): ChildProcess {
-    return spawn(process.execPath, [COMMAND, 'run', ...args, '--', ...command], {
+    return this.start(process.execPath, [COMMAND, 'run', ...args, '--', ...command], stdio)
+  }
+
+  /** Starts any program in the project, with this host's environment. */
+  start(program: string, args: readonly string[], stdio: StdioOptions): ChildProcess {
+    const child = spawn(program, args, {
       cwd: this.project,
       env: this.env,
       stdio,
+      signal: this.#ending.signal,
+      killSignal: 'SIGKILL',
     })
+    return child.on('error', () => undefined) // Who waits for its end is told.
   }
 
   /** A cage that stays, to run any number of commands in. */
@@ -136,6 +149,7 @@ export class CageHost {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort()
     await rm(this.folder, { recursive: true, force: true })
   }
 }

@@ -7,8 +7,10 @@ import { withoutCagesOr } from './cage.ts'
 /** For a configuration: a small guest. */
 export const MACHINE = { isolation: 'microvm', microvm: { mem_mb: 768, vcpus: 1 } } as const
 
-/** For suites and tests in machines: a guest that is emulated on a busy host takes its time. */
-export const PATIENCE = 900_000
+/** For tests in machines, in milliseconds: a guest that is emulated on a busy host takes its time. */
+export const PATIENCE = 180_000
+/** For suites of them. */
+export const SUITE_PATIENCE = 480_000
 
 /** Why no machine can be started here, or none with these programs in it, or false. */
 export function withoutMachinesOr(...programs: readonly string[]): string | false {

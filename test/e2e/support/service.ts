@@ -9,7 +9,7 @@ import { findCage } from '../../../src/cage/running-cage.ts'
 import { isolationOf } from '../../../src/config/isolation.ts'
 import { parseConfig } from '../../../src/config/load.ts'
 import { CageHost, COMMAND } from './cage.ts'
-import { exitOf } from './exit.ts'
+import { endOf } from './exit.ts'
 
 /** A cage as a service, its supervisor started by hand: what systemd's unit runs, without systemd. */
 export class CageService implements AsyncDisposable {
@@ -64,10 +64,10 @@ export class CageService implements AsyncDisposable {
     while (!pattern.test(this.#stderr)) await once(this.child.stderr as Readable, 'data')
   }
 
-  /** Ends it as systemd would; yields its exit code. */
+  /** Ends it as systemd would, with a kill in the end; yields its exit code. */
   async stop(): Promise<number | null> {
     this.child.kill('SIGTERM')
-    return (await exitOf(this.child))[0]
+    return (await endOf(this.child))[0]
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
-import { exitOf } from './exit.ts'
+import { endOf } from './exit.ts'
 
 /** How a command in the cage ended. */
 export interface InsideResult {
@@ -106,10 +106,10 @@ export class CageSession {
     return this.run(['node', '--input-type=module', '-e', program], options)
   }
 
-  /** Ends the workload, which must end the cage with 0. */
+  /** Ends the workload, which must end the cage with 0. One that does not end is killed. */
   async close(): Promise<void> {
     this.#stdin.end()
-    assert.deepEqual(await exitOf(this.#child), [0, null], this.#stderr)
+    assert.deepEqual(await endOf(this.#child), [0, null], this.#stderr)
   }
 
   get #stdin(): Writable {
