@@ -14,6 +14,7 @@ export const ERRORS = {
   audit_unusable: { summary: 'The audit log cannot be written or read', exit: 1 },
   audit_in_use: { summary: 'Another process writes the audit log', exit: 1 },
   listen_failed: { summary: 'A listening socket could not be opened', exit: 1 },
+  inspector_changed: { summary: 'An inspector is not what was recorded when the cage was made', exit: 1 },
   host_unsupported: { summary: 'This host lacks something the isolation needs', exit: 1 },
   mount_refused: { summary: 'A mount would expose something it must not', exit: 2 },
   workload_failed: { summary: 'The workload could not be started', exit: 1 },

@@ -5,7 +5,7 @@ import { run, type CommandResult } from '../../test/support/command.ts'
 const LAB = join(import.meta.dirname, 'lab')
 
 /** How programs of the lab find Node: by the checkout's own, which is mounted there. */
-const NODE = '/project/node_modules/.bin/node'
+export const NODE = '/project/node_modules/.bin/node'
 
 /** Runs `lab ARGS` to its end; see the script. */
 export async function lab(...args: readonly string[]): Promise<CommandResult> {

@@ -73,7 +73,7 @@ export interface Backend {
   decide(
     draft: Deployment,
     others: readonly DeploymentRecord[],
-  ): Promise<Pick<DeploymentRecord, 'network' | 'egress_image'>>
+  ): Promise<Pick<DeploymentRecord, 'network' | 'egress_image' | 'egress_base'>>
 
   /** The units, pure: what `--dry-run` prints. */
   units(deployment: Deployment): readonly UnitFile[]
@@ -97,6 +97,9 @@ export interface Backend {
    * whatever is left of a cage: missing pieces are passed over. Yields the names of what was removed.
    */
   remove(name: string, environment: Environment, report: Report): Promise<readonly string[]>
+
+  /** Removes what earlier versions left and none of these cages needs. Absent: there is nothing of the kind. */
+  prune?(environment: Environment, records: readonly DeploymentRecord[]): Promise<void>
 
   /** In the order proxy, dns, cage. */
   status(deployment: Pick<Deployment, 'name' | 'record' | 'environment'>): Promise<readonly ServiceStatus[]>

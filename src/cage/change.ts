@@ -1,13 +1,15 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { isolationOf } from '../config/isolation.ts'
 import { configDigest, parseConfig } from '../config/load.ts'
 import { CageError } from '../errors.ts'
 import { readPrivateFile, usable } from '../secrets/private-state.ts'
 import { writeFileAtomic } from '../system/files.ts'
 import { backendOf } from './backends.ts'
+import { forgetInspectors, keepInspectors, readInspectors, recordOfInspectors } from './deployment-inspectors.ts'
 import { lockCage } from './deployment-lock.ts'
-import { CONFIG_FILE, loadDeployment, saveConfig, type Deployment, type Environment } from './deployment.ts'
+import { CONFIG_FILE, loadDeployment, saveConfig, saveRecord, type Deployment, type Environment } from './deployment.ts'
 import { awaitInForce, readInForce } from './in-force.ts'
 import { requireSecrets } from './secrets-missing.ts'
 import { restartKeys } from './restart-keys.ts'
@@ -48,16 +50,33 @@ export async function changeConfig(
   const config = parseConfig(after, CONFIG_FILE)
   refuseOther(deployment, config.name, isolationOf(config))
   await requireSecrets({ ...deployment, config })
+  const next = await recordInspectors({ ...deployment, config }, deployment)
   await saveConfig(deployment, after)
   const needsRestart = restartKeys(deployment.config, config)
-  if (!(await isRunning(deployment))) return { changed: true, live: false, needsRestart: [] }
+  if (!(await isRunning(deployment))) {
+    await forgetInspectors(next)
+    return { changed: true, live: false, needsRestart: [] }
+  }
   try {
     await awaitInForce(deployment.stateFolder, (report) => report.config_sha256 === configDigest(after))
   } catch (error) {
     await saveConfig(deployment, before)
+    await saveRecord(deployment)
+    await forgetInspectors(deployment)
     throw error
   }
+  await forgetInspectors(next)
   return { changed: true, live: true, needsRestart }
+}
+
+/** Another list of inspectors is read and recorded before the egress sees it. Yields the cage as it is on record then. */
+async function recordInspectors(next: Deployment, { config: former }: Deployment): Promise<Deployment> {
+  if (isDeepStrictEqual(next.config.inspectors, former.inspectors)) return next
+  const programs = await readInspectors(next)
+  await keepInspectors(next, programs)
+  const recorded = { ...next, record: { ...next.record, inspectors: recordOfInspectors(programs) } }
+  await saveRecord(recorded)
+  return recorded
 }
 
 /** As `changeConfig`, for a text from an editor: what is wrong is kept as `.rejected`, what was before as `.bak`. */

@@ -5,6 +5,7 @@ import { isolationOf } from '../config/isolation.ts'
 import { parseConfig, readConfigBytes } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { CageError } from '../errors.ts'
+import type { InspectorProgram } from '../egress/inspect/custom/program.ts'
 import type { Secret } from '../secrets/secret.ts'
 import { openSecretStore } from '../secrets/store.ts'
 import { isErrno } from '../system/files.ts'
@@ -13,6 +14,7 @@ import type { Backend, Report, UnitFile } from './backend.ts'
 import { backendOf } from './backends.ts'
 import { decided } from './decisions.ts'
 import { lockAllCages, lockCage } from './deployment-lock.ts'
+import { INSPECTORS_FOLDER, keepInspectors, readInspectors, recordOfInspectors } from './deployment-inspectors.ts'
 import type { DeploymentRecord } from './deployment-record.ts'
 import {
   CONFIG_FILE,
@@ -52,13 +54,13 @@ export async function planCage(request: CreateRequest): Promise<readonly UnitFil
  * step fails, what the steps before it made is removed again, and the error says which step and why.
  */
 export async function createCage(request: CreateRequest): Promise<Deployment> {
-  const { draft, bytes, backend } = await draftOf(request)
+  const { draft, bytes, backend, programs } = await draftOf(request)
   using _lock = await lockCage(draft.name, request.environment)
   const before = await readDeploymentRecord(draft.name, request.environment)
   if (before !== undefined && before.incomplete === undefined) throw exists(draft.name)
   await requireSecrets(draft, request.secrets)
   await using undo = new AsyncDisposableStack()
-  const deployment = await saveDecided(draft, { backend, bytes, undo })
+  const deployment = await saveDecided(draft, { backend, bytes, programs, undo })
   await keepSecrets(deployment, request.secrets, undo)
   undo.defer(async () => {
     await backend.remove(deployment.name, deployment.environment, () => {})
@@ -76,6 +78,7 @@ interface Draft {
   readonly draft: Deployment
   readonly bytes: Buffer
   readonly backend: Backend
+  readonly programs: readonly InspectorProgram[]
 }
 
 async function draftOf(request: CreateRequest): Promise<Draft> {
@@ -86,8 +89,10 @@ async function draftOf(request: CreateRequest): Promise<Draft> {
   if (config.name === undefined) throw new CageError('config_invalid', `'name' is required in config`)
   const backend = await backendOf(isolationOf(config))
   await backend.requireHost(environment)
-  const record = newRecord(request, config, source)
-  return { draft: deploymentOf({ name: config.name, record, config, environment }), bytes, backend }
+  const plain = newRecord(request, config, source)
+  const programs = await readInspectors({ config, environment, record: plain })
+  const record = { ...plain, inspectors: recordOfInspectors(programs) }
+  return { draft: deploymentOf({ name: config.name, record, config, environment }), bytes, backend, programs }
 }
 
 function newRecord(request: CreateRequest, config: Config, source: string): DeploymentRecord {
@@ -110,7 +115,7 @@ function newRecord(request: CreateRequest, config: Config, source: string): Depl
 /** Deciding and saving are one step to other cages: no address is given twice. */
 async function saveDecided(
   draft: Deployment,
-  { backend, bytes, undo }: Pick<Draft, 'backend' | 'bytes'> & { readonly undo: AsyncDisposableStack },
+  { backend, bytes, programs, undo }: Omit<Draft, 'draft'> & { readonly undo: AsyncDisposableStack },
 ): Promise<Deployment> {
   using _lock = await lockAllCages(draft.environment)
   const deployment = await decided(draft, backend)
@@ -119,9 +124,11 @@ async function saveDecided(
   undo.defer(async () => {
     await rm(join(deployment.folder, RECORD_FILE), { force: true })
     await rm(join(deployment.folder, CONFIG_FILE), { force: true })
+    await rm(join(deployment.folder, INSPECTORS_FOLDER), { recursive: true, force: true })
     await removeEmptyFolders([join(deployment.folder, 'secrets'), deployment.folder])
     if (!hadState) await rm(deployment.stateFolder, { recursive: true, force: true })
   })
+  await keepInspectors(deployment, programs)
   await saveDeployment(deployment, bytes)
   return deployment
 }

@@ -29,8 +29,10 @@ const recordSchema = z.strictObject({
     .optional(),
   /** Hash of the content of the egress image. */
   egress_image: sha256.optional(),
-  /** Custom inspectors: path to SHA-256. */
-  inspectors: z.record(absolute, sha256).default({}),
+  /** The pinned image that it is built on, where this host's Node cannot run in a container. */
+  egress_base: z.string().optional(),
+  /** Custom inspectors by name: where each was found, links resolved, and the SHA-256 of what was in it. */
+  inspectors: z.record(z.string(), z.strictObject({ path: absolute, sha256 })).default({}),
 })
 
 export type DeploymentRecord = z.output<typeof recordSchema>

@@ -74,10 +74,16 @@ export async function deploymentNames(environment: Environment): Promise<readonl
 
 /** Saves configuration and record, each in one step. The record comes last: it is what makes the cage one. */
 export async function saveDeployment(deployment: Deployment, configText: string | Buffer): Promise<void> {
-  const { folder, configPath, record } = deployment
+  const { folder } = deployment
   await usable(folder, () => ensurePrivateFolder(folder))
   await saveConfig(deployment, configText)
-  await usable(configPath, () => writeFileAtomic(join(folder, RECORD_FILE), formatRecord(record), { mode: 0o600 }))
+  await saveRecord(deployment)
+}
+
+/** Replaces the record in one step. */
+export async function saveRecord({ folder, record }: Pick<Deployment, 'folder' | 'record'>): Promise<void> {
+  const path = join(folder, RECORD_FILE)
+  await usable(path, () => writeFileAtomic(path, formatRecord(record), { mode: 0o600 }))
 }
 
 /** Replaces the configuration in one step; a running egress sees it at once. */

@@ -6,7 +6,8 @@ import { usable } from '../secrets/private-state.ts'
 import { cageState, secretsFolder } from '../system/paths.ts'
 import type { Report } from './backend.ts'
 import { backendOf } from './backends.ts'
-import { lockCage } from './deployment-lock.ts'
+import { pruneShared } from './decisions.ts'
+import { lockAllCages, lockCage } from './deployment-lock.ts'
 import { readDeploymentRecord, removeDeployment, type Environment } from './deployment.ts'
 import { findCage } from './running-cage.ts'
 
@@ -39,6 +40,8 @@ export async function destroyCage(request: DestroyRequest): Promise<readonly str
   const hadState = existsSync(state)
   await usable(state, () => rm(state, { recursive: true, force: true }))
   await removeDeployment(name, environment, { keepSecrets: request.keepSecrets })
+  using _all = await lockAllCages(environment)
+  await pruneShared(backend, environment)
   return [...removed, ...secrets.map((key) => `secret:${name}.${key}`), ...(hadState ? ['state'] : [])]
 }
 

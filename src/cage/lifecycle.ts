@@ -1,6 +1,7 @@
 import { cageState } from '../system/paths.ts'
 import type { Backend, Part, ServiceStatus } from './backend.ts'
 import { backendOf } from './backends.ts'
+import { requireUnchangedInspectors } from './deployment-inspectors.ts'
 import { lockCage } from './deployment-lock.ts'
 import {
   deploymentNames,
@@ -51,6 +52,7 @@ function statusText(services: readonly ServiceStatus[]): string {
 export async function startCage(name: string, environment: Environment): Promise<void> {
   await withCage(name, environment, async (deployment, backend) => {
     await requireSecrets(deployment)
+    await requireUnchangedInspectors(deployment)
     await backend.start(deployment)
   })
 }
@@ -70,6 +72,7 @@ export async function stopCage(name: string, environment: Environment): Promise<
 export async function restartCage(name: string, environment: Environment): Promise<void> {
   await withCage(name, environment, async (deployment, backend) => {
     await requireSecrets(deployment)
+    await requireUnchangedInspectors(deployment)
     await backend.stop(deployment)
     await backend.start(deployment)
   })

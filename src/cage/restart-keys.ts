@@ -9,11 +9,14 @@ const LIVE: ReadonlySet<keyof Config> = new Set([
   'domains',
   'entropy',
   'host_labels',
+  'inspectors',
   'logging',
+  'max_inspected_response',
   'max_request_body',
   'rate_limit',
   'secret_injection',
   'secrets',
+  'split',
   'upstream',
 ])
 

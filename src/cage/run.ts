@@ -6,7 +6,8 @@ import { readConfigFile, type ConfigFile } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { watchConfig } from '../config/watch.ts'
 import { Egress } from '../egress/egress.ts'
-import type { InspectorFolders } from '../egress/inspect/custom/program.ts'
+import type { KeptInspectors } from '../egress/inspect/custom/kept-program.ts'
+import type { InspectorPlace } from '../egress/inspect/custom/load.ts'
 import { CertificateAuthority } from '../egress/tls/authority.ts'
 import { CageError } from '../errors.ts'
 import type { WorkloadExit, WorkloadPlan } from '../isolation/isolation.ts'
@@ -55,6 +56,7 @@ export interface CageService {
   readonly name: string
   /** Where its configuration came from, absolute: relative paths of secrets start there. */
   readonly source: string
+  readonly inspectors: KeptInspectors
   /** Tells which configuration is in force, by its digest, or why one is not. Does not throw. */
   readonly tell: (configSha256: string, problem?: string) => Promise<void>
 }
@@ -132,7 +134,7 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
     audit,
     authority,
     bindings: secrets.bindings,
-    inspectors: inspectorFolders(places),
+    inspectors: request.service?.inspectors ?? inspectorFolders(places),
     log: request.log,
   })
   cleanup.defer(() => egress.close({ drainMs: 0 }))
@@ -186,7 +188,7 @@ interface EgressParts {
   readonly audit: AuditLog
   readonly authority: CertificateAuthority
   readonly bindings: CageSecrets['bindings']
-  readonly inspectors: InspectorFolders
+  readonly inspectors: InspectorPlace
   readonly log: (message: string) => void
 }
 

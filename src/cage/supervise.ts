@@ -5,6 +5,7 @@ import { CANNOT_START } from '../isolation/process/service-unit.ts'
 import type { Workload } from '../isolation/process/launch.ts'
 import { notifySystemd } from '../isolation/systemd/notify.ts'
 import { findProgram } from '../system/process.ts'
+import { keptInspectors } from './deployment-inspectors.ts'
 import { loadDeployment, type Deployment, type Environment } from './deployment.ts'
 import { InForceReport } from './in-force.ts'
 import { IDLE_COMMAND, serviceEnvironment } from './process-service.ts'
@@ -33,6 +34,7 @@ export async function superviseCage(name: string, environment: Environment): Pro
       service: {
         name,
         source: deployment.record.source,
+        inspectors: keptInspectors(name, environment),
         tell: (sha256, problem) =>
           report.tell(sha256, problem).catch((error: unknown) => log(`cannot tell what is in force: ${String(error)}`)),
       },

@@ -1,12 +1,14 @@
 import { resolve } from 'node:path'
 import { isolationOf } from '../config/isolation.ts'
 import { parseConfig, readConfigBytes } from '../config/load.ts'
+import type { InspectorProgram } from '../egress/inspect/custom/program.ts'
 import { CageError } from '../errors.ts'
 import type { Report } from './backend.ts'
 import { backendOf } from './backends.ts'
 import { readConfigText } from './change.ts'
-import { decided } from './decisions.ts'
+import { decided, pruneShared } from './decisions.ts'
 import { lockAllCages, lockCage } from './deployment-lock.ts'
+import { forgetInspectors, keepInspectors, readInspectors, recordOfInspectors } from './deployment-inspectors.ts'
 import type { DeploymentRecord } from './deployment-record.ts'
 import { deploymentOf, loadDeployment, saveDeployment, type Deployment, type Environment } from './deployment.ts'
 import { keptEnvironment } from './process-service.ts'
@@ -31,7 +33,7 @@ export async function updateCage(request: UpdateRequest): Promise<void> {
   using _lock = await lockCage(name, environment)
   const before = await loadDeployment(name, environment)
   const oldText = await readConfigText(before)
-  const { text, after } = await nextDeployment(request, before, oldText)
+  const { text, after, programs } = await nextDeployment(request, before, oldText)
   const backend = await backendOf(after.record.isolation)
   await backend.requireHost(environment)
   await requireSecrets(after)
@@ -41,6 +43,7 @@ export async function updateCage(request: UpdateRequest): Promise<void> {
   report('Stopping services...')
   await backend.stop(before)
   try {
+    await keepInspectors(next, programs)
     await saveDeployment(next, text)
     await backend.install(next, report)
     if (ran) await backend.start(next)
@@ -48,13 +51,19 @@ export async function updateCage(request: UpdateRequest): Promise<void> {
     await putBack({ before, oldText, ran, report })
     throw error
   }
+  await forgetInspectors(next)
+  await pruneShared(backend, environment)
 }
 
 async function nextDeployment(
   { name, configPath, workingDirectory, environment, version }: UpdateRequest,
   before: Deployment,
   oldText: string,
-): Promise<{ readonly text: string; readonly after: Deployment }> {
+): Promise<{
+  readonly text: string
+  readonly after: Deployment
+  readonly programs: readonly InspectorProgram[]
+}> {
   const source = configPath === undefined ? undefined : resolve(workingDirectory, configPath)
   const text = source === undefined ? oldText : (await readConfigBytes(source)).toString('utf8')
   const config = parseConfig(text, configPath ?? before.configPath)
@@ -66,14 +75,16 @@ async function nextDeployment(
       hint: `Another isolation is another cage: destroy this one and create it again.`,
     })
   }
-  const record: DeploymentRecord = {
+  const plain: DeploymentRecord = {
     ...before.record,
     updated: new Date().toISOString(),
     agentcage: version,
     source: source ?? before.record.source,
     environment: keptEnvironment(config, { ...before.record.environment, ...environment }),
   }
-  return { text, after: deploymentOf({ name, record, config, environment }) }
+  const programs = await readInspectors({ config, environment, record: plain })
+  const record = { ...plain, inspectors: recordOfInspectors(programs) }
+  return { text, after: deploymentOf({ name, record, config, environment }), programs }
 }
 
 interface Former {
@@ -89,4 +100,5 @@ async function putBack({ before, oldText, ran, report }: Former): Promise<void> 
   await saveDeployment(before, oldText)
   await backend.install(before, report)
   if (ran) await backend.start(before)
+  await forgetInspectors(before)
 }

@@ -5,7 +5,8 @@ import type { EgressCore } from './core.ts'
 import { Denial } from './denial.ts'
 import { auditedDns } from './dns/audited.ts'
 import { BodyBudget } from './http/body.ts'
-import { NO_FOLDERS, type InspectorFolders } from './inspect/custom/program.ts'
+import type { InspectorPlace } from './inspect/custom/load.ts'
+import { NO_FOLDERS } from './inspect/custom/program.ts'
 import type { DnsListener, DnsSources } from './listen/dns.ts'
 import { Front } from './listen/front.ts'
 import { boundPort, boundText, listen, type ListenSource } from './listen/listeners.ts'
@@ -47,8 +48,8 @@ export interface EgressOptions {
   readonly dns?: DnsSources
   /** What the workload's DNS answers for allowed names: where the transparent listeners are. */
   readonly address: { readonly ipv4: string; readonly ipv6?: string }
-  /** Where inspectors of one's own may lie; absent: nowhere. */
-  readonly inspectors?: InspectorFolders
+  /** Where inspectors of one's own are; absent: nowhere. */
+  readonly inspectors?: InspectorPlace
   readonly log: (message: string) => void
   readonly clock?: () => Date
 }
@@ -241,5 +242,5 @@ export class Egress {
 }
 
 function customOf({ inspectors = NO_FOLDERS, log }: EgressOptions): MakeOptions {
-  return { folders: inspectors, log }
+  return { place: inspectors, log }
 }

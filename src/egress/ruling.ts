@@ -49,7 +49,7 @@ export interface NewRuling {
   readonly lasting: Lasting
 }
 
-const NOTHING_CUSTOM: MakeOptions = { folders: NO_FOLDERS, log: () => {} }
+const NOTHING_CUSTOM: MakeOptions = { place: NO_FOLDERS, log: () => {} }
 
 /**
  * Makes a ruling of a configuration. `before` is kept where its part of the configuration is the same.
@@ -59,7 +59,7 @@ export async function makeRuling(
   config: Config,
   bindings: readonly SecretBinding[],
   clock: () => Date,
-  { before, folders, log }: MakeOptions = NOTHING_CUSTOM,
+  { before, place, log }: MakeOptions = NOTHING_CUSTOM,
 ): Promise<NewRuling> {
   const sameUpstream =
     before !== undefined &&
@@ -85,7 +85,7 @@ export async function makeRuling(
     ...disguiseInspectors(config, { ...counts, split }, clock),
   ]
   // When everything else is made: nothing after this fails and leaves their threads behind.
-  const custom = await loadCustomInspectors(config, { folders, log, before: before?.custom ?? [] })
+  const custom = await loadCustomInspectors(config, { place, log, before: before?.custom ?? [] })
   const chain = new InspectorChain([
     ...builtIn,
     ...custom.map(({ inspector }) => inspector),

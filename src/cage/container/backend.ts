@@ -1,6 +1,11 @@
 import { CageError } from '../../errors.ts'
 import { EGRESS_USER } from '../../isolation/container/egress-containers.ts'
-import { buildEgressImage, planEgressImage } from '../../isolation/container/image/image.ts'
+import {
+  buildEgressImage,
+  imageToRun,
+  planEgressImage,
+  pruneEgressImages,
+} from '../../isolation/container/image/image.ts'
 import { cageNames } from '../../isolation/container/names.ts'
 import { findPodman, lastLine, requirePodman } from '../../isolation/container/podman.ts'
 import { placeStandIns } from '../../isolation/process/stand-ins.ts'
@@ -29,6 +34,7 @@ export const containerBackend: Backend = {
   reload,
   renewPlaceholders: writeWorkloadFile,
   remove,
+  prune,
   status,
   exec: executeInContainer,
   journal: (name, parts) => parts.flatMap((part) => ['--unit', serviceNames(name)[part]]),
@@ -42,7 +48,7 @@ async function requireHost(environment: Environment): Promise<void> {
 async function decide(draft: Deployment, others: readonly DeploymentRecord[]): ReturnType<Backend['decide']> {
   const image = await planEgressImage(EGRESS_USER)
   const network = draft.record.network ?? (await findNetwork(draft, others))
-  const decided = { network, egress_image: image.hash }
+  const decided = { network, egress_image: image.hash, egress_base: image.base }
   // Whatever the host refuses is refused now, before anything is saved.
   unitFiles({ ...draft, record: { ...draft.record, ...decided } })
   return decided
@@ -56,7 +62,7 @@ async function install(deployment: Deployment, report: Report): Promise<void> {
     throw new CageError('service_failed', `agentcage is not the one that cage '${name}' was made with`, {
       hint: `agentcage cage update ${name} takes the one of now.`,
     })
-  if (!(await podman.has('image', image.reference))) report('Building the image of the egress...')
+  if (!(await podman.has('image', imageToRun(image)))) report('Building the image of the egress...')
   await buildEgressImage(podman, image)
   await ensureWorkloadImage(podman, deployment, report)
   await writeStateFiles(deployment)
@@ -134,6 +140,14 @@ async function remove(name: string, environment: Environment, report: Report): P
   const objects = await removeFromPodman(findPodman(environment), name)
   await removeStandIns(name, environment)
   return [...files, ...objects]
+}
+
+/** Images of the egress that no cage has been made with. */
+async function prune(environment: Environment, records: readonly DeploymentRecord[]): Promise<void> {
+  await pruneEgressImages(
+    findPodman(environment),
+    records.flatMap(({ egress_image: hash }) => hash ?? []),
+  )
 }
 
 /** What was put into the user's folders so that there was something to mount over. */

@@ -4,7 +4,7 @@ import type { Config } from '../../config/schema.ts'
 import { CageError } from '../../errors.ts'
 import type { CagePlan } from '../../isolation/container/unit-files.ts'
 import { hostLimits } from '../../isolation/container/host-limits.ts'
-import { imageReference } from '../../isolation/container/image/image.ts'
+import { imageToRun } from '../../isolation/container/image/image.ts'
 import { agentVolumes, type AgentVolumes } from '../../isolation/container/volumes.ts'
 import { gatherHost } from '../../isolation/process/host.ts'
 import { imageTrust } from '../../isolation/trust/trust.ts'
@@ -17,8 +17,7 @@ import { workloadFile, egressFile, trustFolder } from './state-files.ts'
 /** What the units of a cage say, from what was decided and from how its folders are now. Changes nothing. */
 export function planCage(deployment: Deployment, volumes: AgentVolumes = volumesOf(deployment)): CagePlan {
   const { name, config, record, folder, stateFolder } = deployment
-  refuseInspectors(config)
-  const { network, egress_image: hash } = record
+  const { network, egress_image: hash, egress_base: base } = record
   if (network === undefined || hash === undefined)
     throw new CageError('state_unusable', `cage '${name}' has no network: it was not made with isolation: container`, {
       hint: `agentcage cage update ${name} decides anew.`,
@@ -27,7 +26,7 @@ export function planCage(deployment: Deployment, volumes: AgentVolumes = volumes
   return {
     egress: {
       name,
-      image: imageReference(hash),
+      image: imageToRun({ hash, base }),
       network,
       folder,
       stateFolder,
@@ -47,19 +46,6 @@ export function planCage(deployment: Deployment, volumes: AgentVolumes = volumes
       ipv6: existsSync('/proc/sys/net/ipv6'),
     },
   }
-}
-
-/** They are programs of the host, in folders that the proxy's container does not have. */
-function refuseInspectors({ inspectors }: Config): void {
-  const own = inspectors.find((entry) => 'path' in entry && entry.path !== undefined)
-  if (own === undefined) return
-  throw new CageError(
-    'config_invalid',
-    `inspectors: '${own.name}' has a path, which isolation: container does not take`,
-    {
-      hint: 'Take the entry out, or write isolation: process.',
-    },
-  )
 }
 
 export function volumesOf({ config, record, configPath, environment }: Deployment): AgentVolumes {

@@ -6,6 +6,7 @@ import { readConfigFile } from '../../config/load.ts'
 import { CageError } from '../../errors.ts'
 import { watchConfig } from '../../config/watch.ts'
 import { InForceReport } from '../../cage/in-force.ts'
+import { keptInspectors } from '../../cage/deployment-inspectors.ts'
 import { inspectorFolders } from '../../cage/inspector-folders.ts'
 import { CageSecrets } from '../../cage/secrets.ts'
 import { openStateFolder } from '../../cage/state-folder.ts'
@@ -56,7 +57,9 @@ export async function egress(flags: EgressFlags, _args: readonly [], io: Io): Pr
   const { egress: running, addresses } = await Egress.start({
     config,
     bindings: secrets.bindings,
-    inspectors: inspectorFolders({ configPath: resolve(flags.config), environment: io.env, reach: [] }),
+    inspectors: flags.recordedInspectors
+      ? keptInspectors(cage, io.env)
+      : inspectorFolders({ configPath: resolve(flags.config), environment: io.env, reach: [] }),
     audit,
     ...(authority === undefined ? {} : { authority }),
     proxy: flags.proxy ?? [],

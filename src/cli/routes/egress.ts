@@ -28,6 +28,8 @@ export interface EgressFlags {
   readonly trust?: string | undefined
   /** Folder with the values of secrets that are not in the store. */
   readonly values?: string | undefined
+  /** Inspectors are the copies that the cage of this name keeps, not the files that the configuration names. */
+  readonly recordedInspectors: boolean
   /** IP addresses of the egress, as DNS answers them; absent: where DNS is asked. */
   readonly answer?: readonly string[] | undefined
 }
@@ -40,7 +42,7 @@ export const egressRoute = command<EgressFlags>({
       'SIGHUP reads the configuration again, SIGTERM drains and ends it with 0.',
     ].join('\n'),
     customUsage: [
-      '-c FILE --state DIR [--name NAME] [--proxy HOST:PORT]... [--transparent HOST:PORT[=MEANT]]... [--dns HOST:PORT]... [--answer ADDRESS]... [--publish HOST:PORT=ADDRESS:PORT]... [--ca DIR] [--trust DIR] [--values DIR] [--audit FILE]',
+      '-c FILE --state DIR [--name NAME] [--proxy HOST:PORT]... [--transparent HOST:PORT[=MEANT]]... [--dns HOST:PORT]... [--answer ADDRESS]... [--publish HOST:PORT=ADDRESS:PORT]... [--ca DIR] [--trust DIR] [--values DIR] [--recorded-inspectors] [--audit FILE]',
     ],
   },
   parameters: {
@@ -119,6 +121,12 @@ export const egressRoute = command<EgressFlags>({
         optional: true,
         placeholder: 'DIR',
         brief: 'Write the public certificate there, in every form that programs read',
+      },
+      recordedInspectors: {
+        kind: 'boolean',
+        withNegated: false,
+        default: false,
+        brief: 'Run the copies of inspectors that cage NAME keeps, each as it is on record',
       },
       values: {
         kind: 'parsed',

@@ -73,7 +73,7 @@ export function proxyContainer(plan: EgressPlan): ContainerSpec {
     command: [
       ['egress', '--config', `${inside}/cage.yaml`, '--name', plan.name, '--state', `${STATE}/cage`],
       ['--ca', `${STATE}/certs/ca`, '--trust', `${STATE}/cage/trust`, '--values', `${STATE}/cage/values`],
-      ['--proxy', `${network.proxy}:${explicit}`],
+      ['--recorded-inspectors', '--proxy', `${network.proxy}:${explicit}`],
       ...plan.ports.flatMap((port) => ['--transparent', `${network.proxy}:${port}=${port}`]),
       ...doors.flatMap(({ port, inside: to }) => ['--publish', `0.0.0.0:${port}=${network.cage}:${to}`]),
     ].flat(),

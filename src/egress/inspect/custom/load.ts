@@ -2,11 +2,15 @@ import type { Config } from '../../../config/schema.ts'
 import { CageError } from '../../../errors.ts'
 import { printable } from '../../../system/printable.ts'
 import { CustomInspector } from './custom-inspector.ts'
+import { readKeptProgram, type KeptInspectors } from './kept-program.ts'
 import { readProgram, type InspectorFolders, type InspectorProgram } from './program.ts'
 import { UnusableProgram } from './thread.ts'
 
+/** Where the programs of inspectors are read: in folders of their owner, or among the copies of a cage that stays. */
+export type InspectorPlace = InspectorFolders | KeptInspectors
+
 export interface LoadOptions {
-  readonly folders: InspectorFolders
+  readonly place: InspectorPlace
   /** For the operator. */
   readonly log: (message: string) => void
   /** Those in force so far: what is the same goes on as it is. */
@@ -19,12 +23,12 @@ export interface LoadOptions {
  */
 export async function loadCustomInspectors(
   { inspectors: entries }: Pick<Config, 'inspectors'>,
-  { folders, log, before = [] }: LoadOptions,
+  { place, log, before = [] }: LoadOptions,
 ): Promise<readonly CustomInspector[]> {
   const loaded: CustomInspector[] = []
   try {
     for (const entry of entries) {
-      const program = await readProgram(entry, folders)
+      const program = await read(entry, place)
       loaded.push(before.find((known) => isSame(known.program, program)) ?? (await start(program, log)))
     }
     return loaded
@@ -32,6 +36,10 @@ export async function loadCustomInspectors(
     await Promise.all(loaded.filter((inspector) => !before.includes(inspector)).map((inspector) => inspector.close()))
     throw error
   }
+}
+
+function read(entry: Config['inspectors'][number], place: InspectorPlace): Promise<InspectorProgram> {
+  return 'recorded' in place ? readKeptProgram(entry, place) : readProgram(entry, place)
 }
 
 async function start(program: InspectorProgram, log: (message: string) => void): Promise<CustomInspector> {

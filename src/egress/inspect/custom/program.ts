@@ -35,7 +35,7 @@ export interface InspectorProgram {
 type Entry = Config['inspectors'][number]
 
 /** Bytes. A program written by hand is nowhere near. */
-const MAX_FILE = 1_048_576
+export const MAX_FILE = 1_048_576
 
 const EXTENSIONS: ReadonlySet<string> = new Set(['.ts', '.mts', '.js', '.mjs'])
 

@@ -1,89 +1,94 @@
 import { createHash } from 'node:crypto'
 import { CageError } from '../../../errors.ts'
 import type { Podman } from '../podman.ts'
-import { buildContext } from './containerfile.ts'
-import { configFor, egressContents, programEntries, type ImageConfig } from './contents.ts'
-import { writeTar, type TarEntry } from './tar.ts'
+import { imageArchive, imageConfigText } from './archive.ts'
+import { buildContext, FALLBACK_BASE } from './containerfile.ts'
+import { configFor, egressContents, programEntries } from './contents.ts'
+import { tarSize, writeTar, type TarEntry } from './tar.ts'
 
 /** The egress's image as this host would make it now. */
 export interface EgressImage {
-  /** SHA-256 of everything in it, lower-case hex. */
+  /** SHA-256 of everything in it, lower-case hex. Without `base` it is what Podman calls the image's ID. */
   readonly hash: string
-  /** `localhost/agentcage-egress:` and the hash's first 16 digits. */
-  readonly reference: string
+  /** The pinned image that it is built on, where this host's Node cannot run in a container. */
+  readonly base: string | undefined
   readonly source: ImageSource
 }
 
 type ImageSource =
-  | { readonly kind: 'own'; readonly entries: readonly TarEntry[]; readonly config: ImageConfig }
+  | { readonly kind: 'own'; readonly entries: readonly TarEntry[]; readonly config: string; readonly layer: string }
   | { readonly kind: 'build'; readonly context: readonly TarEntry[] }
 
+const REPOSITORY = 'localhost/agentcage-egress'
+
+/** Under which name people find it; see `imageToRun` for what containers go by. */
 export function imageReference(hash: string): string {
-  return `localhost/agentcage-egress:${hash.slice(0, 16)}`
+  return `${REPOSITORY}:${hash.slice(0, 16)}`
+}
+
+/**
+ * What a container names: the hash of the content itself, so that nothing else is ever started in its place, whatever a
+ * name has come to mean. An image on a base has an ID that is not known before it is built; that one goes by its name.
+ */
+export function imageToRun({ hash, base }: Pick<EgressImage, 'hash' | 'base'>): string {
+  return base === undefined ? `sha256:${hash}` : imageReference(hash)
 }
 
 /** Gathers what goes in and takes its hash; takes a fraction of a second and changes nothing. */
 export async function planEgressImage(user: number): Promise<EgressImage> {
-  const source = await sourceFor(user)
-  const digest = createHash('sha256')
-  digest.update(source.kind === 'own' ? JSON.stringify(source.config) : 'build')
-  for await (const chunk of writeTar(entriesOf(source))) digest.update(chunk)
-  const hash = digest.digest('hex')
-  return { hash, reference: imageReference(hash), source }
+  const contents = await egressContents(user)
+  if (contents === undefined) {
+    const context = buildContext(await programEntries(user), await configFor(user, []))
+    return { hash: await digestOf(writeTar(context)), base: FALLBACK_BASE, source: { kind: 'build', context } }
+  }
+  const layer = await digestOf(writeTar(contents.entries))
+  const config = imageConfigText(contents.config, layer)
+  const hash = createHash('sha256').update(config).digest('hex')
+  return { hash, base: undefined, source: { kind: 'own', entries: contents.entries, config, layer } }
 }
 
 /**
  * Makes the image unless Podman has it. Throws `service_failed` when it cannot be made, or when the files changed after
- * their hash was taken; then there is no image of that name.
+ * their hash was taken; then there is no such image.
  */
 export async function buildEgressImage(podman: Podman, image: EgressImage): Promise<void> {
-  if (await podman.has('image', image.reference)) return
-  const { source, reference } = image
-  const digest = createHash('sha256')
-  digest.update(source.kind === 'own' ? JSON.stringify(source.config) : 'build')
-  const args =
+  if (await podman.has('image', imageToRun(image))) return
+  const { source } = image
+  const reference = imageReference(image.hash)
+  const { code, stderr } =
     source.kind === 'own'
-      ? ['import', '--quiet', ...changes(source.config), '-', reference]
-      : ['build', '--quiet', '--tag', reference, '-']
-  const { code, stderr } = await podman.feed(args, hashed(writeTar(entriesOf(source)), digest))
-  if (code !== 0)
-    throw new CageError('service_failed', `the image of the egress could not be made: ${stderr.trim()}`, {
-      hint: 'Look at the free space of the disk (podman system df) and try again.',
-    })
-  if (digest.digest('hex') === image.hash) return
-  await podman.run(['image', 'rm', '--force', reference])
-  throw new CageError('service_failed', 'files of agentcage changed while the image of the egress was made', {
-    hint: 'Try again.',
+      ? await podman.feed(
+          ['load', '--quiet'],
+          writeTar(imageArchive({ ...source, hash: image.hash, reference, size: tarSize(source.entries) })),
+        )
+      : await podman.feed(['build', '--quiet', '--tag', reference, '-'], writeTar(source.context))
+  // Podman takes no layer but the one that the hash was made of.
+  if (code === 0 && (await podman.has('image', imageToRun(image)))) return
+  throw new CageError('service_failed', `the image of the egress could not be made: ${stderr.trim()}`, {
+    hint: 'If files of agentcage changed meanwhile, try again; else look at the free space of the disk (podman system df).',
   })
 }
 
-async function sourceFor(user: number): Promise<ImageSource> {
-  const contents = await egressContents(user)
-  if (contents !== undefined) return { kind: 'own', ...contents }
-  const config = await configFor(user, [])
-  return { kind: 'build', context: buildContext(await programEntries(user), config) }
+/** Removes what earlier versions of agentcage left here, but those with one of these hashes. Yields their names. */
+export async function pruneEgressImages(podman: Podman, inUse: readonly string[]): Promise<readonly string[]> {
+  const kept = new Set(inUse.map(imageReference))
+  const { stdout } = await podman.run([
+    'image',
+    'ls',
+    '--format',
+    '{{.Repository}}:{{.Tag}}',
+    '--filter',
+    `reference=${REPOSITORY}`,
+  ])
+  const old = stdout.split('\n').filter((name) => name.startsWith(`${REPOSITORY}:`) && !kept.has(name))
+  const removed: string[] = []
+  // One that a container still has is refused, and is the next one's to remove.
+  for (const name of old) if ((await podman.run(['image', 'rm', name])).code === 0) removed.push(name)
+  return removed
 }
 
-function entriesOf(source: ImageSource): readonly TarEntry[] {
-  return source.kind === 'own' ? source.entries : source.context
-}
-
-function changes({ entrypoint, user, environment }: ImageConfig): readonly string[] {
-  const lines = [
-    `ENTRYPOINT ${JSON.stringify(entrypoint)}`,
-    `USER ${user}`,
-    'WORKDIR /',
-    ...Object.entries(environment).map(([name, value]) => `ENV ${name}=${value}`),
-  ]
-  return lines.flatMap((line) => ['--change', line])
-}
-
-async function* hashed(
-  chunks: AsyncIterable<Uint8Array>,
-  digest: { update(chunk: Uint8Array): unknown },
-): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) {
-    digest.update(chunk)
-    yield chunk
-  }
+async function digestOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+  const digest = createHash('sha256')
+  for await (const chunk of chunks) digest.update(chunk)
+  return digest.digest('hex')
 }

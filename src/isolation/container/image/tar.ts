@@ -23,6 +23,12 @@ export async function* writeTar(entries: readonly TarEntry[]): AsyncGenerator<Ui
 
 const BLOCK = 512
 
+/** Bytes of the archive that `writeTar` makes of these. */
+export function tarSize(entries: readonly TarEntry[]): number {
+  const sizes = entries.map((entry) => BLOCK + (entry.kind === 'file' ? Math.ceil(entry.size / BLOCK) * BLOCK : 0))
+  return sizes.reduce((total, size) => total + size, 2 * BLOCK)
+}
+
 async function* content({ path, size, read }: Extract<TarEntry, { kind: 'file' }>): AsyncGenerator<Uint8Array> {
   let written = 0
   for await (const chunk of read()) {

@@ -171,7 +171,7 @@ describe('what it is', () => {
       const messages: string[] = []
       const loading = loadCustomInspectors(
         { inspectors: [entry(path)] },
-        { folders, log: (line) => messages.push(line) },
+        { place: folders, log: (line) => messages.push(line) },
       )
       await refused(loading, new RegExp(`^inspectors: it: ${path.replaceAll('.', '\\.')}: .*${message.source}`, 's'))
     })
@@ -197,7 +197,7 @@ describe('what it is', () => {
           { ...entry(ts), name: 'ts', config: { word: 'x' } },
         ],
       },
-      { folders, log: (line) => messages.push(line) },
+      { place: folders, log: (line) => messages.push(line) },
     )
     t.after(() => Promise.all(loaded.map((inspector) => inspector.close())))
     assert.deepEqual(
