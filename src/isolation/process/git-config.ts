@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import { dirname, resolve } from 'node:path'
+import { parseGitConfig } from './git-config-syntax.ts'
 
 /** What a git configuration says about where else code or configuration is read from. */
 export interface GitPaths {
@@ -21,22 +22,27 @@ export interface GitPaths {
  */
 const COMMANDS = [
   /^core\.(?:fsmonitor|hookspath|sshcommand|pager|editor|askpass|gitproxy|alternaterefscommand|attributesfile)$/,
-  /^(?:alias|pager|filter|difftool|mergetool|browser|man)\./,
+  /^(?:alias|pager|filter|difftool|mergetool|guitool|browser|man|hook)\./,
   /^diff\.(?:external|.*\.(?:command|textconv))$/,
   /^merge\..*\.driver$/,
   /^credential\.(?:.*\.)?helper$/,
-  /^gpg\.(?:.*\.)?program$/,
+  /^gpg\.(?:.*\.)?(?:program|defaultkeycommand)$/,
   /^(?:include|includeif\..*)\.path$/,
   /^(?:sequence\.editor|init\.templatedir|uploadpack\.packobjectshook|protocol\.(?:.*\.)?allow|interactive\.difffilter)$/,
+  /^(?:gc\.recentobjectshook|tar\..*\.command|trailer\..*\.(?:command|cmd)|imap\.tunnel|svn\.authorsprog)$/,
+  /^sendemail\.(?:.*\.)?(?:smtpserver|sendmailcmd|tocmd|cccmd|headercmd)$/,
   /^(?:remote\..*\.(?:uploadpack|receivepack|vcs)|submodule\..*\.update)$/,
+  /^lfs\.(?:customtransfer|extension)\./,
 ]
 
-/** Values that switch a feature of git's own on or off and run nothing. */
+/** Of these, such a value switches a feature on or off. Elsewhere it is the name of a file or a program like any other. */
+const SWITCHED =
+  /^(?:core\.(?:fsmonitor|pager)|pager\..*|(?:filter|difftool|mergetool)\..*|credential\.(?:.*\.)?helper)$/
 const SWITCH = /^(?:true|false|yes|no|on|off|[01])?$/i
 
 /** Reads the text of a git configuration (git-config(1), "Syntax") as far as the fields above need it. */
 export function readGitConfig(text: string, path: string): GitPaths {
-  const entries = [...parse(text)]
+  const entries = [...parseGitConfig(text)]
   const last = (key: string): string | undefined => entries.findLast((entry) => entry.key === key)?.value
   return {
     hooksPath: last('core.hookspath'),
@@ -46,7 +52,7 @@ export function readGitConfig(text: string, path: string): GitPaths {
     worktreeConfig: /^(?:true|yes|on|1|)$/i.test(last('extensions.worktreeconfig') ?? 'false'),
     objectFormat: last('extensions.objectformat'),
     commands: entries
-      .filter(({ key, value }) => COMMANDS.some((pattern) => pattern.test(key)) && !SWITCH.test(value))
+      .filter(({ key, value }) => COMMANDS.some((pattern) => pattern.test(key)) && !isSwitch(key, value))
       .map(({ key, value }) => `${key}=${value}`),
   }
 }
@@ -56,41 +62,15 @@ export function readGitIdentity(text: string): {
   readonly name: string | undefined
   readonly email: string | undefined
 } {
-  const entries = [...parse(text)].filter(({ value }) => /^[^\x00-\x1f\x7f]{1,256}$/.test(value))
+  const entries = [...parseGitConfig(text)].filter(({ value }) => /^[^\x00-\x1f\x7f]{1,256}$/.test(value))
   const last = (name: string): string | undefined => entries.findLast(({ key }) => key === name)?.value
   return { name: last('user.name'), email: last('user.email') }
 }
 
+function isSwitch(key: string, value: string): boolean {
+  return SWITCHED.test(key) && SWITCH.test(value)
+}
+
 export function expandHome(path: string): string {
   return path.startsWith('~/') ? `${homedir()}${path.slice(1)}` : path
-}
-
-function* parse(text: string): Generator<{ readonly key: string; readonly value: string }> {
-  let section = ''
-  for (const line of text.replace(/\\\r?\n/g, '').split(/\r?\n/)) {
-    let rest = line.trim()
-    const header = /^\[\s*([A-Za-z0-9.-]+)\s*(?:"((?:[^"\\]|\\.)*)")?\s*\]/.exec(rest)
-    if (header !== null) {
-      const name = (header[1] ?? '').toLowerCase()
-      section = header[2] === undefined ? name : `${name}.${header[2].replace(/\\(.)/g, '$1')}`
-      rest = rest.slice(header[0].length).trim()
-    }
-    const entry = /^([A-Za-z][A-Za-z0-9-]*)\s*(?:=\s*(.*))?$/.exec(rest)
-    if (entry !== null)
-      yield { key: `${section}.${(entry[1] ?? '').toLowerCase()}`, value: unquote(entry[2] ?? 'true') }
-  }
-}
-
-/** Removes a comment, quotes and backslashes. */
-function unquote(value: string): string {
-  let result = ''
-  let quoted = false
-  for (let at = 0; at < value.length; at++) {
-    const character = value.charAt(at)
-    if (character === '\\') result += value.charAt(++at)
-    else if (character === '"') quoted = !quoted
-    else if (!quoted && (character === '#' || character === ';')) break
-    else result += character
-  }
-  return result.trim()
 }

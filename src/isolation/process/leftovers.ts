@@ -27,7 +27,7 @@ const MOST_FILES = 5000
 /** What git and tools would run or read in a project at the time of the survey. */
 export function rememberProject(survey: Survey): ProjectMemory {
   const { folders } = gitlinks(survey)
-  const found = [...executables(survey, folders), ...survey.settings.flatMap(toolSettings)]
+  const found = findsOf(survey, folders)
   return {
     fingerprints: new Map(found.map(({ path, fingerprint }) => [path, fingerprint])),
     complete: survey.complete,
@@ -43,7 +43,7 @@ export function rememberProject(survey: Survey): ProjectMemory {
 export function findLeftovers(project: string, before: ProjectMemory): readonly Leftover[] {
   const survey = surveyRepositories(project)
   const { folders, unread } = gitlinks(survey)
-  const found = [...executables(survey, folders), ...survey.settings.flatMap(toolSettings)]
+  const found = findsOf(survey, folders)
   const unknown: readonly Leftover[] = [
     ...(survey.complete && before.complete ? [] : [{ path: project, reason: UNSEARCHED }]),
     ...unread.map((path) => ({ path, reason: UNREAD })),
@@ -57,10 +57,25 @@ export function findLeftovers(project: string, before: ProjectMemory): readonly 
 }
 
 const UNSEARCHED = 'has more folders than were searched: look for new repositories before you run git in it'
+const CLOSED = 'may not be listed: look into it before you enter it'
 const UNREAD = 'is an index that cannot be read for certain: look for repositories before you run git there'
 
 interface Executable extends Leftover {
   readonly fingerprint: string
+}
+
+function findsOf(survey: Survey, linked: readonly string[]): readonly Executable[] {
+  return [
+    ...executables(survey, linked),
+    ...survey.settings.flatMap(toolSettings),
+    ...survey.closed.flatMap(closedFolder),
+  ]
+}
+
+/** Whoever may enter a folder runs what git finds in it, listed or not. */
+function closedFolder(path: string): readonly Executable[] {
+  const stats = statOf(path)
+  return stats === undefined ? [] : [executable(path, CLOSED, `${stats.ino}:${stats.ctimeMs}`)]
 }
 
 function executables(survey: Survey, linked: readonly string[]): readonly Executable[] {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, type Dirent } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
+import { isErrno } from '../../system/files.ts'
 import { readGitConfig, type GitPaths } from './git-config.ts'
 import { isWithin, realPath, statOf } from './paths.ts'
 import { isToolSetting } from './tool-settings.ts'
@@ -22,7 +23,9 @@ export interface Survey {
   readonly sockets: readonly string[]
   /** Settings of editors, agents and shells that act from the folder they lie in. */
   readonly settings: readonly string[]
-  /** False when the project is larger than the search goes, or has folders that cannot be searched. */
+  /** Folders that may be entered but not listed: git finds a repository in one by its name. */
+  readonly closed: readonly string[]
+  /** False when the project is larger than the search goes, or has names that cannot be searched. */
   readonly complete: boolean
 }
 
@@ -30,7 +33,7 @@ const MAX_DEPTH = 16
 const MAX_FOLDERS = 5000
 const MAX_REPOSITORIES = 128
 
-/** Large, generated, and not where repositories are. */
+/** Large, generated, and not where repositories are: what lies directly in one is looked at, and no further. */
 const SKIPPED: ReadonlySet<string> = new Set([
   'node_modules',
   '.venv',
@@ -51,6 +54,7 @@ export function surveyRepositories(project: string): Survey {
     links: [] as string[],
     sockets: [] as string[],
     settings: [] as string[],
+    closed: [] as string[],
   }
   let isSearchable = true
   let level = [project]
@@ -59,7 +63,11 @@ export function surveyRepositories(project: string): Survey {
     const next: string[] = []
     for (const folder of level) {
       if (++folders > MAX_FOLDERS || found.repositories.length > MAX_REPOSITORIES) return { ...found, complete: false }
-      const entries = entriesOf(folder)
+      const entries = listed(folder)
+      if (entries === undefined) {
+        found.closed.push(folder)
+        continue
+      }
       if (folder !== project && isGitFolder(entries))
         found.repositories.push({ gitFolder: folder, workTree: undefined })
       for (const entry of entries) {
@@ -69,7 +77,7 @@ export function surveyRepositories(project: string): Survey {
         if (isToolSetting(entry.name)) found.settings.push(path)
         if (entry.isSocket()) found.sockets.push(path)
         else if (entry.name !== '.git') {
-          if (entry.isDirectory() && !SKIPPED.has(entry.name)) next.push(path)
+          if (entry.isDirectory()) next.push(...(SKIPPED.has(entry.name) ? repositoriesIn(path) : [path]))
         } else if (entry.isDirectory()) {
           found.repositories.push({ gitFolder: path, workTree: folder }, ...submodulesOf(path))
           found.sockets.push(
@@ -83,6 +91,13 @@ export function surveyRepositories(project: string): Survey {
     level = next
   }
   return { ...found, complete: level.length === 0 && isSearchable }
+}
+
+/** Of a folder that is skipped and those directly in it, the ones that git takes for a repository's. */
+function repositoriesIn(skipped: string): readonly string[] {
+  const inside = entriesOf(skipped).filter((entry) => entry.isDirectory() && entry.name !== '.git')
+  const folders = [skipped, ...inside.slice(0, MAX_FOLDERS).map((entry) => join(skipped, entry.name))]
+  return folders.filter((folder) => statOf(join(folder, '.git')) !== undefined)
 }
 
 /** The git folders of submodules: `.git/modules/NAME`, where NAME may hold slashes, and those of their submodules. */
@@ -154,6 +169,15 @@ export function entriesOf(folder: string): readonly Dirent[] {
     return readdirSync(folder, { withFileTypes: true })
   } catch {
     return []
+  }
+}
+
+/** Undefined where the folder may not be listed. */
+function listed(folder: string): readonly Dirent[] | undefined {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+  } catch (error) {
+    return isErrno(error, 'EACCES') ? undefined : []
   }
 }
 

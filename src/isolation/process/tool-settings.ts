@@ -31,22 +31,35 @@ export const PACKAGE_TOOLS: readonly {
 ]
 
 /**
- * Protected where they exist: read only by programs that were told to or that ask first, or by programs that fail on
- * anything but a real file. New ones are named at the end.
+ * Protected where they exist: read only by programs that are started in the folder, were told to or ask first, or by
+ * programs that fail on anything but a real file. New ones are named at the end.
  */
 export const WHERE_PRESENT = [
+  '.Rprofile',
   '.aider.conf.yml',
   '.devcontainer.json',
+  '.dir-locals.el',
   '.direnv',
   '.exrc',
   '.fleet',
   '.gdbinit',
+  '.ghci',
+  '.helix',
   '.husky',
+  '.irbrc',
+  '.latexmkrc',
+  '.lazy.lua',
   '.lldbinit',
+  '.mise.toml',
   '.nvim.lua',
   '.nvimrc',
+  '.ocamlinit',
+  '.octaverc',
+  '.pdbrc',
   '.pnpmfile.cjs',
+  '.pnpmfile.mjs',
   '.pre-commit-config.yaml',
+  'mise.toml',
   'opencode.json',
   'opencode.jsonc',
 ] as const

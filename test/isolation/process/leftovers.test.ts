@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { chmodSync, existsSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { test } from 'node:test'
 import { bubblewrapArguments, CageBed, withoutBubblewrap, withoutGit } from './cage-bed.ts'
@@ -27,6 +27,46 @@ const FINDS: Readonly<Record<string, readonly [script: string, path: string, rea
     'git init -q node_modules/a/b/c/d/e/f; cd node_modules/a/b/c/d/e/f; git commit -q --allow-empty -m x; git config core.fsmonitor evil; cd - > /dev/null; git add -f node_modules/a/b/c/d/e/f 2>/dev/null',
     'node_modules/a/b/c/d/e/f/.git/config',
     /core\.fsmonitor=evil/,
+  ],
+  'one directly in a folder that is skipped': [
+    'git init -q target; git -C target config core.fsmonitor evil',
+    'target/.git/config',
+    /core\.fsmonitor=evil/,
+  ],
+  'one in a package': [
+    'git init -q node_modules/a; git -C node_modules/a config core.fsmonitor evil',
+    'node_modules/a/.git/config',
+    /core\.fsmonitor=evil/,
+  ],
+  'a setting after another section on one line': [
+    'git init -q sub; echo "[a] [core] fsmonitor = evil" >> sub/.git/config',
+    'sub/.git/config',
+    /core\.fsmonitor=evil/,
+  ],
+  'a setting after a comment that seems to go on': [
+    'git init -q sub; printf "# \\\\\\n[core]\\nfsmonitor=evil\\n" >> sub/.git/config',
+    'sub/.git/config',
+    /core\.fsmonitor=evil/,
+  ],
+  'an included file that is named like a switch': [
+    'git init -q sub; git -C sub config include.path 1; git config -f sub/.git/1 core.fsmonitor evil',
+    'sub/.git/config',
+    /include\.path=1/,
+  ],
+  'a folder of hooks that is named like a switch': [
+    'git init -q sub; git -C sub config core.hooksPath on; mkdir sub/on; echo evil > sub/on/post-checkout',
+    'sub/.git/config',
+    /core\.hookspath=on/,
+  ],
+  'a command for keys of signatures': [
+    'git init -q sub; git -C sub config gpg.ssh.defaultKeyCommand evil',
+    'sub/.git/config',
+    /gpg\.ssh\.defaultkeycommand=evil/,
+  ],
+  'a command for collecting garbage': [
+    'git init -q sub; git -C sub config gc.recentObjectsHook evil',
+    'sub/.git/config',
+    /gc\.recentobjectshook=evil/,
   ],
   'a hook in a new repository': [
     'git init -q sub; echo evil > sub/.git/hooks/post-checkout; chmod +x sub/.git/hooks/post-checkout',
@@ -100,6 +140,7 @@ const FINDS: Readonly<Record<string, readonly [script: string, path: string, rea
   'settings of an agent in a folder': ['mkdir -p a/b/.claude; echo {} > a/b/.claude/x', 'a/b/.claude', READ_BY_TOOLS],
   'a workspace': ['echo {} > evil.code-workspace', 'evil.code-workspace', READ_BY_TOOLS],
   'settings of an agent that have to be a file': ['echo {} > opencode.json', 'opencode.json', READ_BY_TOOLS],
+  'a start file of an interpreter': ['mkdir sub; echo evil > sub/.Rprofile', 'sub/.Rprofile', READ_BY_TOOLS],
   'a link as settings': ['mkdir sub; ln -s ../x sub/.vscode', 'sub/.vscode', READ_BY_TOOLS],
   'more folders than are searched': [
     'mkdir -p a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r',
@@ -121,6 +162,29 @@ test('what git would run on the host is found', { skip }, async (t) => {
     })
   }
 })
+
+const withRights = process.getuid?.() === 0 && 'root lists every folder'
+
+test(
+  'a folder that may be entered but not listed is named, unless it was so before',
+  { skip: skip || withRights },
+  () => {
+    using bed = new CageBed()
+    bed.makeRepository()
+    bed.write('project/old/file', '')
+    chmodSync(join(bed.project, 'old'), 0o311)
+    const hidden = 'git init -q sub; git -C sub config core.fsmonitor evil; chmod 311 sub'
+    const first = leftovers(bed, hidden)
+    chmodSync(join(bed.project, 'sub'), 0o755)
+    const second = leftovers(bed, 'rm -rf sub; cd old; git init -q .; git config core.fsmonitor evil')
+    chmodSync(join(bed.project, 'old'), 0o755)
+    assert.deepEqual(first, [{ path: 'sub', reason: 'may not be listed: look into it before you enter it' }])
+    assert.deepEqual(
+      second.map(({ path }) => path),
+      ['old'],
+    )
+  },
+)
 
 test('repositories that run nothing are no finds, nor is what was there before', { skip }, () => {
   using bed = new CageBed()
