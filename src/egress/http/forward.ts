@@ -7,14 +7,14 @@ import type { SecretSet } from '../secrets/secret-set.ts'
 import type { Injection } from '../secrets/injector.ts'
 import type { UpstreamCall, UpstreamRequest, UpstreamResponse } from '../upstream/upstream.ts'
 import type { ExchangeEnds } from './exchange-ends.ts'
-import type { JudgedRequest } from './inbound.ts'
+import type { InboundRequest, JudgedRequest } from './inbound.ts'
 import { judgeHead, passJudged } from './judged-response.ts'
 import { refuseForbidden } from './judgement.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
 import { endToEnd, headerValue, headerValues, withHeader, withoutHeaders, type HeaderList } from './headers.ts'
 import { decodableOnly, injectInto, injectTransformed } from './injection.ts'
 import { drainBody, relayBody } from './relay.ts'
-import { hasNoContent } from './reply.ts'
+import { hasNoContent, isTellable } from './reply.ts'
 import { decoded, finish, isFramingField, responseFields } from './response.ts'
 import { answerTokenRequest } from './token-exchange.ts'
 
@@ -145,6 +145,7 @@ export async function respond(
   ends: ExchangeEnds,
 ): Promise<void> {
   ends.record.upstreamAddress = response.address
+  refuseUntellable(response, ends.request)
   ends.record.status = response.status
   const isJudged = core.ruling().chain.has('inspectResponse')
   if (
@@ -158,6 +159,15 @@ export async function respond(
   else await redactStream(core, secrets, response, ends)
 }
 
+/** Before anything is on record of a response that could not be given. Throws a Denial. */
+export function refuseUntellable(
+  { status }: Pick<UpstreamResponse, 'status'>,
+  { protocol }: Pick<InboundRequest, 'protocol'>,
+): void {
+  if (!isTellable(status, protocol))
+    throw new Denial('upstream_protocol', `the upstream answered with status ${status}`)
+}
+
 /** No body follows: the head is the whole response, and waits for the record. */
 async function passHead(
   core: EgressCore,
@@ -166,7 +176,7 @@ async function passHead(
   ends: ExchangeEnds,
 ): Promise<void> {
   const { reply, record } = ends
-  const fields = responseFields(response)
+  const fields = headFields(response)
   const { headers, redacted } = secrets.redactHeaders(secrets.isEmpty ? fields : withoutHeaders(fields, isFramingField))
   record.redacted = new Set(redacted)
   await drainBody(response.body, () => {})
@@ -175,6 +185,14 @@ async function passHead(
   await finish(core, record)
   reply.start(response.status, secrets.redactText(response.reason), headers)
   reply.end([])
+}
+
+/** RFC 9110 section 8.6: a length of nothing; RFC 9113 section 8.1.1 takes a response with one for malformed. */
+function headFields(response: UpstreamResponse): HeaderList {
+  const fields = responseFields(response)
+  return response.status === 204 || response.status === 205
+    ? withoutHeaders(fields, (name) => name === 'content-length')
+    : fields
 }
 
 /** Nothing to hide: the response as it is, but for the end, which waits for the record. */

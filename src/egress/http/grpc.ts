@@ -8,7 +8,7 @@ import type { InboundRequest } from './inbound.ts'
 import { accept, refuseForbidden } from './judgement.ts'
 import { deny } from './refusal.ts'
 import type { ExchangeEnds } from './exchange-ends.ts'
-import { respond } from './forward.ts'
+import { refuseUntellable, respond } from './forward.ts'
 import { injectInto, injectTransformed } from './injection.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
 import { plain } from './grpc-coding.ts'
@@ -179,6 +179,7 @@ async function answer(
   const isOver = headerValue(response.headers, 'grpc-status') !== undefined
   // What answers without being gRPC (a load balancer's error page) has no messages.
   if (!isGrpc && !isOver) return respond(core, ruling, response, exchange)
+  refuseUntellable(response, exchange.request)
   const { secrets } = core.ruling()
   const head = secrets.redactHeaders(endToEnd(response.headers))
   const redacted = new Set<string>(head.redacted)

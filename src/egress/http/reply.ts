@@ -25,9 +25,14 @@ export interface Reply {
 
 const NOTHING = Buffer.alloc(0)
 
-/** RFC 9110 section 6.4.1: responses that never have content. */
+/** RFC 9110 section 6.4.1: responses that never have content, and section 15.3.6: one that must not have any. */
 export function hasNoContent(method: string, status: number): boolean {
-  return method === 'HEAD' || status === 204 || status === 304 || status < 200
+  return method === 'HEAD' || status === 204 || status === 205 || status === 304 || status < 200
+}
+
+/** Whether a status is final and can be told: HTTP/2 knows no higher ones (a few servers answer 999). */
+export function isTellable(status: number, protocol: 'http/1.1' | 'h2'): boolean {
+  return status >= 200 && status <= (protocol === 'h2' ? 599 : 999)
 }
 
 /*
@@ -138,7 +143,16 @@ export class Http2Reply implements Reply {
 
   start(status: number, _reason: string, headers: HeaderList): void {
     this.#stream.respond(responseFields(status, headers), { ...NO_DATE, waitForTrailers: true })
-    this.#stream.once('wantTrailers', () => this.#stream.sendTrailers(Object.fromEntries(pairs(this.#trailers))))
+    this.#stream.once('wantTrailers', () => this.#sendTrailers())
+  }
+
+  /** In an event of the stream's: what is thrown here would end the egress. */
+  #sendTrailers(): void {
+    try {
+      this.#stream.sendTrailers(grouped(this.#trailers))
+    } catch {
+      this.abort()
+    }
   }
 
   write(chunk: Buffer): boolean {
@@ -180,4 +194,14 @@ function pairs(fields: HeaderList): [string, string][] {
   for (let index = 0; index < fields.length; index += 2)
     result.push([fields[index] as string, fields[index + 1] as string])
   return result
+}
+
+/** Values by name: fields that differ in case only are one in HTTP/2. */
+function grouped(fields: HeaderList): Record<string, string[]> {
+  const values = new Map<string, string[]>()
+  for (const [name, value] of pairs(fields)) {
+    const field = name.toLowerCase()
+    values.set(field, [...(values.get(field) ?? []), value])
+  }
+  return Object.fromEntries(values)
 }
