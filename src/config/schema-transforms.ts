@@ -79,7 +79,8 @@ const awsConfig = z.strictObject({
     .array(z.string().regex(/^[A-Za-z0-9-]{1,64}$/, 'must be a service'))
     .default([])
     .meta({
-      description: 'Services that may be signed for, such as `s3`. Empty: those that the name of the host fits.',
+      description:
+        'Services that may be signed for, such as `s3`. Empty: those that the name of the host fits, but for what gives out credentials (`sts` but for `GetCallerIdentity`, changes of `iam`, …).',
     }),
 })
 

@@ -6,6 +6,7 @@ import type { SecretBinding } from '../binding.ts'
 import { decoyKeys, parseAwsKeys } from './aws-keys.ts'
 import { TransformRefused } from './refusal.ts'
 import type { Signer } from './signer.ts'
+import { refuseCredentials } from './sigv4-credentials.ts'
 import { readClaim } from './sigv4-claim.ts'
 import { checkScope } from './sigv4-scope.ts'
 import { signAnew } from './sigv4-sign.ts'
@@ -39,6 +40,7 @@ export function awsSigner(binding: SecretBinding, config: AwsConfig): Signer {
         throw new TransformRefused('request', 'the AWS signature cannot be used: it is not of Version 4')
       if (claim.accessKeyId !== decoy.accessKeyId) return undefined
       checkScope(claim.scope, request.authority.host, config)
+      refuseCredentials(request, claim.scope.service, config.services)
       const verified = verifyClaim(request, claim, { secretAccessKey: decoy.secretAccessKey, now })
       return (final, at) => signAnew(final, { claim: verified, keys, now: at })
     },
