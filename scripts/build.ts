@@ -4,10 +4,10 @@
  */
 import { execFile } from 'node:child_process'
 import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { builtinModules } from 'node:module'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import { build, type Metafile, type Plugin } from 'esbuild'
+import { build, type Metafile } from 'esbuild'
+import { builtins, commandGroups, requiredBeside, withBuiltinsByName } from './bundle-plugins.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const OUTPUT = resolve(process.argv[2] ?? join(ROOT, 'dist'))
@@ -19,11 +19,19 @@ const PROGRAMS = [
   'src/egress/inspect/custom/inspector-worker.ts',
 ]
 
+const COMMANDS = join(ROOT, 'src/cli/commands')
+
+/** What people wait for most, and what serves for long and is to hold little; all others are one module. */
+const APART = [['run.ts'], ['egress.ts', 'cage-supervise.ts']]
+
 /** What others import, with its types. */
 const LIBRARY = 'src/inspector.ts'
 
+/** What is loaded when it is needed, and then at once: CommonJS. */
+const REQUIRED = ['re2js']
+
 await rm(OUTPUT, { recursive: true, force: true })
-const { metafile } = await build({
+const program = await build({
   absWorkingDir: ROOT,
   entryPoints: [...PROGRAMS, LIBRARY],
   outdir: OUTPUT,
@@ -34,56 +42,38 @@ const { metafile } = await build({
   format: 'esm',
   platform: 'node',
   target: 'node24',
-  plugins: [builtins(), bundleRequired(), withoutTranslations()],
+  plugins: [builtins(), commandGroups(COMMANDS, await groups()), requiredBeside(REQUIRED)],
   metafile: true,
   logLevel: 'warning',
 })
+const required = await build({
+  absWorkingDir: ROOT,
+  entryPoints: REQUIRED,
+  outdir: OUTPUT,
+  outExtension: { '.js': '.cjs' },
+  bundle: true,
+  format: 'cjs',
+  platform: 'node',
+  target: 'node24',
+  metafile: true,
+  logLevel: 'warning',
+})
+await askForBuiltins()
 await declarations()
 await chmod(join(OUTPUT, 'agentcage.js'), 0o755)
-await writeFile(join(OUTPUT, 'THIRD-PARTY-LICENSES.txt'), await licences(metafile))
+await writeFile(join(OUTPUT, 'THIRD-PARTY-LICENSES.txt'), await licences([program.metafile, required.metafile]))
 
-/**
- * Node's own modules, asked for by name. Importing one makes Node read all that it exports, and with it load what nobody
- * uses: `node:http` alone brings a second HTTP client, 14 MB and a tenth of the time that a command takes.
- */
-function builtins(): Plugin {
-  const names = new Set(builtinModules)
-  return {
-    name: 'builtins',
-    setup(bundler) {
-      bundler.onResolve({ filter: /^[a-z]/ }, ({ path }) => {
-        const name = path.replace(/^node:/, '')
-        return names.has(name) ? { path: `node:${name}`, namespace: 'builtin' } : undefined
-      })
-      bundler.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
-        contents: `module.exports = process.getBuiltinModule?.(${JSON.stringify(path)})`,
-      }))
-    },
-  }
+async function groups(): Promise<readonly (readonly string[])[]> {
+  const others = (await readdir(COMMANDS)).filter((name) => !APART.flat().includes(name))
+  return [...APART, others.toSorted()]
 }
 
-/** A library that a module loads late, by a `require` of its own making, is bundled too. */
-function bundleRequired(): Plugin {
-  return {
-    name: 'bundle-required',
-    setup(bundler) {
-      bundler.onLoad({ filter: /\/src\/.*\.ts$/ }, async ({ path }) => {
-        const text = await readFile(path, 'utf8')
-        return { contents: text.replace('const require = createRequire(import.meta.url)', ''), loader: 'ts' }
-      })
-    },
-  }
-}
-
-/** Of zod's messages those in English are used; the other languages would be a third of the program. */
-function withoutTranslations(): Plugin {
-  return {
-    name: 'without-translations',
-    setup(bundler) {
-      bundler.onLoad({ filter: /\/zod\/v4\/locales\/index\.js$/ }, () => ({
-        contents: "export { default as en } from './en.js'",
-      }))
-    },
+/** But in the first file, which an older Node must be able to read. */
+async function askForBuiltins(): Promise<void> {
+  for (const name of await readdir(OUTPUT)) {
+    if (name === 'agentcage.js') continue
+    const text = await readFile(join(OUTPUT, name), 'utf8')
+    await writeFile(join(OUTPUT, name), withBuiltinsByName(text))
   }
 }
 
@@ -103,8 +93,9 @@ async function declarations(): Promise<void> {
 }
 
 /** Each library's licence asks that its text comes along. */
-async function licences({ inputs }: Metafile): Promise<string> {
-  const folders = new Set(Object.keys(inputs).flatMap((path) => /^node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? []))
+async function licences(bundles: readonly Metafile[]): Promise<string> {
+  const inputs = bundles.flatMap((bundle) => Object.keys(bundle.inputs))
+  const folders = new Set(inputs.flatMap((path) => /^node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? []))
   const texts = await Promise.all([...folders].toSorted().map(licence))
   return `Libraries in this folder, and their licences.\n\n${texts.join('\n')}`
 }

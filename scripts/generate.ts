@@ -1,11 +1,12 @@
 /**
- * Writes the reference pages that are made from tables in the source: `node scripts/generate.ts [FOLDER]`.
- * With `--check` nothing is written: names each page that is not what the source says, and exits with 1.
+ * Writes what is made from tables in the source, reference pages for the most part: `node scripts/generate.ts [FOLDER]`.
+ * With `--check` nothing is written: names each file that is not what the source says, and exits with 1.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { cliPage } from './reference/cli.ts'
 import { configurationPage } from './reference/configuration.ts'
+import { defaultConfigModule } from './reference/default-config.ts'
 import { errorsPage } from './reference/errors.ts'
 import { inspectorsPage } from './reference/inspectors.ts'
 import { patternsPage } from './reference/patterns.ts'
@@ -23,6 +24,7 @@ const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/inspectors.md': inspectorsPage,
   'docs/reference/patterns.md': patternsPage,
   'docs/reference/secrets.md': secretsPage,
+  'src/config/default-config.ts': defaultConfigModule,
 }
 
 process.exitCode = process.argv.includes('--check') ? await check() : await write()

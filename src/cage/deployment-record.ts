@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { CageError } from '../errors.ts'
 
 const time = z.iso.datetime()

@@ -1,6 +1,6 @@
 import { watch } from 'node:fs'
 import { join } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import { CageError } from '../errors.ts'
 import { readPrivateFile, usable } from '../secrets/private-state.ts'
 import { writeFileAtomic } from '../system/files.ts'

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { isolationOf, machineOf } from '../config/isolation.ts'
-import { configSchema, type Config, type SecretRule } from '../config/schema.ts'
+import { defaultConfig } from '../config/default-config.ts'
+import type { Config, SecretRule } from '../config/schema.ts'
 import { CageError } from '../errors.ts'
 import type { Hostname } from '../policy/host.ts'
 import { knownHosts } from './known-secrets.ts'
@@ -13,7 +14,7 @@ export interface RunAdditions {
 
 /** A configuration with nothing in it: nothing is reachable. */
 export function emptyConfig(): Config {
-  return configSchema.parse({})
+  return defaultConfig()
 }
 
 /** The configuration with `--allow` and `-s`. Throws a CageError where they cannot be meant. */

@@ -3,7 +3,6 @@ import { isolationOf, machineOf } from '../config/isolation.ts'
 import type { Config } from '../config/schema.ts'
 import { CageError } from '../errors.ts'
 import type { WorkloadPlan } from '../isolation/isolation.ts'
-import { launchMachine } from '../isolation/microvm/launch-machine.ts'
 import { parseBytes } from '../isolation/process/memory-size.ts'
 import { launchWorkload, type LaunchOptions, type MoatNamespaces, type Workload } from '../isolation/process/launch.ts'
 import type { AppliedLimits } from '../isolation/process/limits.ts'
@@ -53,6 +52,7 @@ async function startInMachine(plan: WorkloadPlan, options: StartOptions): Promis
   const { config, moat, workingDirectory, environment, ...rest } = options
   const machine = machineOf(config)
   refuseSmallLimit(config)
+  const { launchMachine } = await import('../isolation/microvm/launch-machine.ts')
   const workload = await launchMachine(plan, moat, {
     ...rest,
     settings: {

@@ -2,7 +2,7 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { AuditLog } from '../audit/log.ts'
-import { readConfigFile, type ConfigFile } from '../config/load.ts'
+import type { ConfigFile } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { watchConfig } from '../config/watch.ts'
 import { Egress } from '../egress/egress.ts'
@@ -149,6 +149,8 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
 /** The configuration file with what the command line adds; its digest is '' where there is none. */
 async function configFileOf({ configPath, preset, additions }: RunRequest): Promise<ConfigFile> {
   if (configPath === undefined) return { sha256: '', parse: () => withAdditions(preset ?? emptyConfig(), additions) }
+  // Reading YAML and the schema are a good part of a start; without a file there is nothing to read.
+  const { readConfigFile } = await import('../config/load.ts')
   const file = await readConfigFile(configPath)
   return { sha256: file.sha256, parse: () => withAdditions(file.parse(), additions) }
 }

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { WorkloadPlan } from '../isolation/isolation.ts'
 import type { MoatNamespaces } from '../isolation/process/launch.ts'
 import { readPrivateFile, usable } from '../secrets/private-state.ts'

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { isolationOf } from '../config/isolation.ts'
-import { parseConfig, readConfigBytes } from '../config/load.ts'
+import { readConfigBytes } from '../config/file.ts'
+import { parseConfig } from '../config/load.ts'
 import type { InspectorProgram } from '../egress/inspect/custom/program.ts'
 import { CageError } from '../errors.ts'
 import type { Report } from './backend.ts'

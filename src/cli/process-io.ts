@@ -7,8 +7,17 @@ import type { Io } from './io.ts'
  * and a defect ends it with one line on standard error and exit code 1.
  */
 export function processIo(): Io {
-  const { stdout, stderr, stdin, env } = process
-  const io: Io = { stdin, stdout, stderr, env, cwd: workingDirectory }
+  const { stdout, stderr, env } = process
+  const io: Io = {
+    // Opened when it is asked for: few commands read it.
+    get stdin() {
+      return process.stdin
+    },
+    stdout,
+    stderr,
+    env,
+    cwd: workingDirectory,
+  }
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     process.exit(error.code === 'EPIPE' ? 0 : reportFailure(error, io))
   })

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { configSchema } from './schema.ts'
 
 /** The part of JSON Schema (draft 2020-12) that the configuration's schema uses. */

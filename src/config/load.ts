@@ -1,15 +1,11 @@
 import { isUtf8 } from 'node:buffer'
-import { hash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { CageError } from '../errors.ts'
 import { describeIssue, explainIssues } from './explain.ts'
+import { configDigest, MOST_CONFIG_BYTES, readConfigBytes } from './file.ts'
 import { formatProblem, type Problem } from './problem.ts'
 import { ruleProblems } from './rules.ts'
 import { configSchema, type Config } from './schema.ts'
 import { readYaml } from './yaml.ts'
-
-/** Bytes. */
-const MAX_FILE = 1_048_576
 
 /** Problems in a message. */
 const MAX_SHOWN = 50
@@ -42,11 +38,6 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
   return { sha256: configDigest(bytes), parse: () => accept(checkConfigBytes(bytes), path) }
 }
 
-/** What says which configuration is in force. */
-export function configDigest(content: string | Uint8Array): string {
-  return hash('sha256', content, 'hex')
-}
-
 /** As `loadConfig`, for a text; `file` is what messages call it. */
 export function parseConfig(text: string, file: string): Config {
   return accept(checkConfigText(text), file)
@@ -63,7 +54,8 @@ export async function checkConfigFile(path: string): Promise<CheckedConfig> {
 }
 
 function checkConfigBytes(bytes: Buffer): CheckedConfig {
-  if (bytes.length > MAX_FILE) return { problems: [{ line: 1, column: 1, message: 'larger than 1 MiB', path: '' }] }
+  if (bytes.length > MOST_CONFIG_BYTES)
+    return { problems: [{ line: 1, column: 1, message: 'larger than 1 MiB', path: '' }] }
   if (!isUtf8(bytes)) return { problems: [{ line: 1, column: 1, message: 'not UTF-8 text', path: '' }] }
   return checkConfigText(bytes.toString('utf8'))
 }
@@ -95,26 +87,4 @@ function inOrder(yaml: readonly Problem[], schema: readonly Problem[]): Problem[
   return [...yaml, ...schema.filter(({ line, column }) => !places.has(`${line}:${column}`))].toSorted(
     (a, b) => a.line - b.line || a.column - b.column,
   )
-}
-
-/**
- * The bytes of a file, and of one that is larger than allowed one byte too many: a device or a pipe has no size to ask
- * for. Throws `config_unreadable`.
- */
-export async function readConfigBytes(path: string): Promise<Buffer> {
-  try {
-    const chunks: Buffer[] = []
-    for await (const chunk of createReadStream(path, { end: MAX_FILE })) chunks.push(chunk as Buffer)
-    return Buffer.concat(chunks)
-  } catch (cause) {
-    throw new CageError('config_unreadable', `cannot read ${path}: ${reason(cause)}`, { cause })
-  }
-}
-
-function reason(cause: unknown): string {
-  const code = (cause as NodeJS.ErrnoException).code
-  if (code === 'ENOENT') return 'no such file'
-  if (code === 'EACCES' || code === 'EPERM') return 'permission denied'
-  if (code === 'EISDIR') return 'it is a folder'
-  return cause instanceof Error ? cause.message : String(cause)
 }

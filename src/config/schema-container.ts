@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { containerOnly } from './schema-podman.ts'
 
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { parseHostname } from '../policy/host.ts'
 
 /** The sections for what leaves in disguise and how much of it: `false` switches a section off. */

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** The section for inspectors of one's own. */
 export const inspectorsSection = z

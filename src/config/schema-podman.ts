@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { parsePort } from '../policy/published-port.ts'
 
 /** An absolute path inside, without `..`, and what Podman would split or expand. */

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { splitCommand } from './command-words.ts'
 
 /** Where the value of one secret comes from, and from nowhere else. */

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { parseAuthority, type Authority } from '../policy/host.ts'
 import { hasPart, parseTemplate, type MessageTemplate } from '../policy/message-template.ts'
 

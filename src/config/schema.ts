@@ -1,5 +1,5 @@
-import { z } from 'zod'
-import { formatAuthority, parseAuthority, parseHostname, type Authority, type Hostname } from '../policy/host.ts'
+import * as z from 'zod'
+import { parseAuthority, parseHostname, type Hostname } from '../policy/host.ts'
 import { parseAddressRange } from '../policy/address.ts'
 import { containerSection } from './schema-container.ts'
 import { FRAMING_FIELDS } from '../policy/credential-fields.ts'
@@ -341,18 +341,6 @@ export interface SecretTarget {
   readonly ports?: readonly number[] | undefined
   readonly methods?: readonly string[] | undefined
   readonly paths?: readonly string[] | undefined
-}
-
-/** `upstream.connect_to` as a map from `host:port` in normal form. */
-export function connectTargets(config: Pick<Config, 'upstream'>): ReadonlyMap<string, Authority> {
-  return new Map(
-    Object.entries(config.upstream.connect_to).map(([from, to]) => {
-      const source = parseAuthority(from)
-      const target = parseAuthority(to)
-      if (source === undefined || target === undefined) throw new TypeError('connect_to was validated')
-      return [formatAuthority(source), target]
-    }),
-  )
 }
 
 function targetProblem(name: string, scheme: string | undefined): string {

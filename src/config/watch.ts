@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { watch, type FSWatcher } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
-import { readConfigBytes } from './load.ts'
+import { readConfigBytes } from './file.ts'
 
 export interface WatchOptions {
   /** Ends the watch. */

@@ -61,7 +61,8 @@ const SPECIAL: readonly string[] = [
 
 /** Decides which addresses may be dialled. Built once from the configuration, then asked for each connection. */
 export class AddressGuard {
-  readonly #special = new RangeSet(SPECIAL)
+  /** Made for the first address that is asked about: a start need not wait for it. */
+  #special: RangeSet | undefined
   readonly #allowed: RangeSet
 
   /** Takes ranges as `parseAddressRange` reads them; throws a TypeError for others. */
@@ -71,6 +72,7 @@ export class AddressGuard {
 
   permits(address: string): boolean {
     if (isIP(address) === 0) return false
+    this.#special ??= new RangeSet(SPECIAL)
     return !this.#special.has(address) || this.#allowed.has(address)
   }
 }

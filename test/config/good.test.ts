@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { connectTargets } from '../../src/config/connect-targets.ts'
 import { parseConfig } from '../../src/config/load.ts'
-import { connectTargets } from '../../src/config/schema.ts'
 
 const EVERY_KEY = `
 name: my-cage

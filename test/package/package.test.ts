@@ -54,7 +54,7 @@ describe('the published package', { skip: missingTools('npm') }, () => {
     for (const name of ['README.md', 'LICENSE', 'CHANGELOG.md']) assert.ok(files.includes(name), name)
     const unexpected = files.filter(
       (name) =>
-        !/^(dist\/[^/]+\.js|dist\/inspector\.d\.ts|dist\/THIRD-PARTY-LICENSES\.txt|examples\/.*|[^/]+\.md|LICENSE|package\.json)$/.test(
+        !/^(dist\/[^/]+\.c?js|dist\/inspector\.d\.ts|dist\/THIRD-PARTY-LICENSES\.txt|examples\/.*|[^/]+\.md|LICENSE|package\.json)$/.test(
           name,
         ),
     )
@@ -65,6 +65,14 @@ describe('the published package', { skip: missingTools('npm') }, () => {
     for (const name of files.filter((file) => file.endsWith('.js'))) {
       const text = await readFile(join(folder, 'source', name), 'utf8')
       assert.doesNotMatch(text, /['"`]\.{1,2}\/[^'"`\n]*\.ts['"`]/, name)
+    }
+  })
+
+  test('starts from few files, which import no module of Node but those that the first one needs to say what is wrong', async () => {
+    const built = files.filter((file) => file.endsWith('.js') && file !== 'dist/agentcage.js')
+    assert.ok(built.length < 60, `${built.length} files`)
+    for (const name of built) {
+      assert.doesNotMatch(await readFile(join(folder, 'source', name), 'utf8'), /^import .*"node:/m, name)
     }
   })
 

@@ -13,7 +13,7 @@ test('pages are written, checked, and found out of date', async (t) => {
   const folder = await withFolder(t)
   const missing = await generate('--check', folder)
   assert.equal(missing.code, 1)
-  assert.equal(missing.stderr.split('\n').filter((line) => line.includes('is out of date')).length, 7)
+  assert.equal(missing.stderr.split('\n').filter((line) => line.includes('is out of date')).length, 8)
 
   assert.equal((await generate(folder)).code, 0)
   const reference = join(folder, 'docs/reference')
@@ -35,6 +35,8 @@ test('pages are written, checked, and found out of date', async (t) => {
     stderr: 'docs/reference/errors.md is out of date: run `node scripts/generate.ts`\n',
   })
 
+  const defaults = await readFile(join(folder, 'src/config/default-config.ts'), 'utf8')
+  assert.equal(defaults, await readFile(join(import.meta.dirname, '../../src/config/default-config.ts'), 'utf8'))
   const errors = await readFile(join(reference, 'errors.md'), 'utf8')
   for (const code of Object.keys(ERRORS)) assert.match(errors, new RegExp(`^\\| \`${code}\` \\|`, 'm'))
   const configuration = await readFile(join(reference, 'configuration.md'), 'utf8')

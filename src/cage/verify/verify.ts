@@ -1,5 +1,5 @@
 import { text } from 'node:stream/consumers'
-import { z } from 'zod'
+import * as z from 'zod'
 import { backendOf } from '../backends.ts'
 import { loadDeployment, type Deployment, type Environment } from '../deployment.ts'
 import { secretVariables } from '../secret-variables.ts'

@@ -1,8 +1,6 @@
 import { constants } from 'node:os'
 import { StartInterrupted } from '../../cage/run-failure.ts'
 import { runCage, type RunRequest, type RunResult } from '../../cage/run.ts'
-import { scaffoldNamed, SCAFFOLDS, scaffoldText } from '../../cage/scaffold/text.ts'
-import { parseConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
 import { CageError } from '../../errors.ts'
 import { forwardSignals } from '../forward-signals.ts'
@@ -13,7 +11,7 @@ import type { RunFlags } from '../routes/run.ts'
 /** `agentcage run`: the command's exit code is ours. One line at the end says what the egress decided. */
 export async function run(flags: RunFlags, args: readonly string[], io: Io): Promise<number> {
   if (flags.list) return listScaffolds(io)
-  const preset = flags.scaffold === undefined ? undefined : presetOf(flags)
+  const preset = flags.scaffold === undefined ? undefined : await presetOf(flags)
   const [program, ...rest] = commandOf(flags, args, preset)
   if (program === undefined) throw new CageError('usage', 'COMMAND is missing', { hint: `Try 'agentcage --help'.` })
   const log = (message: string): void => {
@@ -29,15 +27,18 @@ export async function run(flags: RunFlags, args: readonly string[], io: Io): Pro
   }
 }
 
-function listScaffolds(io: Io): number {
+async function listScaffolds(io: Io): Promise<number> {
+  const { SCAFFOLDS } = await import('../../cage/scaffold/text.ts')
   const rows = SCAFFOLDS.map(({ name, isolation, brief }) => [name, isolation, brief])
   io.stdout.write(renderTable([{ title: 'SCAFFOLD' }, { title: 'ISOLATION' }, { title: 'RUNS' }], rows))
   return 0
 }
 
-function presetOf({ scaffold: name = '', config }: RunFlags): Config {
+async function presetOf({ scaffold: name = '', config }: RunFlags): Promise<Config> {
   if (config !== undefined)
     throw new CageError('usage', '--scaffold and -c cannot be combined: each is a configuration')
+  const { scaffoldNamed, scaffoldText } = await import('../../cage/scaffold/text.ts')
+  const { parseConfig } = await import('../../config/load.ts')
   const { name: _, ...preset } = parseConfig(scaffoldText(scaffoldNamed(name), 'scaffold'), `scaffold ${name}`)
   return preset
 }

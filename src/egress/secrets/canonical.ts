@@ -240,15 +240,19 @@ export class CanonicalWalk {
   }
 }
 
+/** Written without a list for each pair: every start of an egress waits for it. */
 function pairTable(): Int32Array {
-  const table = new Int32Array(65_536)
-  const bytes = new Uint8Array(2)
-  const half = new Uint16Array(bytes.buffer)
-  for (let value = 0; value < 65_536; value += 1) {
-    half[0] = value
-    const kept = [...bytes].filter((byte) => KINDS[byte] === KEPT)
-    const hasMark = bytes.some((byte) => KINDS[byte] === MARK)
-    table[value] = hasMark ? WITH_MARK : (kept[0] ?? 0) | ((kept[1] ?? 0) << 8) | (kept.length << 16)
+  const table = new Int32Array(65_536).fill(WITH_MARK)
+  const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
+  for (let first = 0; first < 256; first += 1) {
+    for (let second = 0; second < 256; second += 1) {
+      const one = KINDS[first]
+      const other = KINDS[second]
+      if (one === MARK || other === MARK) continue
+      const pair = isLittleEndian ? first | (second << 8) : (first << 8) | second
+      if (one === DROPPED) table[pair] = other === DROPPED ? 0 : second | (1 << 16)
+      else table[pair] = other === DROPPED ? first | (1 << 16) : first | (second << 8) | (2 << 16)
+    }
   }
   return table
 }

@@ -1,7 +1,8 @@
-import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
+import { createSecureContext, getCACertificates, type SecureContext, type SecureContextOptions } from 'node:tls'
 import { readFile } from 'node:fs/promises'
 import { X509Certificate } from 'node:crypto'
-import { connectTargets, type Config } from '../../config/schema.ts'
+import { connectTargets } from '../../config/connect-targets.ts'
+import type { Config } from '../../config/schema.ts'
 import { CageError } from '../../errors.ts'
 import { AddressGuard } from '../../policy/address.ts'
 import type { HeaderList } from '../http/headers.ts'
@@ -63,12 +64,15 @@ export class Upstream {
 
   /** Throws a CageError when the configuration names files or a proxy that cannot be used. */
   static async create(config: Pick<Config, 'upstream' | 'dns_servers'>): Promise<Upstream> {
+    const trust = await trustOf(config.upstream.ca_file)
     return new Upstream({
       guard: new AddressGuard(config.upstream.allow_addresses),
       resolve: createResolver(config.dns_servers),
       connectTo: connectTargets(config),
       proxy: proxyOf(config.upstream.proxy),
-      trust: await trustOf(config.upstream.ca_file),
+      get trust() {
+        return trust()
+      },
     })
   }
 
@@ -87,16 +91,29 @@ function proxyOf(text: string | undefined): UpstreamProxy | undefined {
   }
 }
 
-async function trustOf(caFile: string | undefined): Promise<SecureContext> {
-  if (caFile === undefined) return createSecureContext()
+/**
+ * Throws at once what is wrong with the file. To read all authorities takes longer than to start the rest, so that it is
+ * done when the first connection needs them.
+ */
+async function trustOf(caFile: string | undefined): Promise<() => SecureContext> {
+  const certificates = caFile === undefined ? [] : await certificatesIn(caFile)
+  let context: SecureContext | undefined
+  return () => (context ??= createSecureContext(withDefaults(certificates)))
+}
+
+function withDefaults(certificates: readonly string[]): SecureContextOptions {
+  return certificates.length === 0 ? {} : { ca: [...getCACertificates('default'), ...certificates] }
+}
+
+async function certificatesIn(file: string): Promise<readonly string[]> {
   try {
-    const pem = await readFile(caFile, 'utf8')
+    const pem = await readFile(file, 'utf8')
     const certificates = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
     if (certificates.length === 0) throw new Error('it holds no certificate in PEM form')
     for (const certificate of certificates) new X509Certificate(certificate)
-    return createSecureContext({ ca: [...getCACertificates('default'), ...certificates] })
+    return certificates
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error)
-    throw new CageError('config_invalid', `upstream.ca_file: ${caFile} cannot be used: ${problem}`, { cause: error })
+    throw new CageError('config_invalid', `upstream.ca_file: ${file} cannot be used: ${problem}`, { cause: error })
   }
 }
