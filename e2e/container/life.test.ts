@@ -20,6 +20,7 @@ before(async () => {
         env: { TEXT: `100% of $$HOME, "quoted" \\ 'and'` },
         named_volumes: { 'life-data': '/data' },
       },
+      logging: { dns_queries: true },
       secret_injection: [{ env: 'API_KEY', inject_to: ['allowed.test'], inject_headers: ['authorization'] }],
     },
     ['-s', 'API_KEY=first-value-of-the-key'],
@@ -110,10 +111,11 @@ test('the user’s systemd ends and comes back, with the cage', async () => {
   await assertBlocked()
 })
 
-test('what was recorded in all that time is one unbroken chain', async () => {
+test('what was recorded in all that time is an unbroken chain of requests and one of names', async () => {
   const records = await agentcage('audit', CAGE, '--json')
+  assert.match(records, /"protocol":"dns"[^\n]*"host":"denied\.test"|"host":"denied\.test"[^\n]*"protocol":"dns"/)
   assert.match(records, /"host":"denied\.test"[^\n]*"decision":"blocked"/)
-  assert.match(await agentcage('audit', CAGE, '--verify'), /ok|intact|verified/i)
+  assert.match(await agentcage('audit', CAGE, '--verify'), /^(audit chain ok: [1-9].*audit\.jsonl\)\n){2}$/)
 })
 
 test('an update takes another configuration, and one that is wrong changes nothing', async () => {

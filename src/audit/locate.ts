@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { CageError } from '../errors.ts'
 import { cageAudit, cagesFolder, isCageName } from '../system/paths.ts'
 import { codeOf, reasonOf } from './failure.ts'
@@ -12,18 +12,27 @@ interface Place {
 }
 
 /**
- * The log that `target` means: a file, if it holds a `/` or there is one of that name; else the cage of that name;
- * absent, the cage whose log changed last. The result is absolute.
+ * The logs that `target` means, absolute: a file, if it holds a `/` or there is one of that name; else those of the cage of
+ * that name; absent, of the cage whose log changed last. A cage whose DNS is a program of its own has a second one.
  */
-export function locateLog(target: string | undefined, { env, cwd }: Place): string {
-  if (target === undefined) return latestLog(env)
+export function locateLogs(target: string | undefined, place: Place): readonly [main: string, ...more: string[]] {
+  const { path, ofCage } = locateLog(target, place)
+  const dns = join(dirname(path), 'dns', basename(path))
+  return ofCage && exists(dns) ? [path, dns] : [path]
+}
+
+function locateLog(
+  target: string | undefined,
+  { env, cwd }: Place,
+): { readonly path: string; readonly ofCage: boolean } {
+  if (target === undefined) return { path: latestLog(env), ofCage: true }
   const file = resolve(cwd, target)
-  if (target.includes('/') || exists(file)) return file
+  if (target.includes('/') || exists(file)) return { path: file, ofCage: false }
   if (!isCageName(target)) {
     throw new CageError('usage', `${JSON.stringify(target)} is neither a file nor a name that a cage can have`)
   }
   const path = cageAudit(target, env)
-  if (exists(path)) return path
+  if (exists(path)) return { path, ofCage: true }
   throw new CageError('audit_unusable', `there is no audit log of a cage '${target}' (${path})`, {
     hint: 'Name a file with a path, such as ./audit.jsonl.',
   })

@@ -27,13 +27,35 @@ export interface Entry {
  * it is being written. Throws `audit_unusable`.
  */
 export async function* readRecords(path: string, options: ReadOptions = {}): AsyncGenerator<Entry, void, undefined> {
-  await using chain = await openChain(path)
-  const { last = 0, follow = false, signal } = options
+  await using log = await openLog(path, options)
+  yield* log.existing()
+  if (options.follow === true) yield* log.news()
+}
+
+/** A log with its older files, open. */
+export interface OpenLog extends AsyncDisposable {
+  /** What is there already, once. */
+  existing(): AsyncGenerator<Entry, void, undefined>
+  /** What is appended after that, until `signal` aborts. */
+  news(): AsyncGenerator<Entry, void, undefined>
+}
+
+/** As `readRecords`, in two parts. Throws `audit_unusable`. */
+export async function openLog(path: string, options: ReadOptions): Promise<OpenLog> {
+  const chain = await openChain(path)
+  const { last = 0, signal } = options
   const readers = chain.files.map(({ reader }) => reader)
-  yield* last > 0 ? await lastOfChain(readers, options, last) : inOrder(readers, options)
   const newest = readers.at(-1)
-  if (!follow || newest === undefined) return
-  while (await newest.changed(signal)) yield* present(newest, options)
+  return {
+    async *existing() {
+      yield* last > 0 ? await lastOfChain(readers, options, last) : inOrder(readers, options)
+    },
+    async *news() {
+      if (newest === undefined) return
+      while (await newest.changed(signal)) yield* present(newest, options)
+    },
+    [Symbol.asyncDispose]: () => chain[Symbol.asyncDispose](),
+  }
 }
 
 async function* inOrder(readers: readonly LogReader[], options: ReadOptions): AsyncGenerator<Entry, void, undefined> {
@@ -74,7 +96,7 @@ function readEntry(line: LogLine): Entry | undefined {
 }
 
 /** Holds no more than `most` entries at a time. */
-async function lastOf(entries: AsyncIterable<Entry>, most: number): Promise<readonly Entry[]> {
+export async function lastOf(entries: AsyncIterable<Entry>, most: number): Promise<readonly Entry[]> {
   const ring: Entry[] = []
   let count = 0
   for await (const entry of entries) {

@@ -1,6 +1,7 @@
 import { parseSince, type RecordFilter } from '../../audit/filter.ts'
-import { locateLog } from '../../audit/locate.ts'
-import { readRecords, type Entry, type ReadOptions } from '../../audit/read.ts'
+import { locateLogs } from '../../audit/locate.ts'
+import { readLogs } from '../../audit/merge.ts'
+import type { Entry, ReadOptions } from '../../audit/read.ts'
 import type { AuditRecord } from '../../audit/record.ts'
 import { summarise } from '../../audit/summary.ts'
 import { makeSafe } from '../../audit/text.ts'
@@ -27,13 +28,16 @@ export async function audit(
 ): Promise<number> {
   refuseContradictions(flags)
   const filter = filterOf(flags)
-  const path = locateLog(target, { env: io.env, cwd: io.cwd() })
-  if (flags.verify) return await verify(path, flags, io)
+  const paths = locateLogs(target, { env: io.env, cwd: io.cwd() })
+  if (flags.verify) return await verify(paths, flags, io)
   let badLines = 0
   const onBadLine = (): void => void (badLines += 1)
-  if (flags.summary) await showSummary(readRecords(path, { filter, onBadLine }), flags, io)
-  else await showRecords(path, { filter, last: flags.lines, follow: flags.follow, signal, onBadLine }, { flags, io })
-  if (badLines > 0) io.stderr.write(`warning: ${badLines} lines of ${printable(path)} are no records; see --verify\n`)
+  if (flags.summary) await showSummary(readLogs(paths, { filter, onBadLine }), flags, io)
+  else await showRecords(paths, { filter, last: flags.lines, follow: flags.follow, signal, onBadLine }, { flags, io })
+  if (badLines > 0)
+    io.stderr.write(
+      `warning: ${badLines} lines of ${paths.map(printable).join(' and ')} are no records; see --verify\n`,
+    )
   return 0
 }
 
@@ -57,16 +61,26 @@ function filterOf({ decision, host, method, since: text }: AuditFlags): RecordFi
   return { decision, host, method, since }
 }
 
-async function verify(path: string, { json }: AuditFlags, io: Io): Promise<number> {
-  const result = await verifyLog(path)
-  if (json) await print(io.stdout, `${JSON.stringify(result)}\n`)
-  else if (result.ok) await print(io.stdout, `audit chain ok: ${result.records} records, head ${result.head}\n`)
-  else
-    throw new CageError(
-      'audit_unusable',
-      `audit chain broken: ${printable(result.file ?? path)}: line ${result.line}: ${result.problem}`,
-    )
-  return result.ok ? 0 : 1
+/** Each log is a chain of its own. */
+async function verify(paths: readonly [string, ...string[]], { json }: AuditFlags, io: Io): Promise<number> {
+  const results = await Promise.all(paths.map((path) => verifyLog(path)))
+  if (json) {
+    const ok = results.every((result) => result.ok)
+    const logs = results.map((result, index) => ({ log: paths[index], ...result }))
+    await print(io.stdout, `${JSON.stringify(logs.length === 1 ? results[0] : { ok, logs })}\n`)
+    return ok ? 0 : 1
+  }
+  for (const [index, result] of results.entries()) {
+    const path = paths[index] ?? ''
+    if (!result.ok)
+      throw new CageError(
+        'audit_unusable',
+        `audit chain broken: ${printable(result.file ?? path)}: line ${result.line}: ${result.problem}`,
+      )
+    const which = results.length === 1 ? '' : ` (${printable(path)})`
+    await print(io.stdout, `audit chain ok: ${result.records} records, head ${result.head}${which}\n`)
+  }
+  return 0
 }
 
 async function showSummary(entries: AsyncIterable<Entry>, { json }: AuditFlags, io: Io): Promise<void> {
@@ -79,13 +93,13 @@ async function* recordsOf(entries: AsyncIterable<Entry>): AsyncGenerator<AuditRe
 }
 
 async function showRecords(
-  path: string,
+  paths: readonly string[],
   options: ReadOptions,
   { flags, io }: { flags: AuditFlags; io: Io },
 ): Promise<void> {
   const render = flags.json ? jsonLine : tableRow(io)
   let shown = 0
-  for await (const entry of readRecords(path, options)) {
+  for await (const entry of readLogs(paths, options)) {
     await print(io.stdout, render(entry))
     shown += 1
   }
