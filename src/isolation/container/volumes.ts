@@ -1,12 +1,8 @@
-import { relative } from 'node:path'
-import { join } from 'node:path/posix'
 import type { Mount } from '../isolation.ts'
 import { credentialGuard } from '../process/credentials.ts'
 import type { HostFacts } from '../process/host.ts'
-import { isWithin, statOf } from '../process/paths.ts'
-import { protectProject } from '../process/protection.ts'
-import { surveyRepositories } from '../process/repositories.ts'
 import type { StandIn } from '../process/stand-ins.ts'
+import { protectVolumes } from '../process/volume-protection.ts'
 import { volumeMounts, type VolumeSettings } from '../process/volumes.ts'
 import type { ContainerMount } from './spec.ts'
 
@@ -34,43 +30,23 @@ export interface AgentVolumes {
 export function agentVolumes({ container, settings, host, reserved }: VolumeRequest): AgentVolumes {
   const guard = credentialGuard(host.home)
   const { mounts } = volumeMounts({ container, project: host.home, settings, host, guard, below: [], reserved })
-  const binds = mounts.filter((mount) => mount.kind === 'bind')
-  const protections = binds.filter(isWritableFolder).map(({ source, target }) => {
-    const {
-      mounts: all,
-      standIns,
-      warnings,
-    } = protectProject(source, {
-      survey: surveyRepositories(source),
-      settings: [],
-    })
-    const inner = all.filter((mount) => isWithin(mount.target, source))
-    return { mounts: inner.flatMap((mount) => inside(mount, source, target)), standIns, warnings }
-  })
+  const protection = protectVolumes(mounts)
   return {
-    mounts: [...binds, ...protections.flatMap((protection) => protection.mounts)],
-    standIns: protections.flatMap((protection) => protection.standIns),
-    warnings: protections.flatMap((protection) => protection.warnings),
+    mounts: protection.mounts.flatMap(containerMount),
+    standIns: protection.standIns,
+    warnings: protection.warnings,
   }
 }
 
-type Bind = Extract<Mount, { readonly kind: 'bind' }>
-
-function isWritableFolder({ source, writable }: Bind): boolean {
-  return writable && statOf(source)?.isDirectory() === true
-}
-
-/** A mount of the project's, at the place where the workload has the project. */
-function inside(mount: Mount, source: string, target: string): readonly ContainerMount[] {
-  const place = join(target, relative(source, mount.target))
+function containerMount(mount: Mount): readonly ContainerMount[] {
   switch (mount.kind) {
     case 'bind':
-      return [{ ...mount, target: place }]
+      return [mount]
     case 'mask':
       return [
         mount.over === 'directory'
-          ? { kind: 'tmpfs', target: place, options: 'ro,size=4k,mode=0555' }
-          : { kind: 'bind', source: '/dev/null', target: place, writable: false },
+          ? { kind: 'tmpfs', target: mount.target, options: 'ro,size=4k,mode=0555' }
+          : { kind: 'bind', source: '/dev/null', target: mount.target, writable: false },
       ]
     case 'tmpfs':
     case 'directory':

@@ -11,8 +11,9 @@ import { isWithin, linkTarget, realPath, statOf } from './paths.ts'
 import { findPrograms } from './programs.ts'
 import { resolveProject } from './project.ts'
 import { protectProject } from './protection.ts'
-import { surveyRepositories, type Survey } from './repositories.ts'
+import { surveyRepositories } from './repositories.ts'
 import type { StandIn } from './stand-ins.ts'
+import { protectVolumes, type Bind, type WritableFolder } from './volume-protection.ts'
 import { volumeMounts, type VolumeSettings } from './volumes.ts'
 
 export interface ContainerSettings extends VolumeSettings {
@@ -51,8 +52,8 @@ export interface PlannedWorkload {
   readonly plan: WorkloadPlan
   /** The project without symbolic links. */
   readonly project: string
-  /** The git repositories in it. */
-  readonly survey: Survey
+  /** The project, and volumes outside it. */
+  readonly folders: readonly WritableFolder[]
   /** To be written to the scratch folder before the start. */
   readonly files: readonly GeneratedFile[]
   /** To be placed before the start and removed after the end. */
@@ -94,8 +95,9 @@ export function planWorkload(request: WorkloadRequest): PlannedWorkload {
     below,
     reserved: [...replaced, ...trust.mounts].map(({ target }) => target),
   })
-  const mounts = [...below, ...volumes.mounts, ...replaced, ...trust.mounts]
-  const standIns = [...protection.standIns, ...volumes.standIns]
+  const guarded = protectVolumes(volumes.mounts, (volume) => isOpened(volume, protection.mounts))
+  const mounts = [...below, ...guarded.mounts, ...replaced, ...trust.mounts]
+  const standIns = distinct([...protection.standIns, ...volumes.standIns, ...guarded.standIns])
   const files = [...replacedFiles(request.nameserver).values(), ...gitFiles(host, project, standIns)]
   const environment = workloadEnvironment({
     host,
@@ -118,11 +120,21 @@ export function planWorkload(request: WorkloadRequest): PlannedWorkload {
       limits: { memory: parseBytes(config.container.memory), pids: config.container.pids },
     },
     project,
-    survey,
+    folders: [{ folder: project, survey }, ...guarded.folders.filter(({ folder }) => !isWithin(folder, project))],
     files,
     standIns,
-    warnings: [...protection.warnings, ...environment.warnings],
+    warnings: [...protection.warnings, ...guarded.warnings, ...environment.warnings],
   }
+}
+
+/** Whether a volume opens something of the project that is protected, on purpose. */
+function isOpened({ source }: Bind, protection: readonly Mount[]): boolean {
+  return protection.some((mount) => mount.kind === 'bind' && !mount.writable && isWithin(source, mount.source))
+}
+
+/** A volume may show the project once more, or a part of it. */
+function distinct(standIns: readonly StandIn[]): readonly StandIn[] {
+  return [...new Map(standIns.map((standIn) => [standIn.path, standIn])).values()]
 }
 
 /** Lays the generated files over those of /etc, wherever symbolic links put these, and shows those for git. */
@@ -147,7 +159,7 @@ function replacementMounts({ nameserver, scratch }: WorkloadRequest, below: read
 
 function gitFiles(host: HostFacts, project: string, standIns: readonly StandIn[]): readonly GeneratedFile[] {
   const ignored = standIns
-    .filter(({ kind, path }) => kind === 'file' && !path.includes('/.git/'))
+    .filter(({ kind, path }) => kind === 'file' && isWithin(path, project) && !path.includes('/.git/'))
     .map(({ path }) => `/${relative(project, path)}\n`)
   return [
     { name: 'gitconfig', content: gitConfiguration(host, `${INSIDE}/gitignore`) },

@@ -6,7 +6,7 @@ import { placeStandIns } from './stand-ins.ts'
 
 /** A workload that can be started. Dispose it when the workload has ended. */
 export interface PreparedWorkload extends PlannedWorkload, Disposable {
-  /** What the workload left in the project that may run later, outside the cage. To be asked for after its end. */
+  /** What the workload left in the folders it may write that may run later, outside the cage. To be asked for after its end. */
   leftovers(): readonly Leftover[]
 }
 
@@ -15,11 +15,11 @@ export function prepareWorkload(request: WorkloadRequest): PreparedWorkload {
   const planned = planWorkload(request)
   for (const { name, content } of planned.files)
     writeFileSync(join(request.scratch, name), content, { flag: 'wx', mode: 0o644 })
-  const before = rememberProject(planned.survey)
+  const before = planned.folders.map(({ folder, survey }) => ({ folder, memory: rememberProject(survey) }))
   const placed = placeStandIns(planned.standIns)
   return {
     ...planned,
-    leftovers: () => findLeftovers(planned.project, before),
+    leftovers: () => before.flatMap(({ folder, memory }) => findLeftovers(folder, memory)),
     [Symbol.dispose]: () => placed[Symbol.dispose](),
   }
 }

@@ -29,7 +29,7 @@ interface VolumeContext {
 }
 
 export interface Volumes {
-  readonly mounts: readonly Mount[]
+  readonly mounts: readonly Extract<Mount, { readonly kind: 'bind' }>[]
   /** Mount points that are made in the project for as long as the workload runs. */
   readonly standIns: readonly StandIn[]
 }
@@ -42,7 +42,7 @@ export interface Volumes {
 export function volumeMounts(context: VolumeContext): Volumes {
   const volumes = context.container.volumes.map((text) => resolveVolume(text, context))
   return {
-    mounts: volumes.map(({ source, target, writable }): Mount => ({ kind: 'bind', source, target, writable })),
+    mounts: volumes.map(({ source, target, writable }) => ({ kind: 'bind', source, target, writable })),
     standIns: volumes.flatMap(({ source, target }) => standInFor(source, target, context.below)),
   }
 }

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { CageError, type ErrorCode } from '../../../src/errors.ts'
 import { CREDENTIALS } from '../../../src/isolation/process/credentials.ts'
-import { CageBed, withoutBubblewrap } from './cage-bed.ts'
+import { bubblewrapArguments, CageBed, withoutBubblewrap, withoutGit } from './cage-bed.ts'
 
 /*
  * `container.volumes`: what they show, and what they refuse to. Credentials are refused however they are named:
@@ -45,6 +46,55 @@ test('a volume may lie in the empty home, in the project, and be a single file',
   const { stdout, stderr } = bed.run('cat ~/notes/today made/here/today ~/.config/notes/today', { container })
   assert.equal(stdout, 'todaytodaytoday', stderr)
   assert.ok(!existsSync(join(bed.project, 'made')), 'mount points in the project are removed again')
+})
+
+/** What git and others would run from the repository that the attacks can write, by way of /data. */
+const ATTACKS: Readonly<Record<string, string>> = {
+  'a hook': 'echo evil > /data/.git/hooks/post-checkout',
+  'a command in the configuration':
+    'git -C /data config core.fsmonitor evil; echo "[core]fsmonitor=evil" >> /data/.git/config',
+  'another .git': 'mv /data/.git /data/x; mkdir -p /data/.git/hooks; echo evil > /data/.git/hooks/post-checkout',
+  'settings of an agent': 'mkdir /data/.claude; echo evil > /data/.claude/settings.json',
+  'settings of a shell': 'echo evil > /data/.envrc',
+}
+
+for (const [what, source] of Object.entries({
+  'a repository': '~/other',
+  'the project': '.',
+  'what holds it': '~/all',
+})) {
+  test(`nothing that runs later is written by a volume that shows ${what}`, { skip: skip || withoutGit }, () => {
+    for (const [attack, script] of Object.entries(ATTACKS)) {
+      using bed = new CageBed()
+      const repository = source === '.' ? bed.project : join(bed.home, source.slice(2))
+      const project = source === '~/all' ? join(repository, 'sub') : bed.project
+      mkdirSync(project, { recursive: true })
+      spawnSync('git', ['init', '-q', repository])
+      const { stderr } = bed.run(script, {
+        project,
+        workingDirectory: project,
+        container: { volumes: [`${source === '.' ? project : source}:/data`] },
+      })
+      const written = ['.git/hooks/post-checkout', '.claude', '.envrc'].filter((path) =>
+        existsSync(join(repository, path)),
+      )
+      assert.deepEqual([attack, written], [attack, []], stderr)
+      assert.doesNotMatch(readFileSync(join(repository, '.git/config'), 'utf8'), /evil/)
+      assert.ok(stderr !== '', attack)
+    }
+  })
+}
+
+test('what a workload leaves in a volume is named too', { skip: skip || withoutGit }, () => {
+  using bed = new CageBed()
+  bed.write('data/in', 'input')
+  const script = 'git init -q /data/new; git -C /data/new config core.fsmonitor evil'
+  using prepared = bed.prepare(['sh', '-c', script], { container: { volumes: ['~/data:/data'] } })
+  assert.equal(spawnSync('bwrap', bubblewrapArguments(prepared.plan)).status, 0)
+  assert.deepEqual(
+    prepared.leftovers().map(({ path }) => path),
+    [join(bed.home, 'data/new/.git/config')],
+  )
 })
 
 test('a volume can open a protected folder of the project on purpose', { skip }, () => {

@@ -1,0 +1,58 @@
+import { join } from 'node:path/posix'
+import { relative } from 'node:path'
+import type { Mount } from '../isolation.ts'
+import { isWithin, statOf } from './paths.ts'
+import { protectProject } from './protection.ts'
+import { surveyRepositories, type Survey } from './repositories.ts'
+import type { StandIn } from './stand-ins.ts'
+
+export type Bind = Extract<Mount, { readonly kind: 'bind' }>
+
+/** A folder that the workload may write, as it was before. */
+export interface WritableFolder {
+  readonly folder: string
+  readonly survey: Survey
+}
+
+export interface ProtectedVolumes {
+  /** Each volume, and behind it what keeps parts of it read-only. */
+  readonly mounts: readonly Mount[]
+  readonly standIns: readonly StandIn[]
+  readonly warnings: readonly string[]
+  readonly folders: readonly WritableFolder[]
+}
+
+/**
+ * Keeps what runs later, outside, (hooks, settings of editors and agents) from being written by way of a volume, as
+ * `protectProject` does for the project: a volume may be a repository, or show the project a second time. Those that
+ * `isOpen` names stay as they are. Reads the host's file system, changes nothing. Throws `mount_refused`.
+ */
+export function protectVolumes(
+  volumes: readonly Bind[],
+  isOpen: (volume: Bind) => boolean = () => false,
+): ProtectedVolumes {
+  const each = volumes.map((volume) =>
+    isWritableFolder(volume) && !isOpen(volume) ? protectVolume(volume) : { ...NOTHING, mounts: [volume] },
+  )
+  return {
+    mounts: each.flatMap(({ mounts }) => mounts),
+    standIns: each.flatMap(({ standIns }) => standIns),
+    warnings: each.flatMap(({ warnings }) => warnings),
+    folders: each.flatMap(({ folders }) => folders),
+  }
+}
+
+const NOTHING = { standIns: [], warnings: [], folders: [] } as const
+
+function protectVolume(volume: Bind): ProtectedVolumes {
+  const { source, target } = volume
+  const survey = surveyRepositories(source)
+  const { mounts, standIns, warnings } = protectProject(source, { survey, settings: [] })
+  const inner = mounts.filter((mount) => isWithin(mount.target, source))
+  const moved = inner.map((mount) => ({ ...mount, target: join(target, relative(source, mount.target)) }))
+  return { mounts: [volume, ...moved], standIns, warnings, folders: [{ folder: source, survey }] }
+}
+
+function isWritableFolder({ source, writable }: Bind): boolean {
+  return writable && statOf(source)?.isDirectory() === true
+}
