@@ -1,9 +1,7 @@
 import { hash } from 'node:crypto'
-import { AUDIT_FIELDS, MOST_FINDINGS, MOST_NAMES, NAME_LIMIT } from './fields.ts'
+import { AUDIT_FIELDS as LIMITS, MOST_FINDINGS, MOST_NAMES, NAME_LIMIT } from './fields.ts'
 import type { AuditEvent, AuditFinding } from './record.ts'
-import { quote } from './text.ts'
-
-const { id, cage, direction, protocol, method, host, path, url, decision, reason, code, upstream_ip } = AUDIT_FIELDS
+import { isPlainText, quote } from './text.ts'
 
 /** What the writer adds to an event. */
 export interface Stamp {
@@ -17,21 +15,57 @@ export interface Stamp {
  * out by hand because this runs for every request, and a generic serialiser takes three times as long.
  */
 export function formatLine(event: AuditEvent, stamp: Stamp): { readonly line: string; readonly hash: string } {
-  const body =
-    `{"ts":"${stamp.ts}","id":${quote(event.id, id.limit)},"cage":${quote(stamp.cage, cage.limit)}` +
-    `,"direction":${quote(event.direction, direction.limit)},"protocol":${quote(event.protocol, protocol.limit)}` +
-    `,"method":${quote(event.method, method.limit)},"host":${quote(event.host, host.limit)}` +
-    `,"port":${whole(event.port)},"path":${quote(event.path, path.limit)},"url":${quote(event.url, url.limit)}` +
-    `,"decision":${quote(event.decision, decision.limit)},"reason":${quote(event.reason, reason.limit)}` +
-    `,"code":${quote(event.code, code.limit)}${formatFindings(event.inspectors)}` +
+  const body = isPlain(event, stamp.cage) ? bodyWith(event, stamp, same) : bodyWith(event, stamp, withoutQuotes)
+  const digest = hash('sha256', body, 'hex')
+  return { line: `${body},"hash":"${digest}"}\n`, hash: digest }
+}
+
+/** `text` writes what stands between the quotes. */
+function bodyWith(event: AuditEvent, stamp: Stamp, text: (value: string, limit: number) => string): string {
+  return (
+    `{"ts":"${stamp.ts}","id":"${text(event.id, LIMITS.id.limit)}","cage":"${text(stamp.cage, LIMITS.cage.limit)}"` +
+    `,"direction":"${text(event.direction, LIMITS.direction.limit)}"` +
+    `,"protocol":"${text(event.protocol, LIMITS.protocol.limit)}"` +
+    `,"method":"${text(event.method, LIMITS.method.limit)}","host":"${text(event.host, LIMITS.host.limit)}"` +
+    `,"port":${whole(event.port)},"path":"${text(event.path, LIMITS.path.limit)}"` +
+    `,"url":"${text(event.url, LIMITS.url.limit)}","decision":"${text(event.decision, LIMITS.decision.limit)}"` +
+    `,"reason":"${text(event.reason, LIMITS.reason.limit)}","code":"${text(event.code, LIMITS.code.limit)}"` +
+    formatFindings(event.inspectors) +
     formatNames('secrets_injected', event.secrets_injected) +
     formatNames('secrets_not_injected', event.secrets_not_injected) +
     formatNames('secrets_redacted', event.secrets_redacted) +
     `,"status":${whole(event.status)},"bytes_out":${whole(event.bytes_out)},"bytes_in":${whole(event.bytes_in)}` +
     `,"duration_ms":${milliseconds(event.duration_ms)}` +
-    `,"upstream_ip":${quote(event.upstream_ip, upstream_ip.limit)},"prev":"${stamp.prev}"`
-  const digest = hash('sha256', body, 'hex')
-  return { line: `${body},"hash":"${digest}"}\n`, hash: digest }
+    `,"upstream_ip":"${text(event.upstream_ip, LIMITS.upstream_ip.limit)}","prev":"${stamp.prev}"`
+  )
+}
+
+/** Whether every text is short enough and stands for itself in JSON, as almost always: one look at all of them. */
+function isPlain(event: AuditEvent, cage: string): boolean {
+  const { id, direction, protocol, method, host, path, url, decision, reason, code, upstream_ip: address } = event
+  return (
+    id.length <= LIMITS.id.limit &&
+    cage.length <= LIMITS.cage.limit &&
+    direction.length <= LIMITS.direction.limit &&
+    protocol.length <= LIMITS.protocol.limit &&
+    method.length <= LIMITS.method.limit &&
+    host.length <= LIMITS.host.limit &&
+    path.length <= LIMITS.path.limit &&
+    url.length <= LIMITS.url.limit &&
+    decision.length <= LIMITS.decision.limit &&
+    reason.length <= LIMITS.reason.limit &&
+    code.length <= LIMITS.code.limit &&
+    address.length <= LIMITS.upstream_ip.limit &&
+    isPlainText(id + cage + direction + protocol + method + host + path + url + decision + reason + code + address)
+  )
+}
+
+function same(value: string): string {
+  return value
+}
+
+function withoutQuotes(value: string, limit: number): string {
+  return quote(value, limit).slice(1, -1)
 }
 
 function formatFindings(findings: readonly AuditFinding[] | undefined): string {
@@ -42,7 +76,7 @@ function formatFindings(findings: readonly AuditFinding[] | undefined): string {
 function formatFinding({ name, action, reason: why, severity }: AuditFinding): string {
   return (
     `{"name":${quote(name, NAME_LIMIT)},"action":${quote(action, NAME_LIMIT)}` +
-    `,"reason":${quote(why, reason.limit)},"severity":${quote(severity, NAME_LIMIT)}}`
+    `,"reason":${quote(why, LIMITS.reason.limit)},"severity":${quote(severity, NAME_LIMIT)}}`
   )
 }
 

@@ -6,6 +6,11 @@ const PLAIN = /^[ !#-[\]-~]*$/
  */
 const UNSAFE = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu
 
+/** Whether a text stands for itself between the quotes of a JSON string, and is safe to print. */
+export function isPlainText(text: string): boolean {
+  return PLAIN.test(text)
+}
+
 /** `text` as a JSON string of at most `limit` code units, safe to print. Its contents are the workload's: hostile. */
 export function quote(text: string, limit: number): string {
   const kept = text.length <= limit ? text : truncate(text, limit)

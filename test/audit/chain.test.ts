@@ -13,7 +13,7 @@ import { MOST_LINE_BYTES } from '../../src/audit/fields.ts'
 import { formatLine } from '../../src/audit/line.ts'
 import { LineSplitter } from '../../src/audit/lines.ts'
 import { AuditLog } from '../../src/audit/log.ts'
-import type { AuditEvent } from '../../src/audit/record.ts'
+import type { AuditEvent, AuditRecord } from '../../src/audit/record.ts'
 import { verifyLog } from '../../src/audit/verify.ts'
 import { auditEvent, linesOf, temporaryFolder } from './fixture.ts'
 
@@ -150,6 +150,18 @@ describe('a record', () => {
     })
     const { line } = formatLine(event, { ts: '2026-11-22T21:23:00.123456+00:00', cage: huge, prev: CHAIN_START })
     assert.ok(Buffer.byteLength(line) <= MOST_LINE_BYTES, `${Buffer.byteLength(line)}`)
+  })
+
+  test('holds what the event says, whatever signs stand in it', () => {
+    const text = fc.oneof(fc.string({ maxLength: 12 }), fc.string({ maxLength: 12, unit: 'binary' }))
+    fc.assert(
+      fc.property(text, text, text, text, (method, host, url, reason) => {
+        const event = auditEvent({ method, host, url, reason })
+        const { line } = formatLine(event, { ts: '', cage: 'demo', prev: CHAIN_START })
+        const { ts: _ts, cage: _cage, prev: _prev, hash: _hash, ...written } = JSON.parse(line) as AuditRecord
+        assert.deepEqual(written, JSON.parse(JSON.stringify(event)))
+      }),
+    )
   })
 
   test('keeps the finding that blocked when there are too many', () => {
