@@ -220,9 +220,10 @@ async function redactWhole(
   const redactor = secrets.bodyRedactor({ pauses: false })
   const { headers, redacted } = secrets.redactHeaders(withoutHeaders(responseFields(response), isFramingField))
   const pieces: Buffer[] = []
-  await drainBody(response.body, (chunk) => pieces.push(redactor.push(chunk)))
+  await drainBody(response.body, (chunk) => pieces.push(chunk))
   response.trailers()
-  const body = Buffer.concat([...pieces, redactor.end()])
+  const [only] = pieces
+  const body = redactor.whole(only !== undefined && pieces.length === 1 ? only : Buffer.concat(pieces))
   record.redacted = new Set([...redacted, ...redactor.redacted])
   record.bytesIn = body.length
   await finish(core, record)

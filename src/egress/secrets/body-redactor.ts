@@ -1,3 +1,4 @@
+import { canonicalBytes } from './canonical.ts'
 import { looseHits, type Hit } from './loose-hits.ts'
 import { withoutPauses, type Redaction } from './redaction.ts'
 
@@ -34,6 +35,7 @@ export class BodyRedactor {
 
   /** A text that is whole; itself when nothing in it concerns us. */
   whole(bytes: Buffer): Buffer {
+    if (holdsNothing(this.#redaction, bytes)) return bytes
     return new BodyRedactor(withoutPauses(this.#redaction), this.#redacted).#release(bytes, true)
   }
 
@@ -92,6 +94,15 @@ export class BodyRedactor {
     this.#last = name
     this.#covered = end
   }
+}
+
+/**
+ * Whether a text that is whole holds no value in any form: what is almost always so, found without asking where in it
+ * anything stands.
+ */
+function holdsNothing({ exact, loose, shortest }: Redaction, bytes: Buffer): boolean {
+  if (bytes.length < shortest) return true
+  return exact.indexOf(bytes) === -1 && (loose.isEmpty || loose.indexOf(canonicalBytes(bytes)) === -1)
 }
 
 /** Without those that hold an exact hit of the same secret: of that it is known how it was written. Both by start. */

@@ -12,6 +12,8 @@ export class NeedleIndex {
   /** Sorted by bytes, without duplicates; searches answer with positions in this list. */
   readonly needles: readonly Buffer[]
   readonly longest: number
+  /** Infinity when there are no needles. */
+  readonly shortest: number
   readonly #finders: readonly Finder[]
   /** For each needle the longest other one that it begins with, or -1. */
   readonly #parents: Int32Array
@@ -24,6 +26,7 @@ export class NeedleIndex {
     this.needles = sortedUnique(needles)
     if (this.needles[0]?.length === 0) throw new RangeError('a needle is empty')
     this.longest = this.needles.reduce((most, { length }) => Math.max(most, length), 0)
+    this.shortest = this.needles.reduce((least, { length }) => Math.min(least, length), Infinity)
     const [short, long] = [
       this.needles.filter(({ length }) => length < LEAST_LENGTH),
       this.needles.filter(({ length }) => length >= LEAST_LENGTH),

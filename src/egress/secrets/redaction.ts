@@ -27,6 +27,8 @@ export interface Redaction {
   readonly loose: NeedleIndex
   /** By position in `loose.needles`. */
   readonly targets: readonly LooseTarget[]
+  /** Shorter texts hold no value in any form: escapes and separators only make them longer. */
+  readonly shortest: number
   /** How many letters before a needle may belong to it, in base64. */
   readonly leading: number
   /** A line end stands in a form of a value only behind this many characters. */
@@ -62,6 +64,7 @@ export function redactionOf(values: readonly ProtectedValue[]): Redaction {
     replacements: exact.needles.map((needle) => exactly.get(needle.toString('latin1')) as Replacement),
     loose,
     targets: loose.needles.map((needle) => loosely.get(needle.toString('latin1')) as LooseTarget),
+    shortest: Math.min(exact.shortest, loose.shortest),
     leastBeforeLineEnd: PACED,
     leading: Math.max(0, ...[...loosely.values()].map(({ written }) => leadingLetters(written))),
   }

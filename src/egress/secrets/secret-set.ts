@@ -38,6 +38,7 @@ export class SecretSet {
   #kept: readonly ProtectedValue[]
   #misuse: MisuseDetector
   #redaction: Redaction
+  #unpaced: Redaction
   #text: TextRedactor
 
   /** Throws CageError `secret_invalid` when values and placeholders cannot be told apart. */
@@ -56,6 +57,7 @@ export class SecretSet {
     this.#injector = new Injector(injectable, namesPort)
     this.#misuse = this.#detector()
     this.#redaction = redactionOf(this.values)
+    this.#unpaced = withoutPauses(this.#redaction)
     this.#text = new TextRedactor(this.#redaction)
   }
 
@@ -86,6 +88,7 @@ export class SecretSet {
     this.#kept = [...this.#kept, value].slice(-MOST_KEPT)
     this.#misuse = this.#detector()
     this.#redaction = redactionOf(this.values)
+    this.#unpaced = withoutPauses(this.#redaction)
     this.#text = new TextRedactor(this.#redaction)
   }
 
@@ -131,7 +134,7 @@ export class SecretSet {
    * likes, as events do; a line end close behind the start of a value then ends it, so that nothing waits for the next.
    */
   bodyRedactor({ pauses = true }: { readonly pauses?: boolean } = {}): BodyRedactor {
-    return new BodyRedactor(pauses ? this.#redaction : withoutPauses(this.#redaction))
+    return new BodyRedactor(pauses ? this.#redaction : this.#unpaced)
   }
 
   #detector(): MisuseDetector {

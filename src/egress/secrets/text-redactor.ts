@@ -25,7 +25,7 @@ export class TextRedactor {
 
   /** Adds the names of the secrets that were found to `redacted`. */
   redact(text: string, redacted: Set<string>): string {
-    if (this.#redaction.exact.isEmpty || text === '') return text
+    if (text.length < this.#redaction.shortest) return text
     const redactor = new BodyRedactor(this.#redaction)
     const bytes = Buffer.from(text, 'latin1')
     const clean = redactor.whole(bytes)

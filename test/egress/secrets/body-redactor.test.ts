@@ -26,6 +26,33 @@ function redact(secrets: SecretSet, chunks: readonly Buffer[]): string {
   return Buffer.concat([...chunks.map((chunk) => redactor.push(chunk)), redactor.end()]).toString()
 }
 
+test('a text that is whole is redacted as a stream without pauses is', () => {
+  const values = [VALUE, 'abcd1234', 'a-secret-of-some-length-01']
+  const secrets = secretsWith(values)
+  const forms = values.flatMap((value) => {
+    const bytes = Buffer.from(value)
+    return [
+      value,
+      encodeURIComponent(value),
+      bytes.toString('base64'),
+      bytes.toString('hex'),
+      value.replaceAll(/./gu, '$&-'),
+      value.slice(0, -1),
+    ]
+  })
+  const piece = fc.oneof(fc.constantFrom(...forms, '\\u0061', '%61', '\n', ' ', '"'), fc.string({ maxLength: 4 }))
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 6 }), (pieces) => {
+      const text = Buffer.from(pieces.join(''))
+      const [whole, stream] = [secrets.bodyRedactor(), secrets.bodyRedactor({ pauses: false })]
+      const expected = Buffer.concat([stream.push(text), stream.end()])
+      assert.equal(String(whole.whole(text)), String(expected))
+      assert.deepEqual([...whole.redacted].toSorted(), [...stream.redacted].toSorted())
+    }),
+    { numRuns: 400 },
+  )
+})
+
 test('a value becomes its placeholder, and its name is reported', () => {
   const redactor = new SecretSet([binding({})]).bodyRedactor()
   const out = Buffer.concat([redactor.push(Buffer.from(`{"echo": ${VALUE}}`)), redactor.end()])
