@@ -1,6 +1,7 @@
 import { MOST_FINDINGS } from '../../audit/fields.ts'
 import { Denial } from '../denial.ts'
 import { viewsOfMessage, viewsOfRequest, viewsOfResponse } from './decode/context-views.ts'
+import { KnownHeads } from './decode/known-heads.ts'
 import type { Finding, HeadContext, InspectionContext, Inspector, Look, ResponseContext, Verdict } from './inspector.ts'
 import { ask } from './verdict.ts'
 
@@ -19,6 +20,7 @@ const LOOKS: readonly Look[] = ['inspectHead', 'inspectRequest', 'inspectRespons
 export class InspectorChain {
   /** In their order. */
   readonly names: readonly string[]
+  readonly #heads = new KnownHeads()
   readonly #asked: Readonly<Record<Look, readonly Inspector[]>>
 
   constructor(inspectors: readonly Inspector[]) {
@@ -37,7 +39,7 @@ export class InspectorChain {
   }
 
   inspectRequest(context: InspectionContext): ChainResult | Promise<ChainResult> {
-    return this.#run('inspectRequest', { ...context, views: viewsOfRequest(context) })
+    return this.#run('inspectRequest', { ...context, views: viewsOfRequest(context, this.#heads) })
   }
 
   inspectResponse(context: ResponseContext): ChainResult | Promise<ChainResult> {

@@ -54,7 +54,8 @@ class SecretScan {
     const { action, undecodable } = this.#options
     let flag: Verdict | undefined
     for (const view of views) {
-      const { certain, guess } = this.#namesIn(view, host)
+      // A head is kept with its host.
+      const { certain, guess } = view.found(this, () => this.#namesIn(view, host))
       if (certain !== undefined) {
         const verdict = verdictOf(action, `secret detected: ${certain}`, 'critical')
         if (action === 'block') return verdict

@@ -1,4 +1,5 @@
 import type { Secret } from '../../secrets/secret.ts'
+import type { View } from '../inspect/decode/view.ts'
 import { GramIndex, type IndexedText, type Piece } from './gram-index.ts'
 import type { Destination } from './permission.ts'
 import { GRAM, tellingBytes } from './telling.ts'
@@ -110,6 +111,12 @@ export class FragmentLook {
     this.#search(bytes, 0, bytes.length)
   }
 
+  /** All of it; of a view that is kept it is known whether any piece is in it. */
+  seeView(view: View): void {
+    const { index } = this.#parts
+    if (!view.isKept || view.found(index, ({ bytes }) => hasPiece(index, bytes))) this.see(view.bytes)
+  }
+
   /** Only what goes over the seam at `seam`: both sides were seen already, each by itself. */
   seeSeam(bytes: Uint8Array, seam: number): void {
     this.#search(bytes, Math.max(0, seam - GRAM + 1), seam)
@@ -118,7 +125,7 @@ export class FragmentLook {
   #search(bytes: Uint8Array, from: number, end: number): void {
     const { index, note } = this.#parts
     if (index.isEmpty) return
-    index.search(bytes, { from, end, step: end - from <= SHORT_CONTENT ? 1 : LONG_STEP }, (piece) => {
+    index.search(bytes, { from, end, step: stepFor(end - from) }, (piece) => {
       const coverage = note(piece)
       if (coverage !== undefined) this.#touched.add(coverage)
     })
@@ -126,9 +133,22 @@ export class FragmentLook {
 
   /** The value of which most is known, among those that were in what was seen. */
   worst(): Leak | undefined {
+    if (this.#touched.size === 0) return undefined
     const leaks = [...this.#touched].map((coverage) => this.#parts.leak(coverage)).filter((leak) => leak !== undefined)
     return leaks.toSorted((a, b) => Number(b.isMost) - Number(a.isMost) || b.share - a.share)[0]
   }
+}
+
+function stepFor(length: number): number {
+  return length <= SHORT_CONTENT ? 1 : LONG_STEP
+}
+
+function hasPiece(index: GramIndex, bytes: Uint8Array): boolean {
+  let isFound = false
+  index.search(bytes, { from: 0, end: bytes.length, step: stepFor(bytes.length) }, () => {
+    isFound = true
+  })
+  return isFound
 }
 
 /** Where two have the same value it may go to where either may. */

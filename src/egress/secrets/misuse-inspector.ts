@@ -46,8 +46,8 @@ function judgeReading(secrets: SecretSet, { context, reading, views }: Asked): V
     const misuse = search.inCredentials(value)
     if (misuse !== undefined) return blocked(misuse)
   }
-  for (const { bytes } of views) {
-    const misuse = search.in(bytes)
+  for (const view of views) {
+    const misuse = search.inView(view)
     if (misuse !== undefined) return blocked(misuse)
   }
   return PASS

@@ -1,3 +1,4 @@
+import type { View } from '../inspect/decode/view.ts'
 import { basicCredentials } from './basic-credentials.ts'
 import type { SecretBinding } from './binding.ts'
 import { canonicalBlocks } from './canonical.ts'
@@ -79,6 +80,16 @@ export class MisuseSearch {
     return undefined
   }
 
+  /** The same; of a view that is kept it is known whether anything is in it at all. */
+  inView(view: View): Misuse | undefined {
+    return view.isKept && view.found(this.#exact, (kept) => this.#holdsNothing(kept)) ? undefined : this.in(view.bytes)
+  }
+
+  /** Whether there is nothing to look for in it, wherever it may go. */
+  #holdsNothing({ bytes }: View): boolean {
+    return new MisuseSearch(this.#exact, this.#canonical, () => ANYTHING).in(bytes) === undefined
+  }
+
   /** Basic credentials in a field value, decoded: short values are not looked for in base64. */
   inCredentials(value: string): Misuse | undefined {
     const credentials = basicCredentials(value)
@@ -118,6 +129,8 @@ export class MisuseSearch {
     return first
   }
 }
+
+const ANYTHING: Misuse = { kind: 'placeholder', name: '', reason: '' }
 
 /** Needles, each with the telltales it stands for. */
 interface NeedleMap {

@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto'
-import type { HeaderList } from '../../http/headers.ts'
 import { shannonEntropy } from '../shannon.ts'
 import { unpacked } from './archives.ts'
 import { base32Text } from './base32.ts'
@@ -11,14 +10,11 @@ import { unescaped } from './escapes.ts'
 import { hexText } from './hex.ts'
 import { fromQuotedPrintable } from './quoted-printable.ts'
 import { decodedCharset, foldedText, wideText } from './unicode.ts'
+import { headViews, type Head } from './known-heads.ts'
 import { View } from './view.ts'
 
 /** What is looked at. For a message of a stream only the body: its head was looked at before. */
-export interface Content {
-  readonly host?: string
-  /** Path and query. */
-  readonly path?: string
-  readonly headers?: HeaderList
+export interface Content extends Head {
   readonly contentType: string
   /** `Content-Encoding`; '' when there is none. */
   readonly contentEncoding: string
@@ -58,6 +54,7 @@ export const DECODE_LIMITS: DecodeLimits = {
 export class ContentViews implements Iterable<View> {
   readonly #content: Content
   readonly #limits: DecodeLimits
+  readonly #surface: readonly View[]
   readonly #views: View[] = []
   readonly #seen = new Set<string>()
   /** Streams in which what looked like escapes was resolved: opened they give noise, and were opened before. */
@@ -70,12 +67,21 @@ export class ContentViews implements Iterable<View> {
   #text: string | undefined
   #entropy: number | undefined
   #bytesLeft: number
+  #isComplete = false
   #truncated = false
   #undecodable: string | undefined
 
-  constructor(content: Content, limits = DECODE_LIMITS) {
+  /** `surface`: the views of URL, host and header fields, where there are some already. */
+  constructor(
+    content: Content,
+    {
+      limits = DECODE_LIMITS,
+      surface,
+    }: { readonly limits?: DecodeLimits; readonly surface?: readonly View[] | undefined } = {},
+  ) {
     this.#content = content
     this.#limits = limits
+    this.#surface = surface ?? headViews(content)
     this.#bytesLeft = limits.maxBytes(content.body.length)
   }
 
@@ -121,12 +127,19 @@ export class ContentViews implements Iterable<View> {
     return this.#parts
   }
 
-  *[Symbol.iterator](): Generator<View> {
+  [Symbol.iterator](): Iterator<View> {
+    return this.#isComplete ? this.#views[Symbol.iterator]() : this.#taken()
+  }
+
+  *#taken(): Generator<View> {
     this.#source ??= this.#all()
     for (let index = 0; ; index += 1) {
       if (index === this.#views.length) {
         const next = this.#source.next()
-        if (next.done === true) return
+        if (next.done === true) {
+          this.#isComplete = true
+          return
+        }
         this.#views.push(next.value)
       }
       yield this.#views[index] as View
@@ -136,7 +149,7 @@ export class ContentViews implements Iterable<View> {
   /** Breadth first: what is nearest to the surface is seen first. */
   *#all(): Generator<View> {
     const queue: View[] = []
-    for (const view of this.#surface()) {
+    for (const view of this.#surface) {
       yield view
       queue.push(view)
     }
@@ -158,18 +171,6 @@ export class ContentViews implements Iterable<View> {
         queue.push(child)
       }
     }
-  }
-
-  *#surface(): Generator<View> {
-    const { host, path, headers } = this.#content
-    if (path !== undefined) yield new View('url', Buffer.from(path, 'latin1'))
-    if (host !== undefined) {
-      yield new View('host', Buffer.from(host, 'latin1'))
-      // A label holds 63 characters: longer data goes over several.
-      if (host.length > 40)
-        yield new View('host', Buffer.from(host.replaceAll('.', ''), 'latin1'), { encodings: ['labels'], depth: 0 })
-    }
-    if (headers !== undefined) yield new View('headers', Buffer.from(headers.join('\0'), 'latin1'))
   }
 
   #plainView(): View {
@@ -201,10 +202,14 @@ export class ContentViews implements Iterable<View> {
   }
 
   *#decodings(view: View): Generator<View> {
+    if (view.isBare) return
+    let isBare = !this.#truncated
     for (const { encodings, bytes } of this.#undone(view)) {
+      isBare = false
       const child = this.#child(view, encodings, bytes)
       if (child !== undefined) yield child
     }
+    view.isBare = isBare && !this.#truncated
   }
 
   *#undone({ bytes, depth }: View): Generator<Undone> {

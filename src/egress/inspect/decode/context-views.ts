@@ -2,11 +2,16 @@ import { headerValues } from '../../http/headers.ts'
 import type { HeadContext, InspectionContext } from '../inspector.ts'
 import type { BodyPart } from './body-parts.ts'
 import { ContentViews } from './content-views.ts'
+import type { KnownHeads } from './known-heads.ts'
 
 /** All of a request: URL, host, header fields and body. */
-export function viewsOfRequest({ host, path, headers, contentType, body }: InspectionContext): ContentViews {
+export function viewsOfRequest(
+  { host, path, headers, contentType, body }: InspectionContext,
+  known?: KnownHeads,
+): ContentViews {
   const contentEncoding = headerValues(headers, 'content-encoding').join(',')
-  return new ContentViews({ host, path, headers, contentType, contentEncoding, body })
+  const surface = known?.viewsOf(host, path, headers)
+  return new ContentViews({ host, path, headers, contentType, contentEncoding, body }, { surface })
 }
 
 /** Header fields and body: URL and host are the workload's own. */

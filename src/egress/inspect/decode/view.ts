@@ -9,7 +9,10 @@ export class View {
   readonly bytes: Buffer
   /** Layers undone, without those of `Content-Encoding`. */
   readonly depth: number
+  /** Whether it is known that no encoding in it can be undone. */
+  isBare = false
   #text: string | undefined
+  #found: WeakMap<object, unknown> | undefined
 
   constructor(
     origin: string,
@@ -25,5 +28,23 @@ export class View {
   /** As UTF-8 where it is that, else one character a byte. */
   get text(): string {
     return (this.#text ??= isUtf8(this.bytes) ? this.bytes.toString() : this.bytes.toString('latin1'))
+  }
+
+  get isKept(): boolean {
+    return this.#found !== undefined
+  }
+
+  /** From now on it is kept for heads that are the same: what is found out about it is found out once. */
+  keep(): this {
+    this.#found = new WeakMap()
+    return this
+  }
+
+  /** What `look` says of the view. Where it is kept, `by` is asked once: its answer must depend on nothing but the view. */
+  found<T>(by: object, look: (view: View) => T): T {
+    const found = this.#found
+    if (found === undefined) return look(this)
+    if (!found.has(by)) found.set(by, look(this))
+    return found.get(by) as T
   }
 }

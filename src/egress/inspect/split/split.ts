@@ -100,9 +100,9 @@ class SplitLook {
   /** All views for values that are known; the plain body joined with those before it, and word by word. */
   body(place: string, views: ContentViews): void {
     let plain: Buffer | undefined
-    for (const { origin, bytes, depth } of views) {
-      this.#fragments.see(bytes)
-      if (origin === 'body' && depth === 0) plain = bytes
+    for (const view of views) {
+      this.#fragments.seeView(view)
+      if (view.origin === 'body' && view.depth === 0) plain = view.bytes
     }
     if (plain === undefined || plain.length === 0) return
     const isLong = plain.length > 2 * BODY_EDGE
