@@ -10,6 +10,7 @@ import { checkHost, type Check } from '../../src/cage/doctor.ts'
 import { installCommand, packageManager } from '../../src/cage/doctor-packages.ts'
 import { missingTools } from '../support/requires.ts'
 import { withFolder } from '../support/temporary.ts'
+import { COMPILED } from '../support/compiled.ts'
 
 const NAMES = [
   'node',
@@ -53,7 +54,7 @@ test('a real cage is tried', { skip }, async () => {
 })
 
 test('the command line: text, JSON, exit code', { skip }, async (t) => {
-  const environment = { PATH: process.env['PATH'], HOME: await withFolder(t) }
+  const environment = { PATH: process.env['PATH'], HOME: await withFolder(t), ...COMPILED }
   const agentcage = (...args: readonly string[]) =>
     spawnSync(process.execPath, [join(import.meta.dirname, '../../bin/agentcage.ts'), 'doctor', ...args], {
       encoding: 'utf8',

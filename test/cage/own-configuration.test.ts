@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline'
 import { test, type TestContext } from 'node:test'
 import { withoutCages } from '../isolation/process/real-cage.ts'
 import { makeFolder } from '../support/temporary.ts'
+import { COMPILED } from '../support/compiled.ts'
 
 const COMMAND = join(import.meta.dirname, '../../bin/agentcage.ts')
 
@@ -61,7 +62,7 @@ async function start(t: TestContext, name: string) {
   const child = spawn(
     process.execPath,
     [COMMAND, 'run', '-c', config, '--project', project, '--', process.execPath, '-e', WORKLOAD],
-    { cwd: folder, env: { PATH: process.env['PATH'], HOME: folder }, stdio: 'pipe' },
+    { cwd: folder, env: { PATH: process.env['PATH'], HOME: folder, ...COMPILED }, stdio: 'pipe' },
   )
   t.after(async () => {
     if (child.exitCode !== null) return

@@ -13,6 +13,7 @@ import { json } from '../support/http-response.ts'
 import { startInternet } from '../support/internet.ts'
 import { get } from '../support/proxy-client.ts'
 import { withFolder } from '../support/temporary.ts'
+import { COMPILED } from '../support/compiled.ts'
 
 const PROGRAM = join(import.meta.dirname, '../../bin/agentcage.ts')
 const PLACEHOLDER = 'a-placeholder-for-the-key'
@@ -40,7 +41,7 @@ async function start(t: TestContext, { rule, prepare }: Options): Promise<Rotati
   await internet.server('other.test')
   const agentcage = async (args: readonly string[], input = ''): Promise<string> => {
     const { code, stdout, stderr } = await run(process.execPath, [PROGRAM, ...args], {
-      env: { HOME: home, PATH: process.env['PATH'] },
+      env: { HOME: home, PATH: process.env['PATH'], ...COMPILED },
       input,
     })
     assert.equal(code, 0, stderr)

@@ -14,6 +14,7 @@ import { AuditLog } from '../../src/audit/log.ts'
 import type { AuditEvent } from '../../src/audit/record.ts'
 import { main } from '../../src/cli/main.ts'
 import { auditEvent, recordsIn, temporaryFolder } from '../audit/fixture.ts'
+import { COMPILED } from '../support/compiled.ts'
 
 const ENTRY = new URL('../../bin/agentcage.ts', import.meta.url).pathname
 const HOSTILE = '/\x1b]0;owned\x07\x9b2J\u202e\r\n'
@@ -273,7 +274,7 @@ async function run(
     stdin: new PassThrough(),
     stdout,
     stderr,
-    env: { HOME: folder, ...env },
+    env: { HOME: folder, ...COMPILED, ...env },
     cwd: () => folder,
   })
   stdout.end()

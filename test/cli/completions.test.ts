@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { run } from '../support/command.ts'
 import { missingTools } from '../support/requires.ts'
 import { cli } from './captured-io.ts'
+import { COMPILED } from '../support/compiled.ts'
 
 const PROPOSALS: readonly (readonly [words: readonly string[], proposals: readonly string[]])[] = [
   [['con'], ['config']],
@@ -53,7 +54,7 @@ test('bash completes with it', { skip: missingTools('bash') }, async () => {
   const script = `agentcage() { "$NODE" "$PROGRAM" "$@"; }
     source <(agentcage completions bash)
     COMP_WORDS=(agentcage config check --js); COMP_CWORD=3; _agentcage; printf '%s\\n' "\${COMPREPLY[@]}"`
-  const env = { ...process.env, NODE: process.execPath, PROGRAM: program, NODE_DISABLE_COMPILE_CACHE: '1' }
+  const env = { ...process.env, NODE: process.execPath, PROGRAM: program, ...COMPILED }
   const { code, stdout, stderr } = await run('bash', ['-c', script], { env })
   assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: '--json\n', stderr: '' })
 })

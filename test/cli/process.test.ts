@@ -7,11 +7,12 @@ import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { run } from '../support/command.ts'
+import { COMPILED } from '../support/compiled.ts'
 import { requireThat } from '../support/requires.ts'
 import { withFolder } from '../support/temporary.ts'
 
 const PROGRAM = join(import.meta.dirname, '../../bin/agentcage.ts')
-const QUIET = { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' }
+const QUIET = { ...process.env, ...COMPILED }
 
 test('exit codes reach the shell', async (t) => {
   const file = join(await withFolder(t), 'cage.yaml')
@@ -61,6 +62,7 @@ test('compiled code is kept below the home folder', async (t) => {
     ...process.env,
     HOME: folder,
     XDG_CACHE_HOME: undefined,
+    NODE_COMPILE_CACHE: undefined,
     NODE_DISABLE_COMPILE_CACHE: undefined,
     TMPDIR: folder,
   }

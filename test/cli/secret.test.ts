@@ -12,6 +12,7 @@ import { resolvePlaceholders } from '../../src/secrets/placeholders.ts'
 import { run, type CommandResult } from '../support/command.ts'
 import { missingTools } from '../support/requires.ts'
 import { withFolder } from '../support/temporary.ts'
+import { COMPILED } from '../support/compiled.ts'
 import { cli } from './captured-io.ts'
 
 const PROGRAM = join(import.meta.dirname, '../../bin/agentcage.ts')
@@ -31,7 +32,7 @@ async function person(t: TestContext): Promise<Person> {
     async agentcage(args, input = '', env = {}) {
       const result = await run(process.execPath, [PROGRAM, ...args], {
         cwd: home,
-        env: { HOME: home, PATH: '/usr/bin:/bin', NODE_DISABLE_COMPILE_CACHE: '1', ...env },
+        env: { HOME: home, PATH: '/usr/bin:/bin', ...COMPILED, ...env },
         input,
       })
       assert.equal(`${result.stdout}${result.stderr}`.includes(VALUE), false, 'the value is not shown')

@@ -11,6 +11,7 @@ import { withoutCages } from '../isolation/process/real-cage.ts'
 import { run } from '../support/command.ts'
 import { missingTools } from '../support/requires.ts'
 import { makeFolder } from '../support/temporary.ts'
+import { COMPILED } from '../support/compiled.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const PAGE = join(ROOT, 'docs/get-started/first-cage.md')
@@ -49,7 +50,13 @@ function stepsOf(page: string): readonly Step[] {
 async function runAll(steps: readonly Step[], home: string): Promise<readonly string[]> {
   const agentcage = `agentcage() { '${process.execPath}' '${join(ROOT, 'bin/agentcage.ts')}' "$@"; }`
   const script = [agentcage, ...steps.map(({ command }) => `${command}\nprintf '\\036'`)].join('\n')
-  const env = { PATH: process.env['PATH'], HOME: home, LANG: 'C.UTF-8', GITHUB_TOKEN: 'ghp_not_for_the_agent' }
+  const env = {
+    PATH: process.env['PATH'],
+    HOME: home,
+    LANG: 'C.UTF-8',
+    ...COMPILED,
+    GITHUB_TOKEN: 'ghp_not_for_the_agent',
+  }
   const { stdout } = await run('bash', ['-c', `exec 2>&1\n${script}`], { cwd: home, env })
   return stdout.split('\x1e')
 }

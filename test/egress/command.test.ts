@@ -14,6 +14,7 @@ import { run } from '../support/command.ts'
 import { openSecretStore } from '../../src/secrets/store.ts'
 import { startEgress, type EgressProcess } from '../support/egress-process.ts'
 import { withFolder } from '../support/temporary.ts'
+import { COMPILED } from '../support/compiled.ts'
 
 const COMMAND = join(import.meta.dirname, '../../bin/agentcage.ts')
 
@@ -38,7 +39,7 @@ test('DNS alone answers with the address it is given, and has neither an authori
   const args = ['egress', '-c', 'cage.yaml', '--state', 'state', '--dns', '127.0.0.1:0', '--answer', '10.89.7.11']
   const child = spawn(process.execPath, [COMMAND, ...args], {
     cwd: folder,
-    env: { PATH: process.env['PATH'], HOME: folder },
+    env: { PATH: process.env['PATH'], HOME: folder, ...COMPILED },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   t.after(() => child.kill('SIGKILL'))
@@ -94,7 +95,7 @@ test('a state folder that others may enter, a link in its place, and nothing to 
   const start = (...args: readonly string[]) =>
     run(process.execPath, [COMMAND, 'egress', '-c', 'cage.yaml', ...args], {
       cwd: folder,
-      env: { PATH: process.env['PATH'], HOME: folder },
+      env: { PATH: process.env['PATH'], HOME: folder, ...COMPILED },
     })
   const cases = [
     {

@@ -9,6 +9,7 @@ import { stringify } from 'yaml'
 import type { AuditRecord } from '../../src/audit/record.ts'
 import { makeFolder } from './temporary.ts'
 import { until } from './until.ts'
+import { COMPILED } from './compiled.ts'
 
 export interface EgressOptions {
   /** Beside `-c`, `--state` and `--proxy 127.0.0.1:0`. */
@@ -55,7 +56,7 @@ export async function startEgress(
     ],
     {
       cwd: folder,
-      env: { PATH: process.env['PATH'], HOME: folder, ...options.env },
+      env: { PATH: process.env['PATH'], HOME: folder, ...COMPILED, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   )

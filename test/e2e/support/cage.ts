@@ -8,6 +8,7 @@ import { findTool, missingOnThisMachine, missingTools } from '../../support/requ
 import { makeFolder } from '../../support/temporary.ts'
 import { until } from '../../support/until.ts'
 import { CageSession } from './session.ts'
+import { COMPILED } from '../../support/compiled.ts'
 
 /** Why no cage can be started here, or false. */
 export const withoutCages: string | false =
@@ -61,7 +62,7 @@ export class CageHost {
     this.home = join(folder, 'home')
     this.project = join(this.home, 'project')
     this.configPath = join(folder, 'cage.yaml')
-    this.env = { PATH, HOME: this.home, ...env }
+    this.env = { PATH, HOME: this.home, ...COMPILED, ...env }
   }
 
   static async open({ config = {}, env = {}, signal }: HostOptions = {}): Promise<CageHost> {
