@@ -13,7 +13,7 @@ export function patternsPage(): string {
     'What the `secrets` inspector looks for in the URL, the host, the header fields and the body of requests, and in messages:',
     'as they were sent, and with encodings undone (`Content-Encoding`, charsets, percent-encoding, backslash escapes,',
     'HTML entities, base64, base32, hexadecimal, quoted-printable, invisible and full-width characters, compressed streams,',
-    'zip archives and git packs), four layers deep.',
+    'zip archives and git packs), as deep as `decoding.max_depth` says.',
     'A credential may go to the hosts of its provider and below them; `secrets.allow_to_domains` puts others in their place.',
     'Where several are found, the first in this table is named: `secret detected: NAME`. In the midst of a long run of base64',
     'formats that begin with six characters or fewer occur by chance: there a hit is a flag.',

@@ -21,8 +21,8 @@ export function secretsPage(): string {
     '',
     'On its way to any other host a placeholder (`placeholder NAME sent to unauthorized domain HOST`) and a value',
     '(`literal secret value NAME found in outbound request to HOST`) stop the request, critical, in the URL, the host, header',
-    'fields, the body and messages, in each of these forms, and in what they become when up to four layers of encoding or',
-    'compression are undone. To a host in `inject_to` a value may go; the record shows the placeholder.',
+    'fields, the body and messages, in each of these forms, and in what they become when the layers of encoding or',
+    'compression are undone, four of them unless `decoding` says otherwise. To a host in `inject_to` a value may go; the record shows the placeholder.',
     '',
     table(
       ['form', 'redacted in responses, and replaced by the placeholder'],

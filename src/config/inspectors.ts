@@ -25,14 +25,14 @@ export const BUILT_IN_INSPECTORS = {
   },
   'secret-injector': {
     looksAt:
-      'Placeholders and values of `secret_injection` on their way to a host that does not get them, in any encoding.',
+      'Placeholders and values of `secret_injection` on their way to a host that does not get them, in any encoding, and content that cannot be decoded within `decoding`.',
     action: 'block',
     section: 'secret_injection',
-    codes: ['placeholder_misdirected', 'secret_literal'],
+    codes: ['placeholder_misdirected', 'secret_literal', 'inspector_blocked'],
   },
   secrets: {
     looksAt:
-      'Credentials of known formats in requests, messages out and names that DNS is asked for, as sent and with encodings undone.',
+      'Credentials of known formats in requests, messages out and names that DNS is asked for, as sent and with encodings undone, and content that cannot be decoded within `decoding`.',
     action: 'block',
     section: 'secrets',
     codes: ['inspector_blocked'],

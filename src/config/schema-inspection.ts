@@ -91,6 +91,34 @@ export const contentTypeSection = z
     description: 'Reports bodies that are not the text they claim to be, and long base64 in text. `false`: off.',
   })
 
+export const decodingSection = z
+  .strictObject({
+    max_depth: z.int().min(1).max(16).default(4).meta({
+      description: 'Layers of encoding that are undone, one around the other. Content codings of HTTP do not count.',
+    }),
+    max_growth: z.number().min(1).max(1000).default(4).meta({
+      description: 'Bytes that are decoded, in times the size of the body; 4 MiB are added.',
+    }),
+    max_bytes: z.int().min(1_048_576).max(1_073_741_824).default(67_108_864).meta({
+      description: 'Most bytes that are decoded of one body or message, whatever its size.',
+    }),
+    max_views: z.int().min(16).max(4096).default(256).meta({
+      description: 'Most different contents that come of decoding one body or message.',
+    }),
+    too_deep: z
+      .enum(['block', 'flag'])
+      .default('block')
+      .meta({ description: 'What happens to content with more layers.' }),
+    too_large: z.enum(['block', 'flag']).default('flag').meta({
+      description:
+        'What happens to content that gives more bytes or contents. Archives from about a megabyte on do; `block` refuses them.',
+    }),
+  })
+  .prefault({})
+  .meta({
+    description: 'What is undone before inspectors and the search for secrets look, and what happens to the rest.',
+  })
+
 export const hostLabelsSection = z
   .union([
     z.literal(false),

@@ -6,6 +6,7 @@ import { FRAMING_FIELDS } from '../policy/credential-fields.ts'
 import {
   budgetSection,
   contentTypeSection,
+  decodingSection,
   entropySection,
   hostLabelsSection,
   splitSection,
@@ -235,6 +236,7 @@ export const configSchema = z
       .default([])
       .meta({ description: 'Secrets that the workload holds as placeholders only.' }),
     secrets: secretsSection,
+    decoding: decodingSection,
     rate_limit: z
       .strictObject({
         requests_per_second: z

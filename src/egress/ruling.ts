@@ -9,6 +9,7 @@ import { InspectorChain } from './inspect/chain.ts'
 import { contentTypeInspector } from './inspect/content-type.ts'
 import type { CustomInspector } from './inspect/custom/custom-inspector.ts'
 import { loadCustomInspectors, type LoadOptions } from './inspect/custom/load.ts'
+import { decodingOf } from './inspect/decode/limits.ts'
 import { domainInspector } from './inspect/domain.ts'
 import { entropyInspector } from './inspect/entropy.ts'
 import { HostLabelBudget } from './inspect/host-labels-budget.ts'
@@ -76,22 +77,24 @@ export async function makeRuling(
   const { values, placeholders } = secrets
   const options = config.secrets.enabled ? secretsOptions(config, placeholders, process.env) : undefined
   const split = splitRules(config, { values, placeholders, options, namesPort }, before?.split)
+  const decoding = decodingOf(config)
   const builtIn = [
     rateLimitInspector(limiter, clock),
     domainInspector(policy, clock),
-    misuseInspector(secrets),
+    misuseInspector(secrets, decoding),
     ...(options === undefined ? [] : [secretsInspector(options)]),
     bodySizeInspector(config.max_request_body),
     ...disguiseInspectors(config, { ...counts, split }, clock),
   ]
   // When everything else is made: nothing after this fails and leaves their threads behind.
   const custom = await loadCustomInspectors(config, { place, log, before: before?.custom ?? [] })
-  const chain = new InspectorChain([
+  const inspectors = [
     ...builtIn,
     ...custom.map(({ inspector }) => inspector),
     // Last: only what all others let pass is taken from it.
     ...(counts.budget === undefined ? [] : [budgetInspector(counts.budget, clock)]),
-  ])
+  ]
+  const chain = new InspectorChain(inspectors, decoding.limits)
   return {
     ruling: {
       policy,

@@ -2,6 +2,7 @@ import { MOST_FINDINGS } from '../../audit/fields.ts'
 import { Denial } from '../denial.ts'
 import { viewsOfMessage, viewsOfRequest, viewsOfResponse } from './decode/context-views.ts'
 import { KnownHeads } from './decode/known-heads.ts'
+import type { DecodeLimits } from './decode/limits.ts'
 import type { Finding, HeadContext, InspectionContext, Inspector, Look, ResponseContext, Verdict } from './inspector.ts'
 import { ask } from './verdict.ts'
 
@@ -22,8 +23,11 @@ export class InspectorChain {
   readonly names: readonly string[]
   readonly #heads = new KnownHeads()
   readonly #asked: Readonly<Record<Look, readonly Inspector[]>>
+  readonly #limits: DecodeLimits | undefined
 
-  constructor(inspectors: readonly Inspector[]) {
+  /** `limits`: of what is decoded for them; the usual ones when absent. */
+  constructor(inspectors: readonly Inspector[], limits?: DecodeLimits) {
+    this.#limits = limits
     this.names = inspectors.map(({ name }) => name)
     const asked = LOOKS.map((look) => [look, inspectors.filter((inspector) => inspector[look] !== undefined)])
     this.#asked = Object.fromEntries(asked) as Record<Look, readonly Inspector[]>
@@ -39,15 +43,15 @@ export class InspectorChain {
   }
 
   inspectRequest(context: InspectionContext): ChainResult | Promise<ChainResult> {
-    return this.#run('inspectRequest', { ...context, views: viewsOfRequest(context, this.#heads) })
+    return this.#run('inspectRequest', { ...context, views: viewsOfRequest(context, this.#limits, this.#heads) })
   }
 
   inspectResponse(context: ResponseContext): ChainResult | Promise<ChainResult> {
-    return this.#run('inspectResponse', { ...context, views: viewsOfResponse(context) })
+    return this.#run('inspectResponse', { ...context, views: viewsOfResponse(context, this.#limits) })
   }
 
   inspectMessage(context: InspectionContext): ChainResult | Promise<ChainResult> {
-    return this.#run('inspectMessage', { ...context, views: viewsOfMessage(context) })
+    return this.#run('inspectMessage', { ...context, views: viewsOfMessage(context, this.#limits) })
   }
 
   /** At once: an inspector that wants to wait is taken for one that failed. */

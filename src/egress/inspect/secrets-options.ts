@@ -1,6 +1,7 @@
 import { CageError } from '../../errors.ts'
 import type { Config } from '../../config/schema.ts'
 import type { SecretBinding } from '../secrets/binding.ts'
+import { decodingOf } from './decode/limits.ts'
 import { LEAST_VALUE, type ExtraPattern } from './patterns/extra.ts'
 import type { SecretsOptions } from './secrets.ts'
 
@@ -10,13 +11,14 @@ import type { SecretsOptions } from './secrets.ts'
  * that is not there would let through what somebody wanted to keep.
  */
 export function secretsOptions(
-  { secrets }: Config,
+  { secrets, decoding }: Config,
   placeholders: readonly Pick<SecretBinding, 'placeholder' | 'injectTo'>[],
   env: NodeJS.ProcessEnv,
 ): SecretsOptions {
   return {
     action: secrets.action,
     undecodable: secrets.undecodable,
+    decoding: decodingOf({ decoding }),
     builtinAllow: secrets.builtin_allow_to_domains,
     allow: new Map(Object.entries(secrets.allow_to_domains)),
     extra: secrets.extra_patterns.map((entry) => extraPattern(entry, env)),

@@ -1,6 +1,7 @@
 import { isWithin, type Hostname } from '../../policy/host.ts'
 import type { ContentViews } from './decode/content-views.ts'
 import { viewsOfMessage, viewsOfQuestion, viewsOfRequest } from './decode/context-views.ts'
+import type { Decoding } from './decode/limits.ts'
 import type { View } from './decode/view.ts'
 import { PASS, type HeadContext, type Inspector, type Severity, type Verdict } from './inspector.ts'
 import { isAllowedTo, type Allowance } from './patterns/allowance.ts'
@@ -9,11 +10,13 @@ import { compileExtra, type CompiledExtra, type ExtraPattern } from './patterns/
 import { PatternMatcher } from './patterns/matcher.ts'
 import type { SecretPattern } from './patterns/pattern.ts'
 import { SECRET_PATTERNS } from './patterns/table.ts'
+import { undecodedVerdict } from './undecoded.ts'
 
 export interface SecretsOptions extends Allowance {
   readonly action: 'block' | 'flag'
   /** A `Content-Encoding` that cannot be undone. */
   readonly undecodable: 'block' | 'flag'
+  readonly decoding: Decoding
   readonly extra: readonly ExtraPattern[]
   /** What is no secret on its way to these hosts, such as placeholders that look like one. */
   readonly exempt: readonly ExemptText[]
@@ -30,11 +33,12 @@ export interface ExemptText {
  */
 export function secretsInspector(options: SecretsOptions): Inspector {
   const scan = new SecretScan(options)
+  const { limits } = options.decoding
   return {
     name: 'secrets',
-    inspectRequest: (context) => scan.judge(context, context.views ?? viewsOfRequest(context)),
+    inspectRequest: (context) => scan.judge(context, context.views ?? viewsOfRequest(context, limits)),
     inspectMessage: (context) =>
-      context.direction === 'outbound' ? scan.judge(context, context.views ?? viewsOfMessage(context)) : PASS,
+      context.direction === 'outbound' ? scan.judge(context, context.views ?? viewsOfMessage(context, limits)) : PASS,
     inspectQuestion: (context) => scan.judge(context, viewsOfQuestion(context)),
   }
 }
@@ -50,17 +54,20 @@ class SecretScan {
   }
 
   /** The first block in the order of the views; without one, the first flag. */
-  judge({ host }: HeadContext, views: ContentViews): Verdict {
-    const { action, undecodable } = this.#options
+  judge({ host, priorResults }: HeadContext, views: ContentViews): Verdict {
+    const { action, undecodable, decoding } = this.#options
     let flag: Verdict | undefined
+    let isFound = false
     for (const view of views) {
+      // What is found is told already; what cannot be decoded is known when all was taken.
+      if (isFound) continue
       // A head is kept with its host.
       const { certain, guess } = view.found(this, () => this.#namesIn(view, host))
       if (certain !== undefined) {
         const verdict = verdictOf(action, `secret detected: ${certain}`, 'critical')
         if (action === 'block') return verdict
         flag = verdict
-        break
+        isFound = true
       }
       if (guess !== undefined) flag ??= verdictOf('flag', `secret detected: ${guess}`, 'warning')
     }
@@ -73,8 +80,8 @@ class SecretScan {
       if (undecodable === 'block') return verdict
       flag ??= verdict
     }
-    if (views.truncated) flag ??= verdictOf('flag', 'too much nesting to decode', 'warning')
-    return flag ?? PASS
+    const undecoded = undecodedVerdict(views, decoding, priorResults)
+    return undecoded.kind === 'block' ? undecoded : (flag ?? undecoded)
   }
 
   /** The first kinds in the order of the table that may not go to `host`. */

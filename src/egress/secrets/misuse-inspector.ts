@@ -1,23 +1,28 @@
 import type { ContentViews } from '../inspect/decode/content-views.ts'
 import { viewsOfMessage, viewsOfRequest } from '../inspect/decode/context-views.ts'
+import type { Decoding } from '../inspect/decode/limits.ts'
 import { PASS, type InspectionContext, type Inspector, type Verdict } from '../inspect/inspector.ts'
 import { readingsOf, type Reading } from '../inspect/readings.ts'
+import { undecodedVerdict } from '../inspect/undecoded.ts'
 import type { SecretSet } from './secret-set.ts'
 
 /**
  * What: placeholders and real values on their way to where they may not go, in the URL, the host, header fields, the body
- * and messages, as sent and with every layer of encoding undone.
+ * and messages, as sent and with every layer of encoding undone; and content with more in it than can be undone.
  */
-export function misuseInspector(secrets: SecretSet): Inspector {
+export function misuseInspector(secrets: SecretSet, decoding: Decoding): Inspector {
+  const { limits } = decoding
+  const judged = (context: InspectionContext, views: ContentViews): Verdict =>
+    judge(secrets, decoding, { context, views })
   return {
     name: 'secret-injector',
-    inspectRequest: (context) => judge(secrets, context, context.views ?? viewsOfRequest(context)),
+    inspectRequest: (context) => judged(context, context.views ?? viewsOfRequest(context, limits)),
     inspectMessage: (context) =>
-      context.direction === 'outbound' ? judge(secrets, context, context.views ?? viewsOfMessage(context)) : PASS,
+      context.direction === 'outbound' ? judged(context, context.views ?? viewsOfMessage(context, limits)) : PASS,
   }
 }
 
-function judge(secrets: SecretSet, context: InspectionContext, views: ContentViews): Verdict {
+function judge(secrets: SecretSet, decoding: Decoding, { context, views }: Omit<Asked, 'reading'>): Verdict {
   // Messages of a WebSocket have a method of their own; it was opened by a GET.
   const method = context.protocol === 'websocket' ? 'GET' : context.method
   // Where there are none, the domain policy has blocked.
@@ -25,7 +30,8 @@ function judge(secrets: SecretSet, context: InspectionContext, views: ContentVie
     const verdict = judgeReading(secrets, { context, reading, views })
     if (verdict.kind !== 'pass') return verdict
   }
-  return PASS
+  // Where nothing was searched for, all that is kept may go there, and no view was taken.
+  return undecodedVerdict(views, decoding, context.priorResults)
 }
 
 interface Asked {

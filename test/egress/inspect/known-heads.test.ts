@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { InspectorChain } from '../../../src/egress/inspect/chain.ts'
+import { DECODING } from '../../../src/egress/inspect/decode/limits.ts'
 import { KnownHeads } from '../../../src/egress/inspect/decode/known-heads.ts'
 import type { InspectionContext } from '../../../src/egress/inspect/inspector.ts'
 import { secretsInspector } from '../../../src/egress/inspect/secrets.ts'
@@ -60,8 +61,15 @@ function contextOf(parts: Pick<InspectionContext, 'host' | 'path' | 'headers' | 
 }
 
 function chainFor(secrets: SecretSet): InspectorChain {
-  const options = { action: 'block', undecodable: 'block', builtinAllow: true, allow: new Map(), extra: [] } as const
-  return new InspectorChain([misuseInspector(secrets), secretsInspector({ ...options, exempt: [] })])
+  const options = {
+    action: 'block',
+    undecodable: 'block',
+    decoding: DECODING,
+    builtinAllow: true,
+    allow: new Map(),
+    extra: [],
+  } as const
+  return new InspectorChain([misuseInspector(secrets, DECODING), secretsInspector({ ...options, exempt: [] })])
 }
 
 test('a head that comes again is judged as for the first time', async () => {

@@ -8,6 +8,7 @@ import { announcedCoding, codingsOf, decompress, decompressAnnounced } from './c
 import { embeddedStreams, embeddedZips, MAX_EMBEDDED, rawStreams } from './embedded.ts'
 import { unescaped } from './escapes.ts'
 import { hexText } from './hex.ts'
+import { DECODE_LIMITS, type DecodeLimits } from './limits.ts'
 import { fromQuotedPrintable } from './quoted-printable.ts'
 import { decodedCharset, foldedText, wideText } from './unicode.ts'
 import { headViews, type Head } from './known-heads.ts'
@@ -21,35 +22,26 @@ export interface Content extends Head {
   readonly body: Buffer
 }
 
-export interface DecodeLimits {
-  /** Layers that are undone. */
-  readonly maxDepth: number
-  /** Bytes of decoded views for a body of this size. */
-  readonly maxBytes: (bodyBytes: number) => number
-  readonly maxViews: number
-}
-
 /** A form of some content, and what was undone to get it. */
 interface Undone {
   readonly encodings: readonly string[]
   readonly bytes: Buffer
+  /** Whether it is the same text with escapes resolved, and not what was packed into a text. */
+  readonly isEscape?: boolean
 }
 
 const LEAST_BYTES = 16
 
-const MEBI = 1_048_576
-
-/** Ordinary content never comes near: JSON in JSON in JSON, with images in it, is three layers and twice its size. */
-export const DECODE_LIMITS: DecodeLimits = {
-  maxDepth: 4,
-  maxBytes: (bodyBytes) => Math.min(64 * MEBI, 4 * bodyBytes + 4 * MEBI),
-  maxViews: 256,
-}
+/**
+ * Text about escapes, in JSON in JSON, takes several rounds, each of which is short: sources that an agent edits must
+ * not count as nesting. No text takes so many.
+ */
+const MOST_ROUNDS = 16
 
 /**
  * Every view of one exchange's or message's content, as sent and decoded, made when asked for and kept for the next who
- * asks. What cannot be undone within the limits is not passed over: `truncated` and `undecodable` say so, after the
- * last view was taken.
+ * asks. What cannot be undone within the limits is not passed over: `isTooDeep`, `isTooLarge` and `undecodable` say so,
+ * after the last view was taken.
  */
 export class ContentViews implements Iterable<View> {
   readonly #content: Content
@@ -68,7 +60,8 @@ export class ContentViews implements Iterable<View> {
   #entropy: number | undefined
   #bytesLeft: number
   #isComplete = false
-  #truncated = false
+  #isTooDeep = false
+  #isTooLarge = false
   #undecodable: string | undefined
 
   /** `surface`: the views of URL, host and header fields, where there are some already. */
@@ -77,7 +70,7 @@ export class ContentViews implements Iterable<View> {
     {
       limits = DECODE_LIMITS,
       surface,
-    }: { readonly limits?: DecodeLimits; readonly surface?: readonly View[] | undefined } = {},
+    }: { readonly limits?: DecodeLimits | undefined; readonly surface?: readonly View[] | undefined } = {},
   ) {
     this.#content = content
     this.#limits = limits
@@ -85,9 +78,14 @@ export class ContentViews implements Iterable<View> {
     this.#bytesLeft = limits.maxBytes(content.body.length)
   }
 
-  /** Whether something was left undecoded for its size, its depth or its number. */
-  get truncated(): boolean {
-    return this.#truncated
+  /** Whether something lies below the last layer that is undone. */
+  get isTooDeep(): boolean {
+    return this.#isTooDeep
+  }
+
+  /** Whether something was left undecoded for its size or its number. */
+  get isTooLarge(): boolean {
+    return this.#isTooLarge
   }
 
   /** The `Content-Encoding` that the body turned out not to be readable in. */
@@ -158,7 +156,7 @@ export class ContentViews implements Iterable<View> {
       if (plain.bytes !== this.#content.body) yield new View('body', this.#content.body)
       yield plain
       const charset = decodedCharset(plain.bytes, this.#content.contentType)
-      const recoded = charset && this.#child(plain, [charset.charset], charset.bytes)
+      const recoded = charset && this.#child(plain, { encodings: [charset.charset], bytes: charset.bytes })
       if (recoded !== undefined) {
         yield recoded
         queue.push(recoded)
@@ -203,13 +201,13 @@ export class ContentViews implements Iterable<View> {
 
   *#decodings(view: View): Generator<View> {
     if (view.isBare) return
-    let isBare = !this.#truncated
-    for (const { encodings, bytes } of this.#undone(view)) {
+    let isBare = !this.#isCut
+    for (const undone of this.#undone(view)) {
       isBare = false
-      const child = this.#child(view, encodings, bytes)
+      const child = this.#child(view, undone)
       if (child !== undefined) yield child
     }
-    view.isBare = isBare && !this.#truncated
+    view.isBare = isBare && !this.#isCut
   }
 
   *#undone({ bytes, depth }: View): Generator<Undone> {
@@ -218,10 +216,10 @@ export class ContentViews implements Iterable<View> {
     const escapes = unescaped(bytes)
     if (escapes !== undefined) {
       if (rawStreams(escapes.bytes) <= rawStreams(bytes)) this.#spoilt.add(escapes.bytes)
-      yield { encodings: escapes.kinds, bytes: escapes.bytes }
+      yield { encodings: escapes.kinds, bytes: escapes.bytes, isEscape: true }
     }
     const folded = foldedText(bytes)
-    if (folded !== undefined) yield { encodings: ['unicode'], bytes: folded }
+    if (folded !== undefined) yield { encodings: ['unicode'], bytes: folded, isEscape: true }
     const fromBase64 = base64Text(bytes)
     if (fromBase64 !== undefined) yield { encodings: ['base64'], bytes: fromBase64 }
     const fromHex = hexText(bytes)
@@ -231,7 +229,7 @@ export class ContentViews implements Iterable<View> {
     const printable = fromQuotedPrintable(bytes)
     if (printable !== undefined) {
       if (rawStreams(printable) <= rawStreams(bytes)) this.#spoilt.add(printable)
-      yield { encodings: ['quoted-printable'], bytes: printable }
+      yield { encodings: ['quoted-printable'], bytes: printable, isEscape: true }
     }
     const narrow = wideText(bytes)
     if (narrow !== undefined) yield { encodings: ['wide'], bytes: narrow }
@@ -242,9 +240,9 @@ export class ContentViews implements Iterable<View> {
   *#unpacked(bytes: Buffer, depth: number): Generator<Undone> {
     for (const archive of [{ encodings: [], bytes }, ...embeddedZips(bytes)]) {
       if (archive.encodings.length === 0 && this.#spoilt.has(bytes)) continue
-      const room = depth < this.#limits.maxDepth ? this.#bytesLeft : 0
-      for (const { name, bytes: content, isCut } of unpacked(archive.bytes, room)) {
-        if (isCut) this.#truncated = true
+      const isLast = depth >= this.#limits.maxDepth
+      for (const { name, bytes: content, isCut } of unpacked(archive.bytes, isLast ? 0 : this.#bytesLeft)) {
+        if (isCut) this.#leave(isLast)
         if (content.length > 0) yield { encodings: [...archive.encodings, name], bytes: content }
       }
     }
@@ -256,32 +254,41 @@ export class ContentViews implements Iterable<View> {
       if (stream.encodings.length === 0 && this.#spoilt.has(bytes)) continue
       const coding = announcedCoding(stream.bytes)
       if (coding === undefined) continue
-      if (depth >= this.#limits.maxDepth || count >= MAX_EMBEDDED) {
-        this.#truncated = true
+      const isLast = depth >= this.#limits.maxDepth
+      if (isLast || count >= MAX_EMBEDDED) {
+        this.#leave(isLast)
         return
       }
       count += 1
       const decoded = decompressAnnounced(coding, stream.bytes, this.#bytesLeft)
-      if (decoded.kind === 'over') this.#truncated = true
+      if (decoded.kind === 'over') this.#leave(false)
       if (decoded.kind === 'bytes' && decoded.bytes.length > 0)
         yield { encodings: [...stream.encodings, coding], bytes: decoded.bytes }
     }
   }
 
+  get #isCut(): boolean {
+    return this.#isTooDeep || this.#isTooLarge
+  }
+
+  #leave(isTooDeep: boolean): void {
+    if (isTooDeep) this.#isTooDeep = true
+    else this.#isTooLarge = true
+  }
+
   /** Undefined when it was seen before, or when it is past a limit. */
-  #child(parent: View, encodings: readonly string[], bytes: Buffer): View | undefined {
+  #child(parent: View, { encodings, bytes, isEscape = false }: Undone): View | undefined {
     const key = hash('sha1', bytes, 'base64')
     if (this.#seen.has(key)) return undefined
-    if (
-      parent.depth >= this.#limits.maxDepth ||
-      bytes.length > this.#bytesLeft ||
-      this.#seen.size >= this.#limits.maxViews
-    ) {
-      this.#truncated = true
+    const rounds = isEscape ? parent.rounds + 1 : 0
+    const depth = rounds > 1 ? parent.depth : parent.depth + 1
+    const isTooDeep = depth > this.#limits.maxDepth || rounds > MOST_ROUNDS
+    if (isTooDeep || bytes.length > this.#bytesLeft || this.#seen.size >= this.#limits.maxViews) {
+      this.#leave(isTooDeep)
       return undefined
     }
     this.#seen.add(key)
     this.#bytesLeft -= bytes.length
-    return new View(parent.origin, bytes, { encodings: [...parent.encodings, ...encodings], depth: parent.depth + 1 })
+    return new View(parent.origin, bytes, { encodings: [...parent.encodings, ...encodings], depth, rounds })
   }
 }

@@ -3,26 +3,31 @@ import type { HeadContext, InspectionContext } from '../inspector.ts'
 import type { BodyPart } from './body-parts.ts'
 import { ContentViews } from './content-views.ts'
 import type { KnownHeads } from './known-heads.ts'
+import type { DecodeLimits } from './limits.ts'
 
 /** All of a request: URL, host, header fields and body. */
 export function viewsOfRequest(
   { host, path, headers, contentType, body }: InspectionContext,
+  limits?: DecodeLimits,
   known?: KnownHeads,
 ): ContentViews {
   const contentEncoding = headerValues(headers, 'content-encoding').join(',')
   const surface = known?.viewsOf(host, path, headers)
-  return new ContentViews({ host, path, headers, contentType, contentEncoding, body }, { surface })
+  return new ContentViews({ host, path, headers, contentType, contentEncoding, body }, { limits, surface })
 }
 
 /** Header fields and body: URL and host are the workload's own. */
-export function viewsOfResponse({ headers, contentType, body }: InspectionContext): ContentViews {
+export function viewsOfResponse(
+  { headers, contentType, body }: InspectionContext,
+  limits?: DecodeLimits,
+): ContentViews {
   const contentEncoding = headerValues(headers, 'content-encoding').join(',')
-  return new ContentViews({ headers, contentType, contentEncoding, body })
+  return new ContentViews({ headers, contentType, contentEncoding, body }, { limits })
 }
 
 /** Only the message: the head was looked at when the stream began, and says nothing about the coding of a message. */
-export function viewsOfMessage({ body }: InspectionContext): ContentViews {
-  return new ContentViews({ contentType: '', contentEncoding: '', body })
+export function viewsOfMessage({ body }: InspectionContext, limits?: DecodeLimits): ContentViews {
+  return new ContentViews({ contentType: '', contentEncoding: '', body }, { limits })
 }
 
 /** What a body or message holds, whoever asks for it. Messages have no type of their own. */

@@ -7,8 +7,10 @@ export class View {
   /** What was undone, outermost first, such as `gzip`, `backslash`, `base64`; empty for content as it was sent. */
   readonly encodings: readonly string[]
   readonly bytes: Buffer
-  /** Layers undone, without those of `Content-Encoding`. */
+  /** Layers undone, without those of `Content-Encoding`. Escapes of escapes are one layer. */
   readonly depth: number
+  /** Times that escapes were resolved last, one after the other; 0 when the last layer was something else. */
+  readonly rounds: number
   /** Whether it is known that no encoding in it can be undone. */
   isBare = false
   #text: string | undefined
@@ -17,12 +19,16 @@ export class View {
   constructor(
     origin: string,
     bytes: Buffer,
-    decoded: { readonly encodings: readonly string[]; readonly depth: number } = { encodings: [], depth: 0 },
+    decoded: { readonly encodings: readonly string[]; readonly depth: number; readonly rounds?: number } = {
+      encodings: [],
+      depth: 0,
+    },
   ) {
     this.origin = origin
     this.bytes = bytes
     this.encodings = decoded.encodings
     this.depth = decoded.depth
+    this.rounds = decoded.rounds ?? 0
   }
 
   /** As UTF-8 where it is that, else one character a byte. */

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PatternMatcher } from '../../../../src/egress/inspect/patterns/matcher.ts'
 import { SECRET_PATTERNS } from '../../../../src/egress/inspect/patterns/table.ts'
+import { DECODING } from '../../../../src/egress/inspect/decode/limits.ts'
 import { secretsInspector } from '../../../../src/egress/inspect/secrets.ts'
 import type { Verdict } from '../../../../src/egress/inspect/inspector.ts'
 import { contextOf, randomLike } from '../entropy-traffic.ts'
@@ -17,6 +18,7 @@ const HALF = RANDOM.length / 2
 const inspector = secretsInspector({
   action: 'block',
   undecodable: 'block',
+  decoding: DECODING,
   builtinAllow: true,
   allow: new Map(),
   extra: [],

@@ -8,6 +8,7 @@ import { describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { allConfigProblems, parseConfig } from '../../../../src/config/load.ts'
 import type { InspectionContext, Verdict } from '../../../../src/egress/inspect/inspector.ts'
+import { DECODING } from '../../../../src/egress/inspect/decode/limits.ts'
 import { secretsInspector, type SecretsOptions } from '../../../../src/egress/inspect/secrets.ts'
 import { secretsOptions } from '../../../../src/egress/inspect/secrets-options.ts'
 import type { Hostname } from '../../../../src/policy/host.ts'
@@ -20,6 +21,7 @@ const BLOCKED = { kind: 'block', reason: 'secret detected: github_token', severi
 const DEFAULTS: SecretsOptions = {
   action: 'block',
   undecodable: 'block',
+  decoding: DECODING,
   builtinAllow: true,
   allow: new Map(),
   extra: [],
@@ -154,10 +156,14 @@ describe('verdicts', () => {
     })
     assert.equal(judge(sent, { undecodable: 'flag' }).kind, 'flag')
   })
-  test('too much nesting is a flag', () => {
+  test('too much nesting blocks, also behind a credential that is only flagged', () => {
     let body = 'a secret would be down here'
     for (let layer = 0; layer < 7; layer += 1) body = Buffer.from(body).toString('base64')
-    assert.deepEqual(judge({ body }), { kind: 'flag', reason: 'too much nesting to decode', severity: 'warning' })
+    const blocked = { kind: 'block', reason: 'too much nesting to decode', severity: 'error' }
+    assert.deepEqual(judge({ body }), blocked)
+    assert.deepEqual(judge({ body: `${GITHUB} ${body}` }, { action: 'flag' }), blocked)
+    const flagged = { kind: 'flag', reason: 'too much nesting to decode', severity: 'warning' }
+    assert.deepEqual(judge({ body }, { decoding: { ...DECODING, tooDeep: 'flag' } }), flagged)
   })
 })
 
