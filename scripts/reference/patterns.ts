@@ -15,8 +15,9 @@ export function patternsPage(): string {
     'HTML entities, base64, base32, hexadecimal, quoted-printable, invisible and full-width characters, compressed streams,',
     'zip archives and git packs), as deep as `decoding.max_depth` says.',
     'A credential may go to the hosts of its provider and below them; `secrets.allow_to_domains` puts others in their place.',
-    'Where several are found, the first in this table is named: `secret detected: NAME`. In the midst of a long run of base64',
-    'formats that begin with six characters or fewer occur by chance: there a hit is a flag.',
+    'Where several are found, the first in this table is named: `secret detected: NAME`. In the midst of a long run of base64,',
+    'or of one long random word such as a signature, formats that begin with six characters or fewer occur by chance: there a',
+    'hit is a flag, unless a checksum in it holds (GitHub, npm).',
     '',
     table(['name', 'issued by', 'may go to', 'a hit'], rows),
   ].join('\n')

@@ -118,10 +118,11 @@ test('attack: without TLS to a host that only "*" covers', () => {
   })
 })
 
-test('a host that inject_to names may be one without TLS', () => {
+test('a host may be one without TLS where its entry says so', () => {
   const parts: Parts = { headers: ['X-Key', PLACEHOLDER], scheme: 'http' }
-  assert.equal(misuse(secrets, request('api.test', parts)), undefined)
-  assert.equal(misuse(new SecretSet([binding({ injectTo: ['*', 'api.test'] })]), request('api.test', parts)), undefined)
+  const plain = { host: 'api.test', scheme: 'http' }
+  assert.equal(misuse(new SecretSet([binding({ injectTo: ['*', plain] })]), request('api.test', parts)), undefined)
+  assert.equal(misuse(secrets, request('api.test', parts))?.kind, 'placeholder')
 })
 
 test('a permitted placeholder does not hide one that is not', () => {

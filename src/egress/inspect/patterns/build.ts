@@ -13,25 +13,28 @@ export const DIGITS = '7304918265'
 export function prefixed(
   [name, provider, domains]: readonly [name: string, provider: string, domains: readonly string[]],
   prefixes: string | readonly string[],
-  { regex, positive, negative }: { readonly regex: RegExp; readonly positive: string; readonly negative?: string },
+  { regex, positive, negative, isProven }: Shape & Pick<SecretPattern, 'isProven'>,
 ): SecretPattern {
   const literals = typeof prefixes === 'string' ? [prefixes] : prefixes
-  return pattern(
+  const built = pattern(
     [name, provider, domains],
     { kind: 'literals', literals },
     { regex, positive, ...(negative === undefined ? {} : { negative }) },
   )
+  return isProven === undefined ? built : { ...built, isProven }
+}
+
+interface Shape {
+  readonly regex: RegExp
+  readonly positive: string
+  readonly negative?: string
 }
 
 /** A pattern found otherwise. Without a negative example, it is the positive one cut short. */
 export function pattern(
   [name, provider, domains]: readonly [name: string, provider: string, domains: readonly string[]],
   anchor: Anchor,
-  {
-    regex,
-    positive,
-    negative = positive.slice(0, -12),
-  }: { readonly regex: RegExp; readonly positive: string; readonly negative?: string },
+  { regex, positive, negative = positive.slice(0, -12) }: Shape,
 ): SecretPattern {
   return { name, provider, domains, anchor, regex, examples: { positive, negative } }
 }

@@ -1,4 +1,5 @@
 import { HEX, pattern, prefixed, sample } from './build.ts'
+import { hasBase62Checksum } from './checksum.ts'
 import type { SecretPattern } from './pattern.ts'
 
 const GITHUB = ['github.com', 'githubusercontent.com'] as const
@@ -6,12 +7,14 @@ const GITHUB = ['github.com', 'githubusercontent.com'] as const
 /** Source hosting, continuous integration, package registries. */
 export const HOSTING_PATTERNS: readonly SecretPattern[] = [
   prefixed(['github_token', 'GitHub', GITHUB], ['ghp_', 'ghs_'], {
-    regex: /gh[ps]_[A-Za-z0-9]{36,255}/,
+    regex: /gh(?:[ps]_[A-Za-z0-9]{36,255}|s_[0-9]{1,20}_eyJ[A-Za-z0-9_-]{20,2000}\.eyJ[A-Za-z0-9_-]{20,2000})/,
     positive: `gh${'p_'}${sample(36)}`,
+    isProven: hasBase62Checksum,
   }),
   prefixed(['github_oauth_token', 'GitHub', GITHUB], ['gho_', 'ghu_', 'ghr_'], {
     regex: /gh[our]_[A-Za-z0-9]{36,255}/,
     positive: `gh${'o_'}${sample(36)}`,
+    isProven: hasBase62Checksum,
   }),
   prefixed(['github_pat', 'GitHub', GITHUB], 'github_pat_', {
     regex: /github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}/,
@@ -41,6 +44,7 @@ export const HOSTING_PATTERNS: readonly SecretPattern[] = [
   prefixed(['npm_token', 'npm', ['npmjs.org', 'npmjs.com']], 'npm_', {
     regex: /npm_[A-Za-z0-9]{36}(?![A-Za-z0-9])/,
     positive: `np${'m_'}${sample(36)}`,
+    isProven: hasBase62Checksum,
   }),
   prefixed(['pypi_token', 'PyPI', ['pypi.org']], ['pypi-AgE'], {
     regex: /pypi-AgE[A-Za-z0-9_-]{50,1000}/,

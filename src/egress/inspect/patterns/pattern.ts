@@ -14,6 +14,8 @@ export interface SecretPattern {
   readonly domains: readonly string[]
   /** Likely, not certain: a hit is a flag, whatever the action is. */
   readonly isGuess?: true
+  /** Whether a checksum in what matched holds: then it is there by no chance, wherever it stands. */
+  readonly isProven?: (text: string) => boolean
   /** What the regex alone cannot tell. Gets what matched. */
   readonly confirm?: (text: string) => boolean
   readonly examples: { readonly positive: string; readonly negative: string }

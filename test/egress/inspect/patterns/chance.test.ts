@@ -4,6 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { isLikelyChance } from '../../../../src/egress/inspect/patterns/chance.ts'
+import { hasBase62Checksum } from '../../../../src/egress/inspect/patterns/checksum.ts'
 import { PatternMatcher } from '../../../../src/egress/inspect/patterns/matcher.ts'
 import { SECRET_PATTERNS } from '../../../../src/egress/inspect/patterns/table.ts'
 import { DECODING } from '../../../../src/egress/inspect/decode/limits.ts'
@@ -48,6 +50,49 @@ test('anywhere else it blocks', () => {
   for (const [name, body] of Object.entries(bodies)) {
     assert.equal(kind(body), 'block', name)
   }
+})
+
+const SIGNATURE = randomLike(256, 'signature').toString('base64url')
+/** A token of GitHub whose checksum holds, and one whose checksum does not. */
+const GITHUB = `gh${'p_'}${'zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17'}`
+const UNPROVEN = `${GITHUB.slice(0, -1)}8`
+
+test('in the midst of a signature in a URL it is a flag, and not where the word begins with it or is a word', () => {
+  const within = (text: string): string => SIGNATURE.slice(0, 150) + text + SIGNATURE.slice(150)
+  for (const text of [KEY, UNPROVEN]) {
+    assert.equal(kind(`https://cdn.test/a?Signature=${within(text)}&Key-Pair-Id=K1`), 'flag')
+    assert.equal(kind(`https://cdn.test/a?Signature=${text}&Key-Pair-Id=K1`), 'block')
+    assert.equal(kind(`https://cdn.test/a?Signature=${text}${SIGNATURE}&Key-Pair-Id=K1`), 'block')
+    assert.equal(kind(`the-name-of-a-branch-that-somebody-made-for-a-feature-and-more-of-it-${text}`), 'block')
+    assert.equal(
+      kind(`A_KEY=${randomLike(60, 'env').toString('base64url')}\nB_KEY=${text}\nC_KEY=${SIGNATURE}\n`),
+      'block',
+    )
+  }
+})
+
+test('a checksum that holds tells the real one wherever it stands', () => {
+  assert.ok(hasBase62Checksum(GITHUB))
+  assert.ok(!hasBase62Checksum(UNPROVEN))
+  assert.equal(kind(SIGNATURE + GITHUB + SIGNATURE), 'block')
+  assert.equal(kind(`${RANDOM.slice(0, HALF)}${GITHUB}${RANDOM.slice(HALF)}`), 'block')
+})
+
+test('forty thousand signatures of 256 bytes: what they hold by chance blocks none', () => {
+  const matcher = new PatternMatcher(SECRET_PATTERNS)
+  let hits = 0
+  for (let block = 0; block < 20; block += 1) {
+    const bytes = Buffer.from(
+      Array.from({ length: 2000 }, (_, n) => randomLike(256, `${block} ${n}`).toString('base64url')).join(
+        '&Signature=',
+      ),
+    )
+    matcher.search(bytes, (hit) => {
+      if (hit.pattern.isGuess !== true && !isLikelyChance(hit.pattern, bytes, hit)) hits += 1
+      return false
+    })
+  }
+  assert.equal(hits, 0)
 })
 
 test('formats that begin with more are blocked there too', () => {

@@ -61,6 +61,12 @@ for (const { name, examples } of SECRET_PATTERNS) {
   })
 }
 
+test('installation tokens of GitHub that hold a JSON Web Token', () => {
+  const jwt = `ey${'JhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9'}.ey${'JpYXQiOjE3NjQwMDAwMDAsImlzcyI6IjEyMzQ1NiJ9'}.c2lnbmF0dXJl`
+  assert.ok(namesIn(`Authorization: Bearer gh${'s_'}123456_${jwt}`).includes('github_token'))
+  assert.ok(!namesIn(`gh${'s_'}123456_${jwt.slice(0, 20)}`).includes('github_token'))
+})
+
 test('every kind of private key in PEM', () => {
   for (const kind of ['', 'RSA ', 'EC ', 'DSA ', 'OPENSSH ', 'ENCRYPTED ', 'ANY ', 'SSH2 ENCRYPTED ']) {
     const line = `-----BEGIN ${kind}${'PRIVATE'} KEY-----`
