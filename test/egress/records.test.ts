@@ -3,6 +3,7 @@
  * moved. Denials carry a body of one shape, whose `id` finds the record. URLs stand there as the workload sent them.
  */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import { header, json } from '../support/http-response.ts'
 import { connectTunnel, get, http2Request, http2Session, rawRequest } from '../support/proxy-client.ts'
@@ -253,6 +254,7 @@ describe('an audit log that cannot be written', () => {
   }
 
   test('a client of HTTP/1.0 is told by a reset', async (t) => {
+    let finish = (): void => {}
     const bed = await startBed(t, {
       hosts: {
         'plain.test': {
@@ -260,13 +262,16 @@ describe('an audit log that cannot be written', () => {
           handler: (_request, response) => {
             bed.audit.isBroken = true
             response.write('most of it')
-            setImmediate(() => response.end(' and the rest'))
+            finish = () => response.end(' and the rest')
           },
         },
       },
     })
     const socket = await connectTunnel(bed.proxy, 'plain.test:80')
-    await assert.rejects(rawRequest(socket, 'GET / HTTP/1.0\r\nHost: plain.test\r\n\r\n'), { code: 'ECONNRESET' })
+    socket.write('GET / HTTP/1.0\r\nHost: plain.test\r\n\r\n')
+    await once(socket, 'data')
+    finish()
+    await assert.rejects(once(socket, 'end'), { code: 'ECONNRESET' })
   })
 
   test('a short answer that cannot be recorded is not given at all', async (t) => {

@@ -1,5 +1,4 @@
 import { constants } from 'node:http2'
-import { formatAuthority } from '../../policy/host.ts'
 import type { EgressCore, Ruling } from '../core.ts'
 import { Denial } from '../denial.ts'
 import type { LiveExchange } from '../live.ts'
@@ -11,9 +10,10 @@ import type { InboundRequest, JudgedRequest } from './inbound.ts'
 import { judgeHead, passJudged } from './judged-response.ts'
 import { refuseForbidden } from './judgement.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
-import { endToEnd, headerValue, headerValues, withHeader, withoutHeaders, type HeaderList } from './headers.ts'
+import { endToEnd, headerValue, withoutHeaders, type HeaderList } from './headers.ts'
 import { decodableOnly, injectInto, injectTransformed } from './injection.ts'
-import { drainBody, relayBody } from './relay.ts'
+import { drainResponse, relayBody } from './relay.ts'
+import { http1Headers, http2Headers } from './outgoing-headers.ts'
 import { hasNoContent, isTellable } from './reply.ts'
 import { decoded, finish, isFramingField, responseFields } from './response.ts'
 import { answerTokenRequest } from './token-exchange.ts'
@@ -108,35 +108,6 @@ async function send(ruling: Ruling, judged: JudgedRequest, protocol: 'http/1.1' 
   return { response, cancel: () => stream.close(constants.NGHTTP2_CANCEL) }
 }
 
-/** RFC 9112: one Host in normal form, a Content-Length that is true, and no `Expect`, which was answered here. */
-export function http1Headers(
-  { origin, named: hostField, headers, body, method }: UpstreamRequest,
-  from: 'http/1.1' | 'h2',
-): HeaderList {
-  const { scheme, authority } = origin
-  const text = formatAuthority(authority)
-  const host =
-    hostField ?? (authority.port === (scheme === 'https' ? 443 : 80) ? text.slice(0, text.lastIndexOf(':')) : text)
-  const kept = withoutHeaders(
-    headers,
-    (name) => name === 'expect' || name === 'trailer' || (from === 'h2' && (name === 'host' || name === 'cookie')),
-  )
-  const cookies = from === 'h2' ? headerValues(headers, 'cookie') : []
-  if (cookies.length > 0) kept.push('cookie', cookies.join('; ')) // RFC 9113 section 8.2.3
-  const named = from === 'h2' ? ['Host', host, ...kept] : withHeader(kept, 'Host', host)
-  const declares = headerValue(headers, 'content-length') !== undefined
-  const needsLength = body.length > 0 || declares || method === 'POST' || method === 'PUT' || method === 'PATCH'
-  return needsLength ? withHeader(named, 'Content-Length', String(body.length)) : named
-}
-
-function http2Headers({ headers, body }: UpstreamRequest): HeaderList {
-  const kept = withoutHeaders(
-    headers,
-    (name) => name === 'host' || name === 'expect' || name === 'content-length' || name === 'trailer',
-  )
-  return body.length > 0 ? [...kept, 'content-length', String(body.length)] : kept
-}
-
 /** Sends the response to the workload, redacted, and writes the record before it ends. */
 export async function respond(
   core: EgressCore,
@@ -154,8 +125,8 @@ export async function respond(
   ) {
     await passHead(core, secrets, response, ends)
   } else if (isJudged) await passJudged(core, response, ends)
-  else if (secrets.isEmpty) await passOn(core, response, ends)
-  else if (isShort(response.headers)) await redactWhole(core, secrets, response, ends)
+  else if (secrets.isEmpty) await (hasCome(response) ? passWhole(core, response, ends) : passOn(core, response, ends))
+  else if (isShort(response)) await redactWhole(core, secrets, response, ends)
   else await redactStream(core, secrets, response, ends)
 }
 
@@ -179,7 +150,7 @@ async function passHead(
   const fields = headFields(response)
   const { headers, redacted } = secrets.redactHeaders(secrets.isEmpty ? fields : withoutHeaders(fields, isFramingField))
   record.redacted = new Set(redacted)
-  await drainBody(response.body, () => {})
+  await drainResponse(response, () => {})
   response.trailers()
   await judgeHead(core, ends, { status: response.status, headers })
   await finish(core, record)
@@ -210,6 +181,17 @@ async function passOn(core: EgressCore, response: UpstreamResponse, { reply, rec
   reply.end(trailers)
 }
 
+/** The same for one that has come already: it leaves in one piece. */
+async function passWhole(core: EgressCore, response: UpstreamResponse, { reply, record }: ExchangeEnds): Promise<void> {
+  const fields = responseFields(response)
+  const body = response.whole as Buffer
+  record.bytesIn = body.length
+  await finish(core, record)
+  const framed =
+    headerValue(fields, 'content-length') === undefined ? [...fields, 'Content-Length', String(body.length)] : fields
+  reply.whole(response.status, response.reason, framed, body)
+}
+
 /** A body whose small size is known is read whole: then its new length is known too, and it leaves in one piece. */
 async function redactWhole(
   core: EgressCore,
@@ -220,7 +202,7 @@ async function redactWhole(
   const redactor = secrets.bodyRedactor({ pauses: false })
   const { headers, redacted } = secrets.redactHeaders(withoutHeaders(responseFields(response), isFramingField))
   const pieces: Buffer[] = []
-  await drainBody(response.body, (chunk) => pieces.push(chunk))
+  await drainResponse(response, (chunk) => pieces.push(chunk))
   response.trailers()
   const [only] = pieces
   const body = redactor.whole(only !== undefined && pieces.length === 1 ? only : Buffer.concat(pieces))
@@ -266,7 +248,14 @@ function mayPause(headers: HeaderList): boolean {
 
 const SHORT_BYTES = 16_384
 
-function isShort(headers: HeaderList): boolean {
-  const length = headerValue(headers, 'content-length')
-  return length !== undefined && Number(length) <= SHORT_BYTES && headerValue(headers, 'content-encoding') === undefined
+/** Whether the body can be read whole at once: it has come, or it is small and in the clear. */
+function isShort(response: UpstreamResponse): boolean {
+  if (headerValue(response.headers, 'content-encoding') !== undefined) return false
+  const length = headerValue(response.headers, 'content-length')
+  return length === undefined ? hasCome(response) : Number(length) <= SHORT_BYTES
+}
+
+/** Whether everything has come along with the head, and nothing comes behind the body. */
+function hasCome(response: UpstreamResponse): boolean {
+  return response.whole !== undefined && response.trailers().length === 0
 }

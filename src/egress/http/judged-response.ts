@@ -5,7 +5,7 @@ import type { UpstreamResponse } from '../upstream/upstream.ts'
 import { EventSplitter } from './event-splitter.ts'
 import { endToEnd, headerValue, withoutHeaders, type HeaderList } from './headers.ts'
 import { accept } from './judgement.ts'
-import { drainBody, piecesOf, type ByteFilter } from './relay.ts'
+import { drainBody, drainResponse, piecesOf, type ByteFilter } from './relay.ts'
 import { decoded, finish, isFramingField, responseFields } from './response.ts'
 import type { ExchangeEnds } from './exchange-ends.ts'
 import { ReplyWriter } from './reply-writer.ts'
@@ -60,7 +60,9 @@ async function passWhole(core: EgressCore, response: UpstreamResponse, ends: Exc
   const store = new BodyStore(core)
   reply.onClose(() => store[Symbol.dispose]()) // What is written is in memory until the workload has read it.
   store.expect(response.headers)
-  await drainBody(decoded(response.body, responseFields(response)), (chunk) => store.add(filter.push(chunk)))
+  const add = (chunk: Buffer): void => store.add(filter.push(chunk))
+  if (headerValue(response.headers, 'content-encoding') === undefined) await drainResponse(response, add)
+  else await drainBody(decoded(response.body, responseFields(response)), add)
   store.add(filter.end())
   const body = store.take()
   const trailers = redact(endToEnd(response.trailers()))

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { Denial } from '../denial.ts'
+import type { UpstreamResponse } from '../upstream/upstream.ts'
 import type { Reply } from './reply.ts'
 
 const NOTHING = Buffer.alloc(0)
@@ -83,10 +84,19 @@ export function piecesOf(source: Readable): AsyncGenerator<Buffer> {
   return pieces()
 }
 
+/** The same as `drainBody` for a response, of which everything may have come along with the head. */
+export async function drainResponse(response: UpstreamResponse, onChunk: (chunk: Buffer) => void): Promise<void> {
+  const { whole } = response
+  if (whole === undefined) await drainBody(response.body, onChunk)
+  else if (whole.length > 0) onChunk(whole)
+}
+
 /** Reads a response body to its end. Rejects with a Denial when it breaks off, or with what `onChunk` throws. */
 export function drainBody(source: Readable, onChunk: (chunk: Buffer) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     let ended = false
+    if (source.readableEnded) return resolve()
+    if (source.destroyed) return reject(new Denial('upstream_aborted', 'the upstream ended the response early'))
     source.on('data', (chunk: Buffer) => {
       try {
         onChunk(chunk)

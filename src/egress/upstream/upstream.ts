@@ -10,7 +10,7 @@ import type { Readable } from 'node:stream'
 import type { Duplex } from 'node:stream'
 import { parseUpstreamProxy, type UpstreamProxy } from './corporate-proxy.ts'
 import type { DialOptions, Origin } from './dial.ts'
-import { Http1Pool } from './http1.ts'
+import { Http1Pool } from './http1/pool.ts'
 import { Http2Sessions } from './http2.ts'
 import { createResolver } from './resolver.ts'
 
@@ -34,6 +34,8 @@ export interface UpstreamResponse {
   readonly reason: string
   readonly headers: HeaderList
   readonly body: Readable
+  /** The whole body where it came along with the head, so that nobody need ask for the stream. */
+  readonly whole?: Buffer | undefined
   /** The fields after the body, once `body` has ended. Throws a Denial when it ended because it broke off. */
   trailers(): HeaderList
   /** The address of the peer. */

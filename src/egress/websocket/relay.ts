@@ -70,6 +70,7 @@ export async function relayMessages(
   const over = new Promise<void>((resolve) => {
     client.once('close', resolve)
     upstream.once('close', resolve)
+    if (client.destroyed || upstream.destroyed) resolve() // While the handshake was judged.
   })
   const end = (reason: Denial): void => {
     if (denial !== undefined) return
@@ -146,6 +147,7 @@ function pump(core: EgressCore, exchange: WebSocketExchange, leg: Leg, { end, is
     leg.receiver.write(chunk)
     hold(pendingBytes(leg.receiver))
   })
+  leg.source.resume() // It was kept from flowing before there was anybody to read.
   leg.source.on('error', () => leg.source.destroy())
   leg.source.once('end', () => enqueue(() => void leg.target.end()))
   return () => {

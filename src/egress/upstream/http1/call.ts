@@ -1,0 +1,110 @@
+import type { Socket } from 'node:net'
+import { Denial } from '../../denial.ts'
+import type { Connection } from './connection.ts'
+import type { IncomingResponse } from './incoming-response.ts'
+import type { OriginConnections, WaitingRequest } from './origin-connections.ts'
+
+/** What is known of a request before it has a connection. */
+export interface PreparedRequest {
+  /** The origin, for reasons. */
+  readonly name: string
+  readonly method: string
+  readonly head: string
+  readonly body: Buffer
+  readonly upgrades: boolean
+  readonly deadline: number
+}
+
+/** The answer; `switched` where it is another protocol, with what has come of that already. */
+export interface Answer {
+  readonly response: IncomingResponse
+  readonly switched?: { readonly socket: Socket; readonly head: Buffer } | undefined
+}
+
+/** Methods that may be sent a second time when a kept connection turns out to be dead (RFC 9110 section 9.2.2). */
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
+
+/** A request on its way: it waits for a connection, is sent, may be sent once more, and is answered or fails. */
+export class Call implements WaitingRequest {
+  readonly method: string
+  readonly head: string
+  readonly body: Buffer
+  readonly upgrades: boolean
+  readonly deadline: number
+  readonly isIdempotent: boolean
+  readonly answer: Promise<Answer>
+  readonly #name: string
+  readonly #connections: OriginConnections
+  readonly #settle: Pick<PromiseWithResolvers<Answer>, 'resolve' | 'reject'>
+  /** The one that carries it, until the answer begins. */
+  #connection: Connection | undefined
+  #response: IncomingResponse | undefined
+  #isSecondTry = false
+  #isCancelled = false
+
+  constructor({ name, method, head, body, upgrades, deadline }: PreparedRequest, connections: OriginConnections) {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+    this.method = method
+    this.head = head
+    this.body = body
+    this.upgrades = upgrades
+    this.deadline = deadline
+    this.isIdempotent = IDEMPOTENT.has(method)
+    this.answer = promise
+    this.#name = name
+    this.#connections = connections
+    this.#settle = { resolve, reject }
+    promise.catch(() => {}) // Cancelled before anybody waits for it, it must not count as unhandled.
+    connections.serve(this)
+  }
+
+  get isCancelled(): boolean {
+    return this.#isCancelled
+  }
+
+  /** Does nothing once the response has come completely. */
+  readonly cancel = (): void => this.#giveUp(new Denial('client_aborted', 'the request was cancelled'))
+
+  begin(connection: Connection): void {
+    this.#connection = connection
+    connection.send(this)
+  }
+
+  answered(response: IncomingResponse, switched?: Answer['switched']): void {
+    this.#connection = undefined
+    this.#response = response
+    this.#settle.resolve({ response, switched })
+  }
+
+  malformed(cause: Error): void {
+    this.#connection = undefined
+    this.#settle.reject(new Denial('upstream_protocol', `${this.#name} did not answer with valid HTTP`, { cause }))
+  }
+
+  brokeOff(unheard: boolean, cause: Error | undefined): void {
+    this.#connection = undefined
+    // A proxy must not send anything else twice: what came of the first is unknown (RFC 9110 section 9.2.2).
+    if (unheard && this.isIdempotent && !this.#isSecondTry && !this.#isCancelled) {
+      this.#isSecondTry = true
+      return this.#connections.serveAnew(this)
+    }
+    const reason = `the connection to ${this.#name} broke before a response`
+    this.#settle.reject(new Denial('upstream_unreachable', reason, { cause }))
+  }
+
+  unreachable(error: unknown): void {
+    this.#settle.reject(error)
+  }
+
+  tooLate(): void {
+    this.#giveUp(new Denial('upstream_timeout', 'no response in time'))
+  }
+
+  #giveUp(denial: Denial): void {
+    this.#isCancelled = true
+    this.#connections.drop(this)
+    this.#settle.reject(denial)
+    this.#connection?.destroy()
+    this.#response?.abandon()
+  }
+}
