@@ -30,6 +30,7 @@ export async function tryMachine({ kernel, environment, log }: TrialOptions): Pr
     moat,
     {
       settings: { kernel, vcpus: 1, memoryMebibytes: 256 },
+      open: false,
       stdio: ['ignore', 'ignore', 'ignore'],
       own: process,
       scratch,

@@ -3,12 +3,13 @@ import { machineOf } from '../config/isolation.ts'
 import { requireBusybox, requireQemu } from '../isolation/microvm/host-parts.ts'
 import { requireKernel } from '../isolation/microvm/kernel.ts'
 import type { Backend } from './backend.ts'
+import { execInMachine } from './machine-exec.ts'
 import { processBackend } from './process-backend.ts'
 import { requireRunnable } from './run-config.ts'
 
 /**
  * `isolation: microvm` as a service: the unit and the supervisor of process isolation, whose workload is a machine. `exec`
- * starts another machine in the same network, with the same files, as it starts another workload there.
+ * runs in it, beside the workload.
  */
 export const microvmBackend: Backend = {
   ...processBackend,
@@ -26,4 +27,6 @@ export const microvmBackend: Backend = {
     requireKernel(kernel === undefined ? undefined : resolve(draft.record.working_directory, kernel))
     return processBackend.decide(draft, others)
   },
+
+  exec: execInMachine,
 }

@@ -17,12 +17,7 @@ const TERMINAL: ReadonlySet<string> = new Set(['TERM', 'COLORTERM', 'COLUMNS', '
  * limits, made by the same launcher. It sees the files that the workload sees, not its processes.
  */
 export async function execInProcessCage(deployment: Deployment, request: ExecRequest): Promise<Execution> {
-  if (request.part === 'egress') {
-    throw new CageError(
-      'usage',
-      'with isolation: process the egress is no place of its own: there is nothing to execute in',
-    )
-  }
+  refuseEgress(request)
   const running = await findCage(deployment.stateFolder)
   if (running === undefined) throw notRunning(deployment.name)
   const { command, placeholders, log, signal } = request
@@ -40,6 +35,7 @@ export async function execInProcessCage(deployment: Deployment, request: ExecReq
       config,
       moat: running.moat,
       limits,
+      open: false,
       stdio: request.stdio,
       workingDirectory: record.working_directory,
       environment: deployment.environment,
@@ -57,7 +53,12 @@ export async function execInProcessCage(deployment: Deployment, request: ExecReq
   return { terminal, stdin, stdout, stderr, exited, kill: (name) => workload.kill(name) }
 }
 
-function terminalVariables(environment: Environment): Readonly<Record<string, string>> {
+export function refuseEgress({ part }: Pick<ExecRequest, 'part'>): void {
+  if (part !== 'egress') return
+  throw new CageError('usage', 'without containers the egress is no place of its own: there is nothing to execute in')
+}
+
+export function terminalVariables(environment: Environment): Readonly<Record<string, string>> {
   return Object.fromEntries(
     Object.entries(environment).filter((entry): entry is [string, string] => {
       return entry[1] !== undefined && TERMINAL.has(entry[0])

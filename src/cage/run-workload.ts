@@ -13,6 +13,8 @@ export interface StartOptions {
   readonly config: Config
   readonly moat: MoatNamespaces
   readonly limits: AppliedLimits
+  /** Whether other commands may enter a machine. */
+  readonly open: boolean
   readonly stdio: LaunchOptions['stdio']
   readonly workingDirectory: string
   readonly environment: Readonly<Record<string, string | undefined>>

@@ -65,6 +65,8 @@ export interface CageService {
 export interface StartedCage {
   readonly plan: WorkloadPlan
   readonly moat: MoatNamespaces
+  /** Folder for this run; only this user may enter it. */
+  readonly scratch: string
   /** Reads configuration and secrets again. Never throws: how it went is logged and told. */
   readonly reload: () => Promise<void>
 }
@@ -300,13 +302,14 @@ async function runWorkload({
     environment,
     scratch,
     log,
+    open: request.service !== undefined,
     stdio: request.stdio,
     signal: failure.signal,
   })
   cleanup.use(started)
   const { workload, drained } = started
   starting[Symbol.dispose]()
-  cleanup.use(await request.onStarted(workload, { plan: prepared.plan, moat, reload }))
+  cleanup.use(await request.onStarted(workload, { plan: prepared.plan, moat, scratch, reload }))
   const exit = await workload.exited
   await drained
   failure.signal.throwIfAborted()

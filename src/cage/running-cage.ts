@@ -13,6 +13,8 @@ export interface RunningCage {
   readonly pid: number
   readonly moat: MoatNamespaces
   readonly plan: WorkloadPlan
+  /** Path of the socket that takes commands for its machine. */
+  readonly sessions?: string | undefined
 }
 
 const FILE = 'running.json'
@@ -23,16 +25,22 @@ const frame = z.object({
   process: z.string(),
   moat: z.object({ userNamespace: z.string(), networkNamespace: z.string() }),
   plan: z.custom<WorkloadPlan>((value) => typeof value === 'object' && value !== null && 'mounts' in value),
+  sessions: z.string().optional(),
 })
 
 /** Lets other commands find this supervisor's cage, until it is disposed of. */
 export async function publishCage(
   stateFolder: string,
-  { moat, plan }: Pick<RunningCage, 'moat' | 'plan'>,
+  { moat, plan, sessions }: Pick<RunningCage, 'moat' | 'plan' | 'sessions'>,
 ): Promise<AsyncDisposable> {
   const path = join(stateFolder, FILE)
   const { userNamespace, networkNamespace } = moat
-  const text = JSON.stringify({ process: identifySelf().text, moat: { userNamespace, networkNamespace }, plan })
+  const text = JSON.stringify({
+    process: identifySelf().text,
+    moat: { userNamespace, networkNamespace },
+    plan,
+    sessions,
+  })
   await usable(path, () => writeFileAtomic(path, text, { mode: 0o600 }))
   return { [Symbol.asyncDispose]: () => rm(path, { force: true }) }
 }
@@ -41,9 +49,9 @@ export async function publishCage(
 export async function findCage(stateFolder: string): Promise<RunningCage | undefined> {
   const bytes = await readPrivateFile(join(stateFolder, FILE), MAX_FILE)
   if (bytes === undefined) return undefined
-  const { process: text, moat, plan } = frame.parse(JSON.parse(bytes.toString('utf8')))
+  const { process: text, moat, plan, sessions } = frame.parse(JSON.parse(bytes.toString('utf8')))
   const identity = parseIdentity(text)
   // A process id is used again: only with its start and boot it names the supervisor that wrote this.
   if (identity === undefined || identity.foreign || !isAlive(identity, 0)) return undefined
-  return { pid: identity.pid, moat, plan }
+  return { pid: identity.pid, moat, plan, sessions }
 }

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync } from 'node:fs'
+import { join } from 'node:path'
 import { CageError } from '../errors.ts'
 import { CANNOT_START } from '../isolation/process/service-unit.ts'
 import type { Workload } from '../isolation/process/launch.ts'
@@ -8,6 +9,7 @@ import { findProgram } from '../system/process.ts'
 import { keptInspectors } from './deployment-inspectors.ts'
 import { loadDeployment, type Deployment, type Environment } from './deployment.ts'
 import { InForceReport } from './in-force.ts'
+import { serveSessions } from './machine-exec/server.ts'
 import { IDLE_COMMAND, serviceEnvironment } from './process-service.ts'
 import { runCage, type StartedCage } from './run.ts'
 import { openPipe } from './run-stdio.ts'
@@ -41,7 +43,7 @@ export async function superviseCage(name: string, environment: Environment): Pro
       onStarted: async (workload, cage) => {
         output.release()
         begun = true
-        const published = await publishCage(stateFolder, cage)
+        const published = await publish(stateFolder, workload, cage)
         const signals = handleSignals(workload, cage, () => (stopping = true))
         await notifySystemd(['--ready', '--status=serving'], environment)
         return disposeBoth(signals, published)
@@ -53,6 +55,20 @@ export async function superviseCage(name: string, environment: Environment): Pro
     if (stopping) return 0
     if (!begun && error instanceof CageError && error.exitCode === 2) return refuse(error, log)
     throw error
+  }
+}
+
+/** Lets others find the cage, and enter its machine where it is one. */
+async function publish(stateFolder: string, { enter }: Workload, cage: StartedCage): Promise<AsyncDisposable> {
+  if (enter === undefined) return publishCage(stateFolder, cage)
+  const sessions = join(cage.scratch, 'sessions')
+  const served = await serveSessions(sessions, enter)
+  const published = await publishCage(stateFolder, { ...cage, sessions })
+  return {
+    async [Symbol.asyncDispose]() {
+      await published[Symbol.asyncDispose]()
+      await served[Symbol.asyncDispose]()
+    },
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * A Python program. argv[1]: JSON, an argv and pairs of prompt and answer. Runs the command at a new terminal of 30 lines and
- * 90 columns and types each answer when its prompt appears. The command is killed when the program is.
+ * 90 columns and types each answer when its prompt appears; an answer of rows and columns gives the terminal that size.
+ * The command is killed when the program is.
  */
 export const TYPIST = `
 import ctypes, fcntl, json, os, pty, struct, sys, termios
@@ -21,6 +22,10 @@ while True:
     sys.stdout.flush()
     while steps and steps[0][0] in seen:
         seen = seen.split(steps[0][0], 1)[1]
-        os.write(terminal, steps.pop(0)[1].encode())
+        answer = steps.pop(0)[1]
+        if isinstance(answer, dict):
+            fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack('HHHH', answer['rows'], answer['columns'], 0, 0))
+        else:
+            os.write(terminal, answer.encode())
 os.waitpid(pid, 0)
 print('steps left:', len(steps))`

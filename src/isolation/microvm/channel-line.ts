@@ -1,3 +1,5 @@
+import { FURTHER_SESSIONS } from './guest-ports.ts'
+
 /**
  * The lines between host and guest. Each is words of printable ASCII with one space between them and a newline at the end.
  * What the guest says may be the workload's word: it is bounded, and what is not exactly a line of the table ends the guest.
@@ -9,9 +11,19 @@ export type GuestLine =
   /** Its file system and network are as asked for. */
   | { readonly kind: 'ready' }
   | { readonly kind: 'started'; readonly session: number }
-  /** `code` as shells have it: 128 + N after signal N. */
-  | { readonly kind: 'exit'; readonly session: number; readonly code: number }
+  /** A signal was sent on, or there was nobody to get it any more. */
+  | { readonly kind: 'signalled'; readonly session: number }
+  | GuestExit
   | { readonly kind: 'failed'; readonly text: string }
+
+/** `code` as shells have it: 128 + N after signal N. `output` and `errors`: how many bytes were written to the ports. */
+export interface GuestExit {
+  readonly kind: 'exit'
+  readonly session: number
+  readonly code: number
+  readonly output: number
+  readonly errors: number
+}
 
 /** What the host asks for. */
 export type HostLine =
@@ -29,9 +41,10 @@ export const LONGEST_GUEST_LINE = 256
 /** Most content of a file in one line; more is sent in several. */
 export const LARGEST_CHUNK = 3072
 /** Sessions have the numbers from 0 up to this one. */
-export const LAST_SESSION = 7
+export const LAST_SESSION = FURTHER_SESSIONS
 
-const NUMBER = /^(?:0|[1-9][0-9]{0,8})$/
+/** Every number of 15 digits is a safe integer. */
+const NUMBER = /^(?:0|[1-9][0-9]{0,14})$/
 const FILE_NAME = /^[a-z][a-z0-9]{0,31}$/
 const SIGNAL_NAME = /^SIG[A-Z0-9]{2,8}$/
 
@@ -39,22 +52,28 @@ const SIGNAL_NAME = /^SIG[A-Z0-9]{2,8}$/
 export function parseGuestLine(line: string): GuestLine | undefined {
   if (line.length > LONGEST_GUEST_LINE || !/^[\x20-\x7e]+$/.test(line)) return undefined
   const [kind, ...words] = line.split(' ')
-  const [first, second] = words.map(wordNumber)
+  const [first, second, ...totals] = words.map(wordNumber)
   switch (kind) {
     case 'hello':
       return words.length === 1 && first !== undefined ? { kind, version: first } : undefined
     case 'ready':
       return words.length === 0 ? { kind } : undefined
     case 'started':
+    case 'signalled':
       return words.length === 1 && isSession(first) ? { kind, session: first } : undefined
     case 'exit':
-      if (words.length !== 2 || !isSession(first) || second === undefined || second > 255) return undefined
-      return { kind, session: first, code: second }
+      return words.length === 4 ? parseExit([first, second, ...totals]) : undefined
     case 'failed':
       return { kind, text: words.join(' ') }
     default:
       return undefined
   }
+}
+
+function parseExit([session, code, output, errors]: readonly (number | undefined)[]): GuestExit | undefined {
+  if (!isSession(session) || code === undefined || code > 255) return undefined
+  if (output === undefined || errors === undefined) return undefined
+  return { kind: 'exit', session, code, output, errors }
 }
 
 /** The line with its end. Throws a RangeError for what the guest could not read back as the same. */

@@ -1,16 +1,4 @@
-/** What connects guest and host. Ports are found by their names, terminals by their order. */
-export interface Port {
-  readonly name: string
-  readonly terminal: boolean
-}
-
-export const CONTROL_PORT = 'control'
-
-/** The ports of a machine with one session: its terminal, or its standard input, output and error. */
-export function sessionPorts(terminal: boolean): readonly Port[] {
-  const names = terminal ? ['tty0'] : ['in0', 'out0', 'err0']
-  return [{ name: CONTROL_PORT, terminal: false }, ...names.map((name) => ({ name, terminal }))]
-}
+import { CONTROL_PORT, FURTHER_SESSIONS } from './guest-ports.ts'
 
 /** Where the guest's initial file system has things. */
 export const GUEST = {
@@ -21,22 +9,30 @@ export const GUEST = {
 } as const
 
 /** The version of the lines between guest and host; both come from this package, so they always agree. */
-export const CHANNEL_VERSION = 1
+export const CHANNEL_VERSION = 2
+
+const FURTHER = Array.from({ length: FURTHER_SESSIONS }, (_, index) => index + 1)
 
 /**
  * The first program of the guest, for busybox's shell. It is all there is of us in the guest: it puts files that the host
  * sends into /run, runs them, and says how they ended. Everything it says is heard by the host as from the workload.
  *
  * From the host, a line each: `clock SECONDS`, `file NAME BASE64` (appends), `setup`, `start N pipes|tty`,
- * `signal N NAME`, `resize N ROWS COLUMNS`. To the host: `hello VERSION`, `ready`, `started N`, `exit N CODE`, `failed TEXT`.
+ * `signal N NAME`, `resize N ROWS COLUMNS`. To the host: `hello VERSION`, `ready`, `started N`, `signalled N`,
+ * `exit N CODE OUTPUT ERRORS` (bytes of each), `failed TEXT`.
  *
  * A session's standard streams are pipes: programs that read a device as their input wait in it for ever when they end.
  * Each is opened for both ways first: opening one end would wait for the other, and a child that ends interrupts that.
- * When the command has ended, everything else ends too, so that the pipes get their end and what is in them is passed on
- * before the exit is told. A write to a port returns when the host has the bytes.
+ * Output is counted, because what was written to a port may be on its way still when the exit is told. Input comes in
+ * pieces, each after its length in a line, the last one empty: all of it is taken, even when the command is gone, so that
+ * the next session finds the port at a start of its own.
  *
- * The command runs in the foreground and the lines are read in the background: what a shell starts in the background
- * ignores SIGINT and SIGQUIT, and nothing could make it listen to them again. There is one session, number 0.
+ * What copies them closes the rest by `exec`: redirections of a function are undone later, so that a copy of each stays
+ * open, and a pipe with a writer does not end.
+ *
+ * A session's processes are those of a control group, which the session takes along when its command ends. Number 0 is the
+ * machine's own command. All of it is one pipeline in the foreground: what a shell starts in the background ignores
+ * SIGINT and SIGQUIT, and nothing could make it listen to them again.
  */
 export const INIT = `#!/bin/sh
 export PATH=/bin
@@ -60,55 +56,82 @@ port() {
   done
 }
 
-others() {
-  for entry in /proc/[0-9]*; do
-    process=\${entry#/proc/}
-    case " $1 " in
-      *" $process "*) ;;
-      *) test "$(readlink "$entry/exe")" && echo "$process" ;;
-    esac
+input() {
+  while read -r size && test "$size" -gt 0; do
+    dd "bs=$size" count=1 iflag=fullblock
   done 2>/dev/null
 }
 
-end_others() {
-  for round in 1 2 3 4 5; do
-    left=$(others "$1")
-    test -z "$left" && return
-    kill -9 $left 2>/dev/null
-    usleep 5000
+output() {
+  tee "$(port "$1")" | wc -c >"total-$1"
+}
+
+end_group() {
+  echo 1 >"/run/groups/$1/cgroup.kill"
+  while read -r process <"/run/groups/$1/cgroup.procs"; do
+    kill -9 "$process"
+    usleep 1000
+  done
+} 2>/dev/null
+
+command="
+  echo 0 >/run/groups/\\$0/cgroup.procs
+  echo \\$\\$ >/run/pid\\$0
+  test -e /run/terminal\\$0 && . /run/terminal\\$0
+  echo started \\$0 >&3
+  exec 3>&-
+  . /run/command\\$0"
+
+with_terminal() {
+  setsid sh -c "$command" "$1" 4>&-
+  code=$?
+}
+
+with_pipes() {
+  test -p "out$1" || mkfifo "in$1" "out$1" "err$1"
+  exec 5<>"out$1" 6<"out$1" 7>"out$1"
+  (exec <&6 3>&- 4>&- 5>&- 6<&- 7>&-; output "out$1") &
+  pumps=$!
+  exec 5>&- 6<&-
+  exec 5<>"err$1" 6<"err$1" 8>"err$1"
+  (exec <&6 3>&- 4>&- 5>&- 6<&- 7>&- 8>&-; output "err$1") &
+  pumps="$pumps $!"
+  exec 5>&- 6<&-
+  exec 5<>"in$1" 6<"in$1" 9>"in$1"
+  exec 5>&-
+  (exec >&9 3>&- 4>&- 6<&- 7>&- 8>&- 9>&- <"$(port "in$1")"; input) &
+  feeder=$!
+  exec 9>&-
+  setsid sh -c "$command" "$1" <&6 >&7 2>&8 4>&- 6<&- 7>&- 8>&-
+  code=$?
+  exec 6<&- 7>&- 8>&-
+}
+
+slot() {
+  exec </dev/null >/dev/console
+  cd /run
+  exec 4<>"begin$1"
+  echo >"idle$1"
+  while read -r streams <&4; do
+    pumps= feeder=
+    mkdir -p "groups/$1"
+    case $streams in
+      tty) with_terminal "$1" ;;
+      *) with_pipes "$1" ;;
+    esac
+    rm -f "live$1" "pid$1" "terminal$1" "device$1" "command$1"
+    end_group "$1"
+    test "$pumps" && wait $pumps
+    test "$1" = 0 && sync
+    totals="0 0"
+    test "$pumps" && totals=$(cat "total-out$1" "total-err$1")
+    echo exit "$1" "$code" $totals >&3
+    test "$feeder" && wait "$feeder"
   done
 }
 
-session() {
-  cd /run
-  if test "$1" = tty; then
-    setsid sh -c 'echo $$ >pid0; . /run/terminal0; . /run/command0' 3>&-
-    code=$?
-    keep=
-  else
-    mkfifo in0 out0 err0
-    exec 4<>out0 5<out0 6>out0
-    exec 4<>err0 7<err0 8>err0
-    exec 4<>in0 9<in0
-    cat "$(port in0)" >&4 2>/dev/null 3>&- 5<&- 6>&- 7<&- 8>&- 9<&- &
-    exec 4>&-
-    cat <&5 >"$(port out0)" 3>&- 6>&- 7<&- 8>&- 9<&- &
-    output=$!
-    cat <&7 >"$(port err0)" 3>&- 5<&- 6>&- 8>&- 9<&- &
-    keep="$output $!"
-    exec 5<&- 7<&-
-    setsid sh -c 'echo $$ >pid0; . /run/command0' <&9 >&6 2>&8 3>&- 6>&- 8>&- 9<&-
-    code=$?
-    exec 6>&- 8>&- 9<&-
-  fi
-  end_others "1 $keep"
-  test "$keep" && wait $keep
-  sync
-  echo "exit 0 $code" >&3
-  while :; do sleep 3600; done
-}
-
 control() {
+  exec </dev/null >/dev/console
   while read -r verb first second third <&3; do
     case $verb in
       clock) date -s "@$first" >/dev/null ;;
@@ -121,23 +144,27 @@ control() {
         fi
         ;;
       start)
-        echo started 0 >&3
-        echo "$second" 1<>/run/begin
+        until test -e "/run/idle$first"; do usleep 1000; done
+        echo >"/run/live$first"
+        echo "$second" 1<>"/run/begin$first"
         ;;
       signal)
-        until test -s /run/pid0; do usleep 1000; done
-        kill "-$second" "$(cat /run/pid0)"
+        while test -e "/run/live$first" && ! test -s "/run/pid$first"; do usleep 1000; done
+        read -r leader <"/run/pid$first" && kill "-$second" "$leader"
+        echo "signalled $first" >&3
         ;;
-      resize) stty rows "$second" cols "$third" </dev/hvc0 ;;
+      resize) read -r device <"/run/device$first" && stty rows "$second" cols "$third" <"$device" ;;
     esac
-  done
+  done 2>/dev/null
   poweroff -f
 }
 
-mkfifo /run/begin
+cd /run
+mkdir groups
+mount -t cgroup2 -o nosuid,nodev,noexec groups groups || echo 'agentcage: no control groups'
+mkfifo begin0 ${FURTHER.map((number) => `begin${number}`).join(' ')}
 exec 3<>"$(port ${CONTROL_PORT})"
 echo hello ${CHANNEL_VERSION} >&3
-control &
-read -r streams <>/run/begin
-session "$streams"
+control | ${FURTHER.map((number) => `slot ${number}`).join(' | ')} | slot 0
+poweroff -f
 `

@@ -98,18 +98,25 @@ ${FIND_COMMAND}
 exec "$@"
 `
 
-/** Opens the session's terminal as its own: who opens one first, without having any, gets it. */
-export function terminalScript(session: number, { user, rows, columns }: TerminalOptions): string {
-  const device = shellWord(`/dev/hvc${session}`)
+/**
+ * Opens a terminal as the session's own: who opens one first, without having any, gets it. What was typed for the session
+ * before is thrown away.
+ */
+export function terminalScript(session: number, { device, user, rows, columns }: TerminalOptions): string {
+  const path = shellWord(device)
   return [
-    `chown ${user.uid}:${user.gid} ${device}`,
-    `exec <>${device} >&0 2>&1`,
+    `echo ${path} >/run/device${session}`,
+    `chown ${user.uid}:${user.gid} ${path}`,
+    `exec <>${path} >&0 2>&1`,
+    ...(session === 0 ? [] : ['stty raw -echo min 0 time 1', 'cat >/dev/null']),
     `stty sane rows ${rows} cols ${columns}`,
     '',
   ].join('\n')
 }
 
 export interface TerminalOptions {
+  /** Its path in the guest. */
+  readonly device: string
   readonly user: GuestUser
   readonly rows: number
   readonly columns: number

@@ -12,8 +12,8 @@ export interface InitramfsParts {
 
 /** What the scripts of the guest call. */
 const APPLETS = (
-  'base64 cat chown chroot cut date env hostname insmod ip kill ln mkdir ' +
-  'mkfifo mount poweroff readlink rm setsid sh sleep stty sync tail tr usleep'
+  'base64 cat chown chroot cut date dd env hostname insmod ip kill ln mkdir ' +
+  'mkfifo mount poweroff rm setsid sh sleep stty sync tail tee test tr usleep wc'
 ).split(' ')
 
 /** The guest's first file system: the same bytes for the same parts. */

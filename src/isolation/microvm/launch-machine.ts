@@ -5,7 +5,7 @@ import type { WorkloadPlan } from '../isolation.ts'
 import { hasTerminal } from '../process/launch-terminal.ts'
 import { launchWorkload, type LaunchOptions, type MoatNamespaces, type Workload } from '../process/launch.ts'
 import { bootGuest } from './boot.ts'
-import { sessionPorts } from './guest-init.ts'
+import { FURTHER_SESSIONS, machinePorts, type Port } from './guest-ports.ts'
 import type { OwnStreams } from './guest-streams.ts'
 import { findFirmware, hostInitramfs, KVM, mayUseKvm, requireQemu } from './host-parts.ts'
 import { requireKernel } from './kernel.ts'
@@ -26,6 +26,8 @@ export interface MachineSettings {
 
 export interface MachineOptions {
   readonly settings: MachineSettings
+  /** Whether other commands may enter it. */
+  readonly open: boolean
   readonly stdio: LaunchOptions['stdio']
   /** What `inherit` stands for. */
   readonly own: OwnStreams
@@ -45,6 +47,8 @@ interface Blueprint {
   readonly moat: MoatNamespaces
   readonly options: MachineOptions
   readonly terminal: boolean
+  readonly further: number
+  readonly ports: readonly (readonly Port[])[]
   readonly qemu: string
   readonly kernel: string
   readonly initramfs: Buffer
@@ -62,12 +66,16 @@ export async function launchMachine(
 ): Promise<Workload> {
   const qemu = requireQemu()
   const kernel = requireKernel(options.settings.kernel)
+  const terminal = hasTerminal(options.stdio[0]) && options.stdio[1] === 'inherit' && 'isTTY' in options.own.stdout
+  const further = options.open ? FURTHER_SESSIONS : 0
   const blueprint: Blueprint = {
     plan,
     moat,
     options,
     qemu,
-    terminal: hasTerminal(options.stdio[0]) && options.stdio[1] === 'inherit' && 'isTTY' in options.own.stdout,
+    terminal,
+    further,
+    ports: machinePorts({ terminal, further }),
     kernel: await bootableKernel(kernel, options.cache),
     initramfs: hostInitramfs(kernel),
   }
@@ -85,13 +93,13 @@ export async function launchMachine(
 }
 
 async function startMachine(accelerator: Accelerator, blueprint: Blueprint): Promise<Workload> {
-  const { options, moat, terminal, plan } = blueprint
+  const { options, moat, terminal, further, plan } = blueprint
   const folder = join(options.scratch, `machine-${accelerator}`)
   await mkdir(folder, { mode: 0o700 })
   await writeFile(join(folder, 'initramfs'), blueprint.initramfs, { mode: 0o600 })
   for (const name of ['kernel', 'scratch']) await writeFile(join(folder, name), '')
   const scratch = await makeScratch(blueprint, accelerator)
-  const ports = sessionPorts(terminal).map(({ name }) => name)
+  const ports = blueprint.ports.flat().map(({ name }) => name)
   const sockets = await PortSockets.listen(folder, ports)
   try {
     const vmm = await launchWorkload(vmmPlan(blueprint, { accelerator, folder, scratch }), moat, {
@@ -105,6 +113,7 @@ async function startMachine(accelerator: Accelerator, blueprint: Blueprint): Pro
       vmm,
       sockets,
       terminal,
+      further,
       scratchDisk: scratch !== undefined,
       ...options,
     })
@@ -129,7 +138,7 @@ interface Attempt {
 }
 
 /** The VMM as a workload: it has nothing of the environment but where programs are. */
-function vmmPlan({ plan, options, terminal, qemu, kernel }: Blueprint, attempt: Attempt): WorkloadPlan {
+function vmmPlan({ plan, options, ports, qemu, kernel }: Blueprint, attempt: Attempt): WorkloadPlan {
   const { vcpus, memoryMebibytes } = options.settings
   const { accelerator, folder, scratch } = attempt
   const machine = qemuArguments({
@@ -140,7 +149,7 @@ function vmmPlan({ plan, options, terminal, qemu, kernel }: Blueprint, attempt: 
     memoryMebibytes,
     tree: GUEST_TREE,
     sockets: MACHINE_FOLDER,
-    ports: sessionPorts(terminal),
+    ports,
     firmware: findFirmware(),
     scratch: scratch === undefined ? undefined : `${MACHINE_FOLDER}/scratch`,
   })

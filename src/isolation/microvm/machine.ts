@@ -1,11 +1,8 @@
 import type { Socket } from 'node:net'
-import type { Readable, Writable } from 'node:stream'
 import { CageError } from '../../errors.ts'
-import type { WorkloadExit } from '../isolation.ts'
 import type { Workload } from '../process/launch-workload.ts'
-import { formatHostLine, GuestLines, type GuestLine, type HostLine } from './channel-line.ts'
+import { formatHostLine, GuestLines, type GuestExit, type GuestLine, type HostLine } from './channel-line.ts'
 import { CHANNEL_VERSION } from './guest-init.ts'
-import type { ConnectedStreams } from './guest-streams.ts'
 
 /** A guest that is about to start, before it can be trusted to answer. */
 export interface BootingMachine {
@@ -43,66 +40,114 @@ export async function expectLine(lines: Lines, kind: GuestLine['kind'], { consol
     throw new CageError('workload_failed', `the guest said ${line.kind} where ${kind} was to come`)
 }
 
-export interface RunningOptions {
-  readonly lines: Lines
-  readonly streams: ConnectedStreams
-  readonly terminal: boolean
+/** How long a guest may take to send a signal on, in milliseconds: emulated on a busy host, it takes seconds. */
+const SILENCE = 120_000
+
+/** A session that the guest was asked for. */
+export interface OpenSession {
+  readonly started: Promise<void>
+  /** Its end as the guest tells it. */
+  readonly exit: Promise<GuestExit>
 }
 
-/** A command in a guest, seen from the host. */
-export class RunningMachine implements Workload {
-  readonly pid = undefined
-  readonly terminal: boolean
-  readonly stdin: Writable | undefined
-  readonly stdout: Readable | undefined
-  readonly stderr: Readable | undefined
-  readonly exited: Promise<WorkloadExit>
-  readonly #machine: BootingMachine
-  #ended = false
+interface PendingSession extends OpenSession {
+  readonly begin: PromiseWithResolvers<void>
+  readonly end: PromiseWithResolvers<GuestExit>
+  hasBegun: boolean
+  /** Timers of signals that the guest has not answered, the oldest first. */
+  readonly unanswered: NodeJS.Timeout[]
+}
 
-  constructor(machine: BootingMachine, { lines, streams, terminal }: RunningOptions) {
+/** A guest that is ready: asks it for sessions and hears how they go. Whatever it says that was not to come ends it. */
+export class Machine {
+  readonly #machine: BootingMachine
+  readonly #silence: number
+  readonly #sessions = new Map<number, PendingSession>()
+  #failure: Error | undefined
+
+  /** `silence`: how long the guest may take to send a signal on, in milliseconds. */
+  constructor(machine: BootingMachine, lines: Lines, silence = SILENCE) {
     this.#machine = machine
-    this.terminal = terminal
-    this.stdin = streams.stdin
-    this.stdout = streams.stdout
-    this.stderr = streams.stderr
-    this.exited = this.#whenEnded(lines, streams)
-    this.exited.catch(() => undefined) // Whoever awaits it learns it.
+    this.#silence = silence
+    void this.#hear(lines)
   }
 
-  kill(signal: NodeJS.Signals): boolean {
-    if (this.#ended) return false
-    sendLines(this.#machine.control, [{ kind: 'signal', session: 0, signal }])
+  /** Asks for a session; `lines` come before it. */
+  start(session: number, streams: 'pipes' | 'tty', lines: readonly HostLine[]): OpenSession {
+    const [begin, end] = [Promise.withResolvers<void>(), Promise.withResolvers<GuestExit>()]
+    for (const { promise } of [begin, end]) promise.catch(() => undefined) // Whoever awaits it learns it.
+    const pending = { begin, end, started: begin.promise, exit: end.promise, hasBegun: false, unanswered: [] }
+    if (this.#failure === undefined) this.#sessions.set(session, pending)
+    else reject(pending, this.#failure)
+    sendLines(this.#machine.control, [...lines, { kind: 'start', session, streams }])
+    return pending
+  }
+
+  /** False when the session has ended. */
+  kill(session: number, signal: NodeJS.Signals): boolean {
+    const pending = this.#sessions.get(session)
+    if (pending === undefined || this.#failure !== undefined) return false
+    const message = `the guest fell silent: it did not take ${signal} within ${this.#silence / 1000} s`
+    const late = setTimeout(() => this.#fail(new CageError('workload_failed', message)), this.#silence)
+    pending.unanswered.push(late.unref())
+    sendLines(this.#machine.control, [{ kind: 'signal', session, signal }])
     return true
+  }
+
+  resize(session: number, rows: number, columns: number): void {
+    if (this.#sessions.has(session)) sendLines(this.#machine.control, [{ kind: 'resize', session, rows, columns }])
+  }
+
+  /** Ends the machine, and waits for that. */
+  async end(): Promise<void> {
+    this.destroy()
+    await this.#machine.vmm.exited.catch(() => undefined)
+    this.#machine.control.destroy()
   }
 
   destroy(): void {
     this.#machine.vmm.destroy()
   }
 
-  /** With the command, the machine ends; what it wrote is in our sockets by then. */
-  async #whenEnded(lines: Lines, streams: ConnectedStreams): Promise<WorkloadExit> {
+  async #hear(lines: Lines): Promise<void> {
     try {
-      const code = await exitCode(lines)
-      if (code === undefined) throw ended(this.#machine.console())
-      return { code }
-    } finally {
-      this.#ended = true
-      this.destroy()
-      await this.#machine.vmm.exited.catch(() => undefined)
-      await streams.drained
-      streams.release()
-      this.#machine.control.destroy()
+      for await (const line of lines) this.#take(line)
+      this.#fail(ended(this.#machine.console()))
+    } catch (error) {
+      this.#fail(error as Error)
     }
+  }
+
+  #take(line: GuestLine): void {
+    const pending = 'session' in line ? this.#sessions.get(line.session) : undefined
+    if (line.kind === 'signalled') {
+      // One that crossed the end of its session is answered when there may be none any more.
+      clearTimeout(pending?.unanswered.shift())
+      return
+    }
+    const isDue = line.kind === 'exit' || (line.kind === 'started' && pending?.hasBegun === false)
+    if (pending === undefined || !isDue)
+      throw new CageError('workload_failed', `the guest said ${line.kind}, which was not to come`)
+    pending.hasBegun = true
+    pending.begin.resolve()
+    if (line.kind === 'started') return
+    this.#sessions.delete(line.session)
+    pending.unanswered.forEach(clearTimeout)
+    pending.end.resolve(line)
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error
+    for (const pending of this.#sessions.values()) reject(pending, this.#failure)
+    this.#sessions.clear()
+    this.destroy()
   }
 }
 
-async function exitCode(lines: Lines): Promise<number | undefined> {
-  for await (const line of lines) {
-    if (line.kind === 'exit' && line.session === 0) return line.code
-    throw new CageError('workload_failed', `the guest said ${line.kind}, which was not to come`)
-  }
-  return undefined
+function reject({ begin, end, unanswered }: PendingSession, error: Error): void {
+  unanswered.forEach(clearTimeout)
+  begin.reject(error)
+  end.reject(error)
 }
 
 function ended(console: string): CageError {

@@ -1,4 +1,4 @@
-import type { Port } from './guest-init.ts'
+import type { Port } from './guest-ports.ts'
 import { TAGS, type GuestNetwork } from './guest-setup.ts'
 
 /** What runs the guest's instructions: the processor, or a program. */
@@ -15,7 +15,8 @@ export interface QemuMachine {
   readonly tree: string
   /** Folder of the sockets that the host listens on, a file for each port. */
   readonly sockets: string
-  readonly ports: readonly Port[]
+  /** By the device that they hang on. */
+  readonly ports: readonly (readonly Port[])[]
   /** A raw image that the guest may write to. */
   readonly scratch?: string | undefined
   /** Firmware that starts faster than the default. */
@@ -101,16 +102,17 @@ function files(machine: QemuMachine): readonly string[] {
   ]
 }
 
+/** A device's number 0 is for a terminal, in use or not. */
 function channel(machine: QemuMachine): readonly string[] {
-  return [
-    ...device(machine, 'serial', ['max_ports=31']),
-    ...machine.ports.flatMap(({ name, terminal }) => [
+  return machine.ports.flatMap((ports, index) => [
+    ...device(machine, 'serial', [`id=serial${index}`, `max_ports=${ports.length + 1}`]),
+    ...ports.flatMap(({ name, terminal }) => [
       '-chardev',
       `socket,id=${name},path=${machine.sockets}/${name}`,
       '-device',
-      `${terminal ? 'virtconsole' : 'virtserialport'},chardev=${name},name=${name}`,
+      `${terminal ? 'virtconsole' : 'virtserialport'},bus=serial${index}.0,chardev=${name},name=${name}`,
     ]),
-  ]
+  ])
 }
 
 function disk(machine: QemuMachine): readonly string[] {

@@ -4,6 +4,7 @@ import type { Duplex, Readable, Writable } from 'node:stream'
 import { childrenOf, namespaceIdsOf } from '../../system/process.ts'
 import { boundedText } from '../../system/spawn.ts'
 import type { WorkloadExit } from '../isolation.ts'
+import type { GuestSession, SessionRequest } from '../session.ts'
 import { DESCRIPTORS } from './bubblewrap.ts'
 import { launchFailure } from './launch-failure.ts'
 
@@ -25,6 +26,8 @@ export interface Workload {
   kill(signal: NodeJS.Signals): boolean
   /** Ends every process of the cage. */
   destroy(): void
+  /** Runs another command where this one runs; absent where commands are cages of their own. */
+  readonly enter?: ((request: SessionRequest) => Promise<GuestSession>) | undefined
 }
 
 /** The chain of processes that `launchWorkload` started, seen from its first one. */

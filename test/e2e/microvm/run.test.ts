@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { childrenOf } from '../../../src/system/process.ts'
 import { TYPIST } from '../../support/typist.ts'
 import { CageHost, COMMAND } from '../support/cage.ts'
@@ -36,6 +37,24 @@ describe('run in a machine', { skip: withoutMachinesOr(), timeout: SUITE_PATIENC
     assert.deepEqual(await closed, [9, null], errors)
     assert.ok(Buffer.concat(pieces).equals(bytes))
     assert.match(errors, /ready\n(?:.*\n)*caught\n(?:.*\n)*0 allowed, 0 flagged, 0 blocked/)
+  })
+
+  test('loses nothing of its output to a slow reader', { timeout }, async ({ signal }) => {
+    await using host = await CageHost.open({ config: MACHINE, signal })
+    // More than sockets hold, less than what waits in the guest beside: its command ends before anybody has read.
+    const child = host.spawn(['sh', '-c', 'head -c 600000 /dev/zero; echo done >&2'], ['ignore', 'pipe', 'pipe'])
+    const closed = once(child, 'close')
+    let errors = ''
+    child.stderr?.setEncoding('utf8').on('data', (part: string) => (errors += part))
+    while (!errors.includes('done')) await once(child.stderr as Readable, 'data')
+    let length = 0
+    // Slower than the machine ends.
+    for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
+      if (length === 0) await setTimeout(2000)
+      length += chunk.length
+    }
+    assert.deepEqual(await closed, [0, null], errors)
+    assert.equal(length, 600_000)
   })
 
   test(

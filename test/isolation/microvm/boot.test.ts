@@ -13,13 +13,13 @@ import { test, type TestContext } from 'node:test'
 import { CageError } from '../../../src/errors.ts'
 import { bootGuest } from '../../../src/isolation/microvm/boot.ts'
 import { LONGEST_GUEST_LINE } from '../../../src/isolation/microvm/channel-line.ts'
-import { sessionPorts } from '../../../src/isolation/microvm/guest-init.ts'
+import { machinePorts } from '../../../src/isolation/microvm/guest-ports.ts'
 import { PortSockets } from '../../../src/isolation/microvm/port-sockets.ts'
 import type { Workload } from '../../../src/isolation/process/launch.ts'
 import { makeFolder } from '../../support/temporary.ts'
 
 const PLAN = { command: ['true'], workingDirectory: '/', environment: {}, mounts: [], limits: {} } as const
-const BOOTED = 'hello 1\nready\nstarted 0\n'
+const READY = 'hello 2\nready\n'
 
 /** A process in place of a VMM, seen as the launcher shows one. */
 function idleVmm(t: TestContext): Workload & { readonly stdout: PassThrough } {
@@ -42,7 +42,7 @@ function idleVmm(t: TestContext): Workload & { readonly stdout: PassThrough } {
 
 interface Play {
   /** Called once the machine's ports are connected. */
-  readonly play: (guest: Guest) => void
+  readonly play: (guest: Guest) => unknown
   readonly patience?: number
 }
 
@@ -54,7 +54,7 @@ interface Guest {
 
 async function boot(t: TestContext, { play, patience = 60_000 }: Play): Promise<Workload> {
   const folder = await makeFolder()
-  const names = sessionPorts(false).map(({ name }) => name)
+  const names = machinePorts({ terminal: false, further: 0 }).flatMap((ports) => ports.map(({ name }) => name))
   const sockets = await PortSockets.listen(folder, names)
   const ports = new Map(names.map((name) => [name, connect(join(folder, name))]))
   for (const port of ports.values()) port.on('error', () => undefined)
@@ -74,10 +74,21 @@ async function boot(t: TestContext, { play, patience = 60_000 }: Play): Promise<
     vmm,
     sockets,
     terminal: false,
+    further: 0,
     scratchDisk: false,
     stdio: ['ignore', 'pipe', 'ignore'],
     own: process,
   })
+}
+
+/** Says what a guest says that comes up, to the start of its command; resolves with what it heard so far. */
+async function comeUp(control: Socket): Promise<string> {
+  control.write(READY)
+  let heard = ''
+  control.setEncoding('utf8')
+  while (!heard.includes('start 0 pipes\n')) heard += String((await once(control, 'data'))[0])
+  control.write('started 0\n')
+  return heard
 }
 
 function failsWith(pattern: RegExp): (error: unknown) => boolean {
@@ -90,12 +101,12 @@ function failsWith(pattern: RegExp): (error: unknown) => boolean {
 }
 
 const REFUSED: readonly (readonly [what: string, said: string, problem: RegExp])[] = [
-  ['is of another version', 'hello 2\n', /the guest said hello where hello was to come/],
+  ['is of another version', 'hello 1\n', /the guest said hello where hello was to come/],
   ['skips its greeting', 'ready\n', /the guest said ready where hello/],
-  ['cannot mount', 'hello 1\nfailed mount: no such device\n', /cannot be made ready: mount: no such device/],
-  ['starts before it is ready', 'hello 1\nstarted 0\n', /said started where ready/],
-  ['says nonsense', 'hello 1\n\x1b[2J\n', /what no guest says: "\\u001b\[2J/],
-  ['floods the channel', `hello 1\n${'x'.repeat(100_000)}`, /what no guest says/],
+  ['cannot mount', 'hello 2\nfailed mount: no such device\n', /cannot be made ready: mount: no such device/],
+  ['starts before it is ready', 'hello 2\nstarted 0\n', /said started where ready/],
+  ['says nonsense', 'hello 2\n\x1b[2J\n', /what no guest says: "\\u001b\[2J/],
+  ['floods the channel', `hello 2\n${'x'.repeat(100_000)}`, /what no guest says/],
   ['never ends its line', 'x'.repeat(LONGEST_GUEST_LINE + 1), /what no guest says/],
 ]
 
@@ -138,11 +149,11 @@ test('a VMM that ends is told with the last that it printed, made harmless', asy
 
 test('a command runs, its output arrives whole, and its exit is that of the machine', async (t) => {
   const workload = await boot(t, {
-    play({ control, output }) {
-      control.write(BOOTED)
+    async play({ control, output }) {
+      await comeUp(control)
+      // What was written arrives after the word that it ended.
+      control.write('exit 0 7 1048576 0\n')
       output.write(Buffer.alloc(1 << 20, 'y'))
-      output.end()
-      output.once('finish', () => control.write('exit 0 7\n'))
     },
   })
   let length = 0
@@ -154,28 +165,30 @@ test('a command runs, its output arrives whole, and its exit is that of the mach
 test('a signal is told to the guest', async (t) => {
   const heard = Promise.withResolvers<string>()
   const workload = await boot(t, {
-    play({ control }) {
-      let text = ''
-      control.setEncoding('utf8').on('data', (part: string) => {
+    async play({ control }) {
+      let text = await comeUp(control)
+      control.on('data', (part: string) => {
         text += part
         if (text.includes('signal 0 TERM\n')) heard.resolve(text)
       })
-      control.write(BOOTED)
     },
   })
   assert.equal(workload.kill('SIGTERM'), true)
-  assert.match(await heard.promise, /^clock \d+\n(?:file setup .*\n)+setup\n(?:file command0 .*\n)+start 0 pipes\n/)
+  assert.match(
+    await heard.promise,
+    /^clock \d+\n(?:file setup .*\n)+setup\n(?:file command0 .*\n)+start 0 pipes\nsignal 0 TERM\n$/,
+  )
   workload.destroy()
   await assert.rejects(workload.exited, failsWith(/the machine ended before its command did/))
 })
 
-for (const said of ['ready\n', 'exit 3 0\n', 'started 0\n', 'exit 0 1 2\n'])
+for (const said of ['ready\n', 'exit 3 0 0 0\n', 'started 0\n', 'exit 0 1 2\n', 'started 1\n'])
   test(`a running guest that says ${JSON.stringify(said)} is ended`, async (t) => {
     let control: Socket | undefined
     const workload = await boot(t, {
       play(guest) {
         control = guest.control
-        control.write(BOOTED)
+        return comeUp(control)
       },
     })
     control?.write(said)

@@ -20,7 +20,9 @@ const GOOD: readonly (readonly [string, GuestLine])[] = [
   ['hello 1', { kind: 'hello', version: 1 }],
   ['ready', { kind: 'ready' }],
   ['started 0', { kind: 'started', session: 0 }],
-  ['exit 7 255', { kind: 'exit', session: 7, code: 255 }],
+  ['signalled 2', { kind: 'signalled', session: 2 }],
+  ['exit 3 255 10 0', { kind: 'exit', session: 3, code: 255, output: 10, errors: 0 }],
+  ['exit 0 0 999999999999999 1', { kind: 'exit', session: 0, code: 0, output: 999_999_999_999_999, errors: 1 }],
   ['failed mount: no such device', { kind: 'failed', text: 'mount: no such device' }],
   ['failed', { kind: 'failed', text: '' }],
 ]
@@ -44,14 +46,23 @@ const BAD: readonly string[] = [
   'hello 99999999999999999999',
   'started',
   'started -1',
-  'started 8',
+  'started 4',
+  'signalled',
+  'signalled 4',
+  'signalled 0 TERM',
   'started 0x1',
   'exit 0',
-  'exit 0 256',
-  'exit 0 -1',
-  'exit 0 1.5',
-  'exit  0 1',
-  'exit\t0 1',
+  'exit 0 1',
+  'exit 0 1 2',
+  'exit 0 256 0 0',
+  'exit 0 -1 0 0',
+  'exit 0 1.5 0 0',
+  'exit 0 0 0 9999999999999999',
+  'exit 0 0 -1 0',
+  'exit 0 0 0 0 0',
+  'exit 4 0 0 0',
+  'exit  0 1 0 0',
+  'exit\t0 1 0 0',
   // Words of the host's.
   'setup',
   'file command0 AAAA',
@@ -137,7 +148,7 @@ test('what a guest could not read back is not said', () => {
   for (const name of ['', '../command0', 'a b', 'A', 'a\n', 'x'.repeat(40)])
     assert.throws(() => formatHostLine({ kind: 'file', name, content }), RangeError)
   assert.throws(() => formatHostLine({ kind: 'clock', seconds: 1.5 }), RangeError)
-  assert.throws(() => formatHostLine({ kind: 'start', session: 8, streams: 'tty' }), RangeError)
+  assert.throws(() => formatHostLine({ kind: 'start', session: 4, streams: 'tty' }), RangeError)
   assert.throws(() => formatHostLine({ kind: 'resize', session: 0, rows: -1, columns: 80 }), RangeError)
   assert.throws(() => formatHostLine({ kind: 'signal', session: 0, signal: 'TERM; reboot' as 'SIGTERM' }), RangeError)
 })

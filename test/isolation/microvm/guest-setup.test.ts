@@ -41,7 +41,9 @@ test('all scripts are what a shell can read', () => {
     INIT,
     setupScript({ network: QEMU_NETWORK, writable: ["/it's"], scratchDisk: true }),
     commandScript(PLAN, { user: { uid: 1000, gid: 1000 }, setpriv: '/usr/bin/setpriv' }),
-    terminalScript(0, { user: { uid: 1000, gid: 1000 }, rows: 24, columns: 80 }),
+    ...[0, 1].map((session) =>
+      terminalScript(session, { device: '/dev/hvc0', user: { uid: 1000, gid: 1000 }, rows: 24, columns: 80 }),
+    ),
   ]
   for (const script of scripts) {
     const { status, stderr } = spawnSync('sh', ['-n'], { input: script, encoding: 'utf8' })

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { sessionPorts } from '../../../src/isolation/microvm/guest-init.ts'
+import { FURTHER_SESSIONS, machinePorts } from '../../../src/isolation/microvm/guest-ports.ts'
 import { qemuArguments, type QemuMachine } from '../../../src/isolation/microvm/qemu.ts'
 import { assertGolden } from '../../support/golden.ts'
 
@@ -19,13 +19,14 @@ const MACHINE: QemuMachine = {
   memoryMebibytes: 2048,
   tree: '/guest',
   sockets: '/machine',
-  ports: sessionPorts(false),
+  ports: machinePorts({ terminal: false, further: 0 }),
 }
 
 const MACHINES: Readonly<Record<string, QemuMachine>> = {
   'qemu-kvm': MACHINE,
   'qemu-emulated': { ...MACHINE, accelerator: 'tcg', firmware: '/usr/share/qemu/qboot.rom', scratch: '/scratch/disk' },
-  'qemu-terminal': { ...MACHINE, ports: sessionPorts(true) },
+  'qemu-terminal': { ...MACHINE, ports: machinePorts({ terminal: true, further: 0 }) },
+  'qemu-open': { ...MACHINE, ports: machinePorts({ terminal: false, further: FURTHER_SESSIONS }) },
 }
 
 for (const [name, machine] of Object.entries(MACHINES))
@@ -42,6 +43,14 @@ test('every machine has nothing by default, no monitor, and a sandbox that start
     assert.match(text, /spawn=deny/)
     assert.doesNotMatch(text, /qmp|gdb|hostfwd|guestfwd|smb|tftp|script=|vhost/)
   }
+})
+
+test('a device tells of its ports in 32 messages at most, and its first number stays free', () => {
+  for (const terminal of [false, true])
+    for (const ports of machinePorts({ terminal, further: FURTHER_SESSIONS })) {
+      const messages = ports.reduce((sum, port) => sum + (port.terminal ? 3 : 2), 1)
+      assert.ok(messages <= 32, `${messages}`)
+    }
 })
 
 /** An option and its value on a line. */
