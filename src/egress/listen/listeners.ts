@@ -7,7 +7,7 @@ export type ListenSource = { readonly host: string; readonly port: number } | { 
 /** Opens a listener and hands each connection to `accept`. Throws `listen_failed` with the address and the reason. */
 export async function listen(source: ListenSource, accept: (socket: Socket) => void): Promise<Server> {
   if ('server' in source) {
-    source.server.on('connection', accept)
+    source.server.on('connection', accept).on('error', () => {}) // As below.
     return source.server
   }
   const server = createServer(accept)

@@ -23,6 +23,8 @@ const SIGNATURE_DIGITS = 64
 /** A chunk's head is its size and its signature: `10000;chunk-signature=…`. */
 const MAX_HEAD = 128
 const MAX_TRAILER = 8192
+/** As S3 asks of all but the last. Each chunk costs six hashes: of single bytes, a body would hold up everybody for seconds. */
+const MIN_CHUNK = 8192
 
 /**
  * A copy of the body whose chunks bear the signatures of `real`. Throws TransformRefused for a body that is not made of
@@ -52,9 +54,12 @@ function signPart({ kind, data }: SignedPart, { key, signing }: ChunkSigner, pre
 
 function* readParts(body: Buffer, payload: ChunkedPayload): Generator<SignedPart> {
   let at = 0
+  let wasShort = false
   for (let isLast = false; !isLast;) {
     const { size, signatureAt, dataAt } = readHead(body, at)
     isLast = size === 0
+    if (wasShort && !isLast) throw refused('a chunk before the last is shorter than 8 KiB')
+    wasShort = size < MIN_CHUNK
     const end = dataAt + size
     if (end > body.length) throw refused('a chunk is cut short')
     yield { kind: 'PAYLOAD', data: body.subarray(dataAt, end), signatureAt }

@@ -4,8 +4,10 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { signChunks } from '../../../../src/egress/secrets/transforms/sigv4-chunks.ts'
 import { readClaim } from '../../../../src/egress/secrets/transforms/sigv4-claim.ts'
 import { signAnew } from '../../../../src/egress/secrets/transforms/sigv4-sign.ts'
+import { EMPTY_SHA256, scopeText, sha256, sign } from '../../../../src/egress/secrets/transforms/sigv4-signature.ts'
 import { verifyClaim, type AwsRequest } from '../../../../src/egress/secrets/transforms/sigv4-verify.ts'
 import { verifySignature } from './sigv4-oracle.ts'
 import { asArrived } from './sigv4-requests.ts'
@@ -65,6 +67,25 @@ for (const [name, request] of [
 test('another trailer is refused', () => {
   const body = Buffer.from(S3_TRAILER.body.toString('latin1').replace('sOO8', 'sOO9'), 'latin1')
   assert.throws(() => resign({ ...S3_TRAILER, body }), /another signature/)
+})
+
+test('a body of single bytes, each signed validly, holds up nobody: it is refused at the second', () => {
+  const signing = { time: '20130524T000000Z', scope: { date: '20130524', region: 'us-east-1', service: 's3' } }
+  const signer = { key: Buffer.alloc(32, 1), signing, seed: '0'.repeat(64) }
+  const body = (chunks: readonly string[]): Buffer => {
+    let previous = signer.seed
+    const signed = [...chunks, ''].map((chunk) => {
+      const lines = ['AWS4-HMAC-SHA256-PAYLOAD', signing.time, scopeText(signing.scope), previous]
+      previous = sign(signer.key, [...lines, EMPTY_SHA256, sha256(chunk)])
+      return `${chunk.length.toString(16)};chunk-signature=${previous}\r\n${chunk}\r\n`
+    })
+    return Buffer.from(signed.join(''))
+  }
+  const check = (chunks: readonly string[]): Buffer =>
+    signChunks(body(chunks), 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD', { decoy: signer, real: signer })
+  for (const chunks of [[], ['x'], ['x'.repeat(8192), 'x']]) assert.deepEqual(check(chunks), body(chunks))
+  assert.throws(() => check(['x', 'y']), /shorter than 8 KiB/)
+  assert.throws(() => check(['x', 'y'.repeat(8192)]), /shorter than 8 KiB/)
 })
 
 function resign(request: AwsRequest): AwsRequest {
