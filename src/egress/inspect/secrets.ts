@@ -7,7 +7,7 @@ import { PASS, type HeadContext, type Inspector, type Severity, type Verdict } f
 import { isAllowedTo, type Allowance } from './patterns/allowance.ts'
 import { isLikelyChance } from './patterns/chance.ts'
 import { compileExtra, type CompiledExtra, type ExtraPattern } from './patterns/extra.ts'
-import { PatternMatcher } from './patterns/matcher.ts'
+import { PatternMatcher, type Hit } from './patterns/matcher.ts'
 import type { SecretPattern } from './patterns/pattern.ts'
 import { SECRET_PATTERNS } from './patterns/table.ts'
 import { undecodedVerdict } from './undecoded.ts'
@@ -88,11 +88,19 @@ class SecretScan {
   #namesIn(view: View, host: Hostname): { readonly certain: string | undefined; readonly guess: string | undefined } {
     let certain: SecretPattern | undefined
     let guess: string | undefined
-    this.#matcher.search(view.bytes, ({ pattern, start, end }) => {
-      if (isAllowedTo(pattern, host, this.#options) || this.#isExempt(view, { start, end }, host)) return false
-      if (pattern.isGuess === true || isLikelyChance(pattern, view.bytes, { start, end })) guess ??= pattern.name
-      else if (certain === undefined || SECRET_PATTERNS.indexOf(pattern) < SECRET_PATTERNS.indexOf(certain))
-        certain = pattern
+    let chances = 0
+    const isChance = ({ pattern, start, end }: Hit): boolean =>
+      chances < MOST_CHANCES && isLikelyChance(pattern, view.bytes, { start, end })
+    this.#matcher.search(view.bytes, (hit) => {
+      const { pattern } = hit
+      // A body may be made of hits: what would change nothing is not looked at any closer.
+      if (certain !== undefined && rankOf(pattern) >= rankOf(certain)) return false
+      if (isAllowedTo(pattern, host, this.#options) || this.#isExempt(view, hit, host)) return false
+      if (pattern.isGuess === true) guess ??= pattern.name
+      else if (isChance(hit)) {
+        chances += 1
+        guess ??= pattern.name
+      } else certain = pattern
       return false
     })
     const extra = this.#extra.find(
@@ -115,6 +123,15 @@ class SecretScan {
       return at !== -1 && from + at < end
     })
   }
+}
+
+/** More hits than this in one body are not there by chance; each of them takes a while to judge. */
+const MOST_CHANCES = 64
+
+const RANKS = new Map(SECRET_PATTERNS.map((pattern, rank) => [pattern, rank]))
+
+function rankOf(pattern: SecretPattern): number {
+  return RANKS.get(pattern) ?? Infinity
 }
 
 function verdictOf(action: 'block' | 'flag', reason: string, severity: Severity): Verdict {

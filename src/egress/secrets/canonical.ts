@@ -1,5 +1,5 @@
 import { byteClass, hexByteAt } from '../inspect/decode/byte-class.ts'
-import { BACKSLASH, MORE, unitAt, type Unit } from './escape-unit.ts'
+import { BACKSLASH, MORE, UnitReader, type Unit } from './escape-unit.ts'
 
 /**
  * Text as it is compared: escapes undone, up to four layers of them, and without what a text can be cut into pieces or
@@ -96,6 +96,7 @@ function canonicalInto(
 ): { readonly read: number; readonly written: number } {
   const odd = source.byteOffset & 1
   const halves = new Uint16Array(source.buffer, source.byteOffset - odd, (source.length + odd) >> 1)
+  const reader = new UnitReader(source, isLast)
   let read = from
   let written = at
   while (read < to) {
@@ -110,7 +111,7 @@ function canonicalInto(
     const byte = source[read] as number
     const kind = KINDS[byte] as number
     if (kind === MARK) {
-      const escape = escapeAt(source, read, isLast)
+      const escape = escapeAt(source, read, reader)
       if (escape === MORE) break
       written += writeCanonical(target, written, escape)
       read = escape.end
@@ -141,7 +142,7 @@ function copyPairs(
 }
 
 /** What a mark begins; the mark itself where it begins no escape. */
-function escapeAt(source: Buffer, at: number, isLast: boolean): Unit | typeof MORE {
+function escapeAt(source: Buffer, at: number, reader: UnitReader): Unit | typeof MORE {
   const letter = source[at + 1]
   if (source[at] === BACKSLASH && letter !== undefined) {
     // Most backslashes are those of JSON: `\n`, `\"`.
@@ -149,7 +150,7 @@ function escapeAt(source: Buffer, at: number, isLast: boolean): Unit | typeof MO
     const code = letter === 0x75 ? (hexByteAt(source, at + 2) << 8) | hexByteAt(source, at + 4) : -1
     if (code >= 0x80 && (code < 0xd800 || code > 0xdfff)) return { code, end: at + 6, isByte: false }
   }
-  return unitAt(source, at, isLast)
+  return reader.at(at)
 }
 
 /** Appends what of a unit is kept; returns how many bytes that are. A lone surrogate is nothing. */
@@ -179,6 +180,7 @@ function canonicalLength({ code, isByte }: Unit): number {
 export class CanonicalWalk {
   readonly #source: Buffer
   readonly #isLast: boolean
+  readonly #reader: UnitReader
   #start: number
   #written: number
 
@@ -186,6 +188,7 @@ export class CanonicalWalk {
   constructor(source: Buffer, isLast: boolean, from: Place = { source: 0, canonical: 0 }) {
     this.#source = source
     this.#isLast = isLast
+    this.#reader = new UnitReader(source, isLast)
     this.#start = from.source
     this.#written = from.canonical
   }
@@ -235,7 +238,7 @@ export class CanonicalWalk {
     if (byte === undefined) return undefined
     const kind = KINDS[byte] as number
     if (kind !== MARK) return { end: this.#start + 1, length: kind === KEPT ? 1 : 0 }
-    const escape = escapeAt(this.#source, this.#start, this.#isLast)
+    const escape = escapeAt(this.#source, this.#start, this.#reader)
     return escape === MORE ? undefined : { end: escape.end, length: canonicalLength(escape) }
   }
 }

@@ -30,13 +30,28 @@ const MARKS = Uint8Array.from({ length: 256 }, (_, byte) => Number([PERCENT, AMP
 /** Letters that a backslash makes a control character of. */
 const CONTROLS = new Set(Buffer.from('nrtbfv'))
 
-/**
- * The unit at `at`, with up to four layers of percent-encoding, backslash escapes (JSON, JavaScript, C) and HTML entities
- * undone. `MORE` when it depends on bytes that are not there; with `isLast` none will come.
- */
-export function unitAt(bytes: Buffer, at: number, isLast: boolean): Unit | typeof MORE {
-  const end = Math.min(bytes.length, at + LONGEST_UNIT)
-  return read({ bytes, end, isLast: isLast || end < bytes.length }, at, LAYERS)
+/** Reads the units of one text. */
+export class UnitReader {
+  readonly #bytes: Buffer
+  readonly #isLast: boolean
+  #known: Known | undefined
+
+  /** With `isLast` nothing follows. */
+  constructor(bytes: Buffer, isLast: boolean) {
+    this.#bytes = bytes
+    this.#isLast = isLast
+  }
+
+  /**
+   * The unit at `at`, with up to four layers of percent-encoding, backslash escapes (JSON, JavaScript, C) and HTML
+   * entities undone. `MORE` when it depends on bytes that are still to come.
+   */
+  at(at: number): Unit | typeof MORE {
+    const bytes = this.#bytes
+    const end = Math.min(bytes.length, at + LONGEST_UNIT)
+    const known = (this.#known ??= new Known())
+    return read({ bytes, end, isLast: this.#isLast || end < bytes.length, known, reachedEnd: false }, at, LAYERS)
+  }
 }
 
 interface Window {
@@ -44,9 +59,52 @@ interface Window {
   readonly end: number
   /** Whether nothing that counts follows `end`. */
   readonly isLast: boolean
+  readonly known: Known
+  /** Whether what is being read depends on where the window ends. */
+  reachedEnd: boolean
 }
 
 type Reading = Unit | typeof MORE
+
+/**
+ * What was read already, by place and layers. The same place is asked for by many escapes around it: without this, each
+ * layer would multiply the work, and a body of `&&&&#` would take minutes.
+ */
+class Known {
+  readonly #places = new Int32Array(PLACES * LAYERS).fill(-1)
+  /** The end of the window that a reading is for; -1 where it is the same for any. */
+  readonly #ends = new Int32Array(PLACES * LAYERS)
+  readonly #readings: Reading[] = []
+
+  find({ end }: Window, at: number, layers: number): Reading | undefined {
+    const index = indexOf(at, layers)
+    if (this.#places[index] !== at) return undefined
+    const only = this.#ends[index]
+    return only === -1 || only === end ? this.#readings[index] : undefined
+  }
+
+  isForAny(at: number, layers: number): boolean {
+    return this.#ends[indexOf(at, layers)] === -1
+  }
+
+  keep(
+    { end, reachedEnd }: Window,
+    { at, layers }: { readonly at: number; readonly layers: number },
+    reading: Reading,
+  ): void {
+    const index = indexOf(at, layers)
+    this.#places[index] = at
+    this.#ends[index] = reachedEnd ? end : -1
+    this.#readings[index] = reading
+  }
+}
+
+/** A power of two, larger than a window. */
+const PLACES = 2 * LONGEST_UNIT
+
+function indexOf(at: number, layers: number): number {
+  return (at & (PLACES - 1)) * LAYERS + layers - 1
+}
 
 /** The code of what is read behind the end. */
 const NOTHING = -1
@@ -57,8 +115,25 @@ function byteAt(bytes: Buffer, at: number): Unit {
 
 /** `layers` of escapes undone, the innermost in the text first. */
 function read(window: Window, at: number, layers: number): Reading {
-  if (at >= window.end) return window.isLast ? { code: NOTHING, end: at, isByte: false } : MORE
+  if (at >= window.end) {
+    window.reachedEnd = true
+    return window.isLast ? { code: NOTHING, end: at, isByte: false } : MORE
+  }
   if (layers === 0 || MARKS[window.bytes[at] as number] === 0) return byteAt(window.bytes, at)
+  const known = window.known.find(window, at, layers)
+  if (known !== undefined) {
+    if (!window.known.isForAny(at, layers)) window.reachedEnd = true
+    return known
+  }
+  const before = window.reachedEnd
+  window.reachedEnd = false
+  const reading = readAnew(window, at, layers)
+  window.known.keep(window, { at, layers }, reading)
+  window.reachedEnd ||= before
+  return reading
+}
+
+function readAnew(window: Window, at: number, layers: number): Reading {
   const first = read(window, at, layers - 1)
   if (first === MORE) return MORE
   switch (first.code) {
@@ -72,6 +147,8 @@ function read(window: Window, at: number, layers: number): Reading {
       return first
   }
 }
+
+const LAST_CODE_POINT = 0x10ffff
 
 /** Two hexadecimal digits behind `mark`. */
 function readByte(window: Window, mark: Unit, layers: number): Reading {
@@ -107,7 +184,7 @@ function readCodeUnit(window: Window, letter: Unit, layers: number): Reading {
   const limits = isBraced ? { least: 1, most: 6, layers } : { least: 4, most: 4, layers }
   const high = readHex(window, isBraced ? brace.end : letter.end, limits)
   if (high === MORE || high === undefined) return high ?? letter
-  if (isBraced) return closed(window, high, { by: 0x7d, layers }) ?? letter
+  if (isBraced) return high.code > LAST_CODE_POINT ? letter : (closed(window, high, { by: 0x7d, layers }) ?? letter)
   if (high.code < 0xd800 || high.code > 0xdbff) return high
   const mark = read(window, high.end, layers)
   const next = mark === MORE || mark.code !== BACKSLASH ? mark : read(window, mark.end, layers)
@@ -143,7 +220,7 @@ function readEntity(window: Window, mark: Unit, layers: number): Reading {
   const number = isHex
     ? readHex(window, base.end, { least: 1, most: 8, layers })
     : readDecimal(window, first.end, layers)
-  if (number === MORE || number === undefined || number.code > 0x10ffff) return number === MORE ? MORE : mark
+  if (number === MORE || number === undefined || number.code > LAST_CODE_POINT) return number === MORE ? MORE : mark
   return closed(window, number, { by: 0x3b, layers }) ?? number
 }
 

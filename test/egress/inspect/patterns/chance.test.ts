@@ -39,6 +39,12 @@ test('in the midst of base64 it is a flag', () => {
   assert.equal(kind(image.replace(KEY, '\n$&\n')), 'flag')
 })
 
+test('so many of them are no chance', () => {
+  const image = RANDOM.slice(0, HALF) + KEY + RANDOM.slice(HALF)
+  assert.equal(kind(image.repeat(64)), 'flag')
+  assert.equal(kind(image.repeat(65)), 'block')
+})
+
 test('anywhere else it blocks', () => {
   const bodies: Readonly<Record<string, string>> = {
     alone: KEY,
