@@ -29,7 +29,9 @@ export function secretsPage(): string {
       FORMS.map(({ form, redacted }) => [form, redacted]),
     ),
     'A value of fewer than eight bytes is looked for as it is and with common escapes only: anything else would be found by',
-    'chance. When a value changes, the old one stays redacted and blocked until the egress ends.',
+    'chance. When a value changes, the old one stays redacted and blocked until the egress ends, and so do tokens that',
+    'transforms got. Of 1024 such values those that have ended make room for more, which a message says; where none has, what',
+    'would be one more is refused: a reload, or the request that needs the token.',
     '',
   ].join('\n')
 }

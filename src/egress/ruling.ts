@@ -70,7 +70,7 @@ export async function makeRuling(
   const namesPort: NamedPorts = (authority) => policy.namesPort(authority, clock())
   const transforms = new Transforms(bindings, clock, before?.transforms)
   const plain = bindings.filter(({ transform }) => transform === undefined)
-  const secrets = new SecretSet(plain, { namesPort, before: before?.secrets, guards: transforms.guards })
+  const secrets = new SecretSet(plain, { namesPort, before: before?.secrets, guards: transforms.guards, clock, log })
   const limiter = sameLimit ? before.limiter : new RateLimiter(config.rate_limit)
   const counts = lastingCounts(config, before)
   const upstream = sameUpstream ? before.upstream : await Upstream.create(config)

@@ -20,7 +20,10 @@ export interface SecretBinding {
 }
 
 /** A value that must not be seen in the cage nor go astray, whether or not it is put in anywhere. */
-export type ProtectedValue = Pick<SecretBinding, 'name' | 'placeholder' | 'value' | 'injectTo'>
+export interface ProtectedValue extends Pick<SecretBinding, 'name' | 'placeholder' | 'value' | 'injectTo'> {
+  /** When it stops opening anything, in milliseconds since 1970; absent: never. */
+  readonly expiresAt?: number | undefined
+}
 
 /** A request on its way out, as the workload sent it. */
 export interface OutboundRequest extends Destination {

@@ -6,6 +6,7 @@ import type { OutboundRequest, ProtectedValue, SecretBinding } from './binding.t
 import { BodyRedactor } from './body-redactor.ts'
 import { NO_GUARDS, type GuardedPlaceholder, type Guards } from './guards.ts'
 import { Injector, type Injectable, type Injection } from './injector.ts'
+import { keptWithin } from './kept-values.ts'
 import { MisuseDetector, type MisuseSearch, type Telltale } from './misuse.ts'
 import type { Destination, NamedPorts } from './permission.ts'
 import { redactionOf, withoutPauses, type Redaction } from './redaction.ts'
@@ -18,10 +19,10 @@ export interface SecretSetOptions {
   readonly before?: SecretSet | undefined
   /** What transforms have to do with. */
   readonly guards?: Guards
+  readonly clock?: () => Date
+  /** Told when values are no longer kept secret. */
+  readonly log?: (message: string) => void
 }
-
-/** So many values that are in no binding (any more) are remembered; the oldest is forgotten first. */
-const MOST_KEPT = 1024
 
 /**
  * Everything the egress does with secrets, prepared once for a configuration: it finds misuse in what leaves, puts real
@@ -34,24 +35,37 @@ export class SecretSet {
   readonly #namesPort: NamedPorts
   readonly #hosts: ReadonlySet<Hostname | '*'>
   readonly #injector: Injector
-  /** Values of before, and those that came while the set was in force. */
+  readonly #clock: () => Date
+  readonly #log: (message: string) => void
+  /** Values of before, and those that came while the set was in force; the oldest first. */
   #kept: readonly ProtectedValue[]
   #misuse: MisuseDetector
   #redaction: Redaction
   #unpaced: Redaction
   #text: TextRedactor
 
-  /** Throws CageError `secret_invalid` when values and placeholders cannot be told apart. */
+  /**
+   * Throws CageError `secret_invalid` when values and placeholders cannot be told apart, and when there are too many values
+   * that were secret before and may still count.
+   */
   constructor(
     bindings: readonly SecretBinding[],
-    { namesPort = () => false, before, guards = NO_GUARDS }: SecretSetOptions = {},
+    {
+      namesPort = () => false,
+      before,
+      guards = NO_GUARDS,
+      clock = () => new Date(),
+      log = () => {},
+    }: SecretSetOptions = {},
   ) {
     const injectable = [...bindings, ...guards.placeholders.flatMap(injectableOf)]
     this.#bindings = bindings
     this.#guards = guards
     this.#namesPort = namesPort
     this.#hosts = new Set(injectable.flatMap(({ injectTo }) => injectTo.map(({ host }) => host)))
-    this.#kept = before === undefined ? [] : retired(before, bindings, guards)
+    this.#clock = clock
+    this.#log = log
+    this.#kept = before === undefined ? [] : this.#within(retired(before, bindings, guards))
     refuseDuplicates(this.placeholders)
     refuseAmbiguous(this.placeholders, this.values)
     this.#injector = new Injector(injectable, namesPort)
@@ -79,13 +93,18 @@ export class SecretSet {
   /**
    * Keeps one more value from the workload and from hosts other than its own, from now on: a token that was minted or
    * that a server gave. It counts for bodies of which nothing was seen yet. Throws CageError `secret_invalid`, and
-   * nothing has changed, when it and a placeholder cannot be told apart.
+   * nothing has changed, when it and a placeholder cannot be told apart, or when there is no room for it.
    */
   protect(value: ProtectedValue): void {
     if (value.value.reveal() === '') throw new TypeError(`the value of ${value.name} is empty`)
-    if (this.values.some((known) => isSame(known, value))) return
+    const known = this.values.find((other) => isSame(other, value))
+    if (known !== undefined) {
+      // Only when it ends may be news: what was said last counts.
+      this.#kept = this.#kept.map((other) => (other === known ? { ...other, expiresAt: value.expiresAt } : other))
+      return
+    }
     refuseAmbiguous(this.placeholders, [value])
-    this.#kept = [...this.#kept, value].slice(-MOST_KEPT)
+    this.#kept = this.#within([...this.#kept, value])
     this.#misuse = this.#detector()
     this.#redaction = redactionOf(this.values)
     this.#unpaced = withoutPauses(this.#redaction)
@@ -137,6 +156,14 @@ export class SecretSet {
     return new BodyRedactor(pauses ? this.#redaction : this.#unpaced)
   }
 
+  #within(values: readonly ProtectedValue[]): readonly ProtectedValue[] {
+    const { kept, dropped } = keptWithin(values, this.#clock().getTime())
+    const names = [...new Set(dropped.map(({ name }) => name))]
+    if (dropped.length > 0)
+      this.#log(`${dropped.length} tokens that have ended are no longer looked for, to make room: ${names.join(', ')}`)
+    return kept
+  }
+
   #detector(): MisuseDetector {
     return new MisuseDetector(telltalesOf(this.placeholders, this.values), this.#namesPort)
   }
@@ -155,7 +182,6 @@ function retired(before: SecretSet, bindings: readonly SecretBinding[], guards: 
       const heir = bindings.find(({ name }) => name === known.name)
       return { ...known, placeholder: heir?.placeholder ?? known.placeholder, injectTo: heir?.injectTo ?? [] }
     })
-    .slice(-MOST_KEPT)
 }
 
 function isSame(one: ProtectedValue, other: ProtectedValue): boolean {

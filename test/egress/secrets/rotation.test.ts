@@ -7,6 +7,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Placeholder } from '../../../src/secrets/placeholders.ts'
+import type { ProtectedValue } from '../../../src/egress/secrets/binding.ts'
+import { keptWithin, MOST_KEPT } from '../../../src/egress/secrets/kept-values.ts'
 import { SecretSet } from '../../../src/egress/secrets/secret-set.ts'
 import { Secret } from '../../../src/secrets/secret.ts'
 import { get } from '../../support/proxy-client.ts'
@@ -84,16 +86,43 @@ describe('a value that came while the egress runs', () => {
     assert.throws(() => secrets.protect({ ...token, value: new Secret('TOKEN', '') }), TypeError)
   })
 
-  test('attack: a server that gives ever new ones does not fill the memory', () => {
-    const secrets = new SecretSet([binding({})], {
-      before: new SecretSet(
-        Array.from({ length: 1100 }, (_, at) =>
-          binding({ name: `T${at}`, placeholder: `placeholder-${at}-`, value: `value-of-number-${at}-` }),
-        ),
-      ),
+  describe('attack: a server that gives ever new ones, until there is no room', () => {
+    const now = Date.parse('2026-01-01T00:00:00Z')
+    const minted = (at: number, expiresAt?: number) => ({
+      ...token,
+      value: new Secret('TOKEN', `minted-token-of-number-${at}-`),
+      expiresAt,
     })
-    assert.equal(secrets.values.length, 1025)
-    assert.equal(redacted(secrets, 'value-of-number-1099-'), 'placeholder-1099-')
+    const many = (endOf: (at: number) => number | undefined): readonly ProtectedValue[] =>
+      Array.from({ length: MOST_KEPT }, (_, at) => minted(at, endOf(at)))
+
+    test('the oldest that has ended goes, and no more than that', () => {
+      const values = many((at) => (at === 3 || at === 9 ? now : now + 1))
+      assert.deepEqual(keptWithin(values, now), { kept: values, dropped: [] })
+      const { kept, dropped } = keptWithin([...values, minted(MOST_KEPT)], now)
+      assert.deepEqual(dropped, [values[3]])
+      assert.deepEqual(kept, [...values.filter((value) => value !== values[3]), minted(MOST_KEPT)])
+    })
+
+    test('what may still count never goes', () => {
+      for (const values of [many(() => undefined), many(() => now + 1)])
+        assert.throws(() => keptWithin([...values, minted(MOST_KEPT)], now), { code: 'secret_invalid' })
+    })
+
+    test('in a set: told, or refused with all of them still secret', () => {
+      const told: string[] = []
+      const before = new SecretSet([], { guards: { values: many(() => now + 1), placeholders: [] } })
+      let time = now
+      const secrets = new SecretSet([], { before, clock: () => new Date(time), log: (line) => told.push(line) })
+      const isKept = (at: number): boolean => redacted(secrets, `minted-token-of-number-${at}-`) === 'TOKEN-PLACEHOLDER'
+      assert.throws(() => secrets.protect(minted(MOST_KEPT)), { code: 'secret_invalid', message: /more than 1024/ })
+      assert.deepEqual([isKept(0), isKept(MOST_KEPT - 1), told.length], [true, true, 0])
+      secrets.protect(minted(0, now + 1000))
+      time = now + 1
+      secrets.protect(minted(MOST_KEPT))
+      assert.deepEqual([0, 1, 2, MOST_KEPT].map(isKept), [true, false, true, true])
+      assert.deepEqual(told, ['1 tokens that have ended are no longer looked for, to make room: TOKEN'])
+    })
   })
 })
 

@@ -36,7 +36,7 @@ export class OauthSource implements TokenSource {
   #kept: string
   /** Not kept yet. */
   #unkept = false
-  #formerRefreshTokens: readonly string[] = []
+  #formerRefreshTokens: readonly { readonly text: string; readonly expiresAt: number }[] = []
   #scope: string | undefined
 
   constructor(binding: SecretBinding, config: OauthConfig, options: SourceOptions) {
@@ -87,11 +87,21 @@ export class OauthSource implements TokenSource {
 
   values(binding: SecretBinding): readonly ProtectedValue[] {
     const { refreshToken, clientSecret } = this.#grant
-    const own = [refreshToken, ...this.#formerRefreshTokens, ...(clientSecret === undefined ? [] : [clientSecret])]
+    const own = [
+      { text: refreshToken, expiresAt: undefined },
+      ...this.#formerRefreshTokens,
+      ...(clientSecret === undefined ? [] : [{ text: clientSecret, expiresAt: undefined }]),
+    ]
     const { name } = this
     const { placeholder } = binding
     return [
-      ...own.map((text) => ({ name, value: new Secret(name, text), placeholder, injectTo: [] })),
+      ...own.map(({ text, expiresAt }) => ({
+        name,
+        value: new Secret(name, text),
+        placeholder,
+        injectTo: [],
+        expiresAt,
+      })),
       ...guardedTokens(binding, this.#minter.known, { value: placeholder, companion: idTokenPlaceholder(binding) }),
     ]
   }
@@ -131,7 +141,8 @@ export class OauthSource implements TokenSource {
   #renew(refreshToken: string): void {
     const before = this.#grant
     if (refreshToken === before.refreshToken) return
-    this.#formerRefreshTokens = [before.refreshToken, ...this.#formerRefreshTokens].slice(0, MAX_FORMER)
+    const former = { text: before.refreshToken, expiresAt: this.#options.clock().getTime() + FORMER_MS }
+    this.#formerRefreshTokens = [former, ...this.#formerRefreshTokens].slice(0, MAX_FORMER)
     this.#grant = { ...before, refreshToken }
     try {
       this.#options.onChange()
@@ -157,6 +168,9 @@ export class OauthSource implements TokenSource {
 
 /** Of endpoints that give another one each time. */
 const MAX_FORMER = 64
+
+/** How long a refresh token that was replaced may go on counting: endpoints give a grace of minutes, not of days. */
+const FORMER_MS = 86_400_000
 
 /** The name under which the id token is known. */
 function idTokenName(name: string): string {

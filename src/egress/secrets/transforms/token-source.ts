@@ -42,8 +42,9 @@ export function guardedTokens(
   tokens: readonly MintedToken[],
   placeholders: { readonly value: Placeholder; readonly companion: Placeholder },
 ): readonly ProtectedValue[] {
-  return tokens.flatMap(({ value, companion }) => [
-    { name, value, injectTo, placeholder: placeholders.value },
+  return tokens.flatMap(({ value, companion, expiresAt }) => [
+    { name, value, injectTo, placeholder: placeholders.value, expiresAt },
+    // Nobody says how long it counts.
     ...(companion === undefined ? [] : [{ name, value: companion, injectTo, placeholder: placeholders.companion }]),
   ])
 }
