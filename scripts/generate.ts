@@ -4,6 +4,7 @@
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { auditPage } from './reference/audit.ts'
 import { cliPage } from './reference/cli.ts'
 import { configurationPage } from './reference/configuration.ts'
 import { defaultConfigModule } from './reference/default-config.ts'
@@ -17,6 +18,7 @@ import { schemaFile } from './reference/schema.ts'
 const ROOT = process.argv.slice(2).find((word) => !word.startsWith('-')) ?? join(import.meta.dirname, '..')
 
 const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
+  'docs/reference/audit.md': auditPage,
   'docs/reference/cage.schema.json': schemaFile,
   'docs/reference/cli.md': cliPage,
   'docs/reference/configuration.md': configurationPage,

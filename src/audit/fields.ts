@@ -80,16 +80,6 @@ export function parseRecord(line: string): AuditRecord | undefined {
   return complete ? (value as unknown as AuditRecord) : undefined
 }
 
-/** The table as Markdown, for the reference page. */
-export function auditFieldsMarkdown(): string {
-  const rows = FIELDS.map(([name, { type, optional, limit, doc }]) => {
-    const shape = { text: 'string', number: 'number', names: 'array of strings', findings: 'array of objects' }[type]
-    const bound = limit === undefined ? '' : ` At most ${limit} characters.`
-    return `| \`${name}\` | ${shape}${optional ? ', optional' : ''} | ${doc}${bound} |`
-  })
-  return ['| field | type | meaning |', '| --- | --- | --- |', ...rows].join('\n')
-}
-
 function parseJson(line: string): unknown {
   try {
     return JSON.parse(line)
