@@ -18,6 +18,7 @@ test('pages are written, checked, and found out of date', async (t) => {
   assert.equal((await generate(folder)).code, 0)
   const reference = join(folder, 'docs/reference')
   assert.deepEqual(await readdir(reference), [
+    'audit.md',
     'cage.schema.json',
     'cli.md',
     'configuration.md',

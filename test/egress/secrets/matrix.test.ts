@@ -1,18 +1,22 @@
 /**
- * Every encoding, in every place, by every protocol, whole and in pieces, over real sockets.
+ * Every encoding, in every place, by every protocol (HTTP/1.1, HTTP/2, gRPC, WebSocket, server-sent events), whole, in
+ * pieces of a stream and over several requests, over real sockets.
  *
  * A value or a placeholder on its way to a host that may not have it is blocked before a byte leaves; a value on its way
  * back is a placeholder when it arrives; a placeholder on its way to its host is replaced where its rule says, and
  * nowhere else. Nothing that the workload or the operator gets to see holds the value in any of these encodings.
  */
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { describe, test, type TestContext } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import grpc from '@grpc/grpc-js'
 import { get, http2Request, http2Session } from '../../support/proxy-client.ts'
-import type { Handler } from '../../support/internet.ts'
+import type { Handler, TestResponse } from '../../support/internet.ts'
+import { bedWith } from '../inspect/custom/programs.ts'
+import { callUnary, capturedClient, playGrpc } from '../http/grpc-service.ts'
 import { startBed, type Bed, type BedOptions } from '../bed.ts'
 import { openWebSocket, playWebSocket } from '../websocket/sockets.ts'
-import { ENCODINGS, NESTED } from './encodings.ts'
+import { backwards, ENCODINGS, NESTED } from './encodings.ts'
 import { onTheWire, PLACEHOLDER } from './example.ts'
 
 const VALUES: Readonly<Record<string, string>> = {
@@ -21,10 +25,13 @@ const VALUES: Readonly<Record<string, string>> = {
 }
 const placeholderOf = (name: string): string => PLACEHOLDER.replace('API_KEY', name)
 
-function withSecrets(hosts: NonNullable<BedOptions['hosts']>, rule: object = {}): BedOptions {
-  const inject_to = ['api.test', 'ws.test']
-  const rules = Object.keys(VALUES).map((env) => ({ env, placeholder: placeholderOf(env), inject_to, ...rule }))
-  const config = { secret_injection: rules, entropy: false, content_type: false, host_labels: false, split: false }
+function rulesFor(inject_to: readonly string[], rule: object = {}): readonly object[] {
+  return Object.keys(VALUES).map((env) => ({ env, placeholder: placeholderOf(env), inject_to, ...rule }))
+}
+
+function withSecrets(hosts: NonNullable<BedOptions['hosts']>, rule: object = {}, more: object = {}): BedOptions {
+  const secret_injection = rulesFor(['api.test', 'ws.test'], rule)
+  const config = { secret_injection, entropy: false, content_type: false, host_labels: false, split: false, ...more }
   return { hosts, config, secrets: VALUES }
 }
 
@@ -103,6 +110,65 @@ describe('out, to a host that may not have it', () => {
     assert.ok(bed.records.every(({ bytes_out }) => bytes_out === 0))
     nothingTold(bed)
   })
+
+  test('a gRPC message, compressed and not', async (t) => {
+    const hosts = { domains: { list: ['grpc.test'] } }
+    const bed = await startBed(t, { ...withSecrets({}, {}, hosts), transparent: [443] })
+    const server = await playGrpc(t, bed)
+    await bed.reload({})
+    const gzip = { 'grpc.default_compression_algorithm': grpc.compressionAlgorithms.gzip }
+    const clients = [capturedClient(t, bed), capturedClient(t, bed, gzip)]
+    for (const [how, encode] of Object.entries({ ...ENCODINGS, ...NESTED })) {
+      for (const client of clients) {
+        for (const text of [VALUES['KEY'] as string, placeholderOf('KEY')]) {
+          const { error } = await callUnary(client, `see ${encode(text)}`)
+          assert.equal(error?.code, grpc.status.PERMISSION_DENIED, how)
+        }
+      }
+    }
+    assert.ok(bed.records.length > 0 && bed.records.every(({ bytes_out }) => bytes_out === 0))
+    assert.ok(server.metadata.length <= bed.records.length)
+    nothingTold(bed)
+  })
+
+  /** Encodings in which pieces of a value can be told from anything else when they come one by one. */
+  const IN_PIECES: Readonly<Record<string, (text: string) => string>> = {
+    'as it is': (text) => text,
+    backwards,
+    hexadecimal: (text) => Buffer.from(text).toString('hex'),
+    base64: (text) => Buffer.from(text).toString('base64'),
+  }
+  const CARRIERS: Readonly<Record<string, (piece: string, at: number) => Sent>> = {
+    'the query': (piece, at) => ({ path: `/log?part=${at}&d=${encodeURIComponent(piece)}` }),
+    'a JSON body': (piece, at) => ({ body: Buffer.from(JSON.stringify({ part: at, data: piece })) }),
+    'a header field': (piece) => ({ headers: { 'x-part': piece } }),
+  }
+  for (const [protocol, open] of Object.entries(PROTOCOLS)) {
+    test(`${protocol}, over several requests: the piece that makes it known is blocked`, async (t) => {
+      const { hosts, ...rest } = withSecrets({ 'other.test': {} }, {}, { split: {} })
+      for (const [how, encode] of Object.entries(IN_PIECES)) {
+        for (const [where, carry] of Object.entries(CARRIERS)) {
+          const bed = await startBed(t, { ...rest, hosts: hosts ?? {} })
+          const { send, end } = await open(bed)
+          const pieces = encode(VALUES['KEY'] as string).match(/.{1,16}/gs) ?? []
+          const statuses: number[] = []
+          for (const [at, piece] of pieces.entries()) statuses.push((await send('other.test', carry(piece, at))).status)
+          end()
+          assert.equal(statuses[0], 200, `${how}, ${where}`)
+          const arrived = JSON.stringify(
+            bed.server('other.test').requests.map(({ url, rawHeaders, body }) => [url, rawHeaders, body.toString()]),
+          )
+          const left = pieces.filter((piece) => arrived.includes(piece) || arrived.includes(encodeURIComponent(piece)))
+          assert.ok(left.length < pieces.length, `${how}, ${where}`)
+          assert.ok(
+            bed.records.some(({ code }) => code === 'secret_literal'),
+            `${how}, ${where}`,
+          )
+          nothingTold(bed)
+        }
+      }
+    })
+  }
 })
 
 describe('back', () => {
@@ -147,6 +213,62 @@ describe('back', () => {
             JSON.stringify([one.rawHeaders, one.rawTrailers, two.headers, two.trailers]),
           ]
           for (const text of seen) assert.ok(!text.includes(answer.text) && !text.includes(inOneLine(answer.text)), how)
+          for (const record of bed.records.slice(-2)) assert.deepEqual(record.secrets_redacted, [name], how)
+        }
+      }
+      session.destroy()
+      nothingTold(bed)
+    })
+  }
+
+  test('a gRPC message', async (t) => {
+    const hosts = { domains: { list: ['grpc.test'] } }
+    const bed = await startBed(t, { ...withSecrets({}, {}, hosts), transparent: [443] })
+    await playGrpc(t, bed)
+    // The echo is what the workload sent: only what may go to the host comes back.
+    await bed.reload({ secret_injection: rulesFor(['grpc.test']), secrets: { enabled: false } })
+    const client = capturedClient(t, bed)
+    for (const [how, encode] of Object.entries(ENCODINGS)) {
+      const text = encode(VALUES['KEY'] as string)
+      const { text: seen, error } = await callUnary(client, text)
+      assert.equal(error, null, `${how}: ${bed.records.at(-1)?.reason}`)
+      assert.ok(seen !== undefined && !seen.includes(text) && seen.startsWith('echo '), how)
+      assert.deepEqual(bed.records.at(-1)?.secrets_redacted, ['KEY'], how)
+    }
+    nothingTold(bed)
+  })
+
+  const looks = { it: { members: 'inspectResponse() { return PASS }' } }
+  for (const [what, open] of [
+    ['as they stream', startBed],
+    ['where an inspector looks at each', (t: TestContext, options: BedOptions) => bedWith(t, looks, options)],
+  ] as const) {
+    test(`server-sent events, ${what}: HTTP/1.1 and HTTP/2`, async (t) => {
+      let event = ''
+      const streaming = (_request: unknown, response: TestResponse): void => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' })
+        response.write('event: first\ndata: {"n":1}\n\n')
+        response.write(event.slice(0, event.length / 2))
+        setImmediate(() => response.end(event.slice(event.length / 2)))
+      }
+      const bed = await open(t, withSecrets({ 'other.test': { streaming } }))
+      const session = await http2Session('https://other.test', bed)
+      for (const [name, value] of Object.entries(VALUES)) {
+        for (const [how, encode] of Object.entries(ENCODINGS)) {
+          const text = inOneLine(encode(value))
+          event = `id: 2\ndata: {"echo": "${text}"}\n\ndata: [DONE]\n\n`
+          const one = await get('https://other.test/', { proxy: bed.proxy, ca: bed.ca })
+          const two = await http2Request(session, { ':path': '/' })
+          for (const { body: seen } of [one, two]) {
+            const lines = seen.toString('latin1').split('\n\n')
+            assert.deepEqual(
+              [lines.length, lines[0], lines[2]],
+              [4, 'event: first\ndata: {"n":1}', 'data: [DONE]'],
+              how,
+            )
+            assert.ok(!seen.toString('latin1').includes(text), how)
+            assert.ok(lines[1]?.startsWith('id: 2\ndata: {"echo": "') && lines[1].endsWith('"}'), how)
+          }
           for (const record of bed.records.slice(-2)) assert.deepEqual(record.secrets_redacted, [name], how)
         }
       }
