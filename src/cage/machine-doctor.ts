@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { CageError } from '../errors.ts'
 import { KVM, mayUseKvm, requireBusybox, requireQemu } from '../isolation/microvm/host-parts.ts'
 import { examineKernel, installedKernels } from '../isolation/microvm/kernel.ts'
+import { recallKvmFailure } from '../isolation/microvm/kvm-failure.ts'
 import type { PackageManager } from '../isolation/process/launch-programs.ts'
 import { findProgram } from '../system/process.ts'
 import { runProgram } from '../system/spawn.ts'
@@ -35,10 +36,14 @@ const PACKAGES = {
   mkfs: { apt: 'e2fsprogs', dnf: 'e2fsprogs', pacman: 'e2fsprogs', apk: 'e2fsprogs', zypper: 'e2fsprogs' },
 } as const satisfies Record<string, Readonly<Record<PackageManager, string>>>
 
-/** Looks at everything that a machine needs; `kernel`: the configured one. Starts nothing, changes nothing. */
-export async function checkMachineParts(kernel: string | undefined): Promise<readonly Check[]> {
+/**
+ * Looks at everything that a machine needs; `kernel`: the configured one; `cache`: where it is kept whether KVM works.
+ * Starts nothing, changes nothing.
+ */
+export async function checkMachineParts(kernel: string | undefined, cache: string): Promise<readonly Check[]> {
   const found = checkKernels(kernel)
-  return [await checkQemu(), checkKvm(), found.check, checkBusybox(), checkXz(found.packing), checkMkfs()]
+  const kvm = await checkKvm(found.path, cache)
+  return [await checkQemu(), kvm, found.check, checkBusybox(), checkXz(found.packing), checkMkfs()]
 }
 
 async function checkQemu(): Promise<Check> {
@@ -51,12 +56,18 @@ async function checkQemu(): Promise<Check> {
 }
 
 /** That KVM's device opens says little: what counts is a guest. */
-function checkKvm(): Check {
-  if (mayUseKvm())
-    return { name: 'kvm', status: 'ok', detail: `${KVM} may be opened; agentcage vm setup tries a guest` }
+async function checkKvm(kernel: string | undefined, cache: string): Promise<Check> {
+  const name = 'kvm'
+  if (mayUseKvm()) {
+    const failure = await kvmFailure(kernel, cache)
+    if (failure === undefined)
+      return { name, status: 'ok', detail: `${KVM} may be opened; agentcage vm setup tries a guest` }
+    const detail = `${KVM} ran no guest since the host booted, so that guests are emulated: ${failure}`
+    return { name, status: 'warning', detail, mend: 'agentcage vm setup  # tries again' }
+  }
   const isThere = readable('/proc/misc').includes(' kvm')
   return {
-    name: 'kvm',
+    name,
     status: 'warning',
     detail: isThere
       ? `${KVM} may not be opened by this user`
@@ -65,7 +76,18 @@ function checkKvm(): Check {
   }
 }
 
-function checkKernels(configured: string | undefined): { readonly check: Check; readonly packing?: string } {
+async function kvmFailure(kernel: string | undefined, cache: string): Promise<string | undefined> {
+  const qemu = findProgram('qemu-system-x86_64')
+  return kernel === undefined || qemu === undefined ? undefined : recallKvmFailure(cache, { qemu, kernel })
+}
+
+interface KernelCheck {
+  readonly check: Check
+  readonly path?: string
+  readonly packing?: string
+}
+
+function checkKernels(configured: string | undefined): KernelCheck {
   const refused: string[] = []
   for (const path of configured === undefined ? installedKernels() : [configured]) {
     const finding = examineKernel(path)
@@ -74,7 +96,7 @@ function checkKernels(configured: string | undefined): { readonly check: Check; 
       continue
     }
     const { release, image } = finding.kernel
-    return { check: { name: 'kernel', status: 'ok', detail: `${path} (${release})` }, packing: image.packing }
+    return { check: { name: 'kernel', status: 'ok', detail: `${path} (${release})` }, path, packing: image.packing }
   }
   const detail = refused.length === 0 ? 'none is installed' : refused.join('; ')
   const status = 'missing'

@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { systemMounts } from '../isolation/process/filesystem.ts'
 import { gatherHost } from '../isolation/process/host.ts'
 import { openMoat, RESOLVER } from '../isolation/process/moat.ts'
+import { forgetKvmFailure } from '../isolation/microvm/kvm-failure.ts'
 import { launchMachine } from '../isolation/microvm/launch-machine.ts'
-import { configHome, stateHome } from '../system/paths.ts'
+import { configHome, machinesFolder, stateHome } from '../system/paths.ts'
 
 export interface TrialOptions {
   readonly kernel: string | undefined
@@ -15,7 +16,7 @@ export interface TrialOptions {
 
 /**
  * Starts a guest that does nothing and has nothing of a project, and waits for its end. The kernel is unpacked for later
- * guests by the way. Yields the milliseconds until its command ran. Throws as `launchMachine` does.
+ * guests by the way. KVM is tried even where it failed before. Yields the milliseconds until its command ran. Throws as `launchMachine` does.
  */
 export async function tryMachine({ kernel, environment, log }: TrialOptions): Promise<number> {
   await using cleanup = new AsyncDisposableStack()
@@ -23,6 +24,8 @@ export async function tryMachine({ kernel, environment, log }: TrialOptions): Pr
   cleanup.defer(() => rm(scratch, { recursive: true, force: true }))
   const moat = await openMoat({ tcpPorts: [], proxy: { address: RESOLVER, port: 3128 } })
   cleanup.defer(() => moat.close())
+  const cache = machinesFolder(environment)
+  await forgetKvmFailure(cache)
   const host = gatherHost({ environment, ownFolders: [stateHome(environment), configHome(environment)] })
   const began = performance.now()
   const machine = await launchMachine(
@@ -34,7 +37,7 @@ export async function tryMachine({ kernel, environment, log }: TrialOptions): Pr
       stdio: ['ignore', 'ignore', 'ignore'],
       own: process,
       scratch,
-      cache: join(stateHome(environment), 'machines'),
+      cache,
       log,
     },
   )

@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { isolationOf, machineOf } from '../config/isolation.ts'
 import type { Config } from '../config/schema.ts'
 import { CageError } from '../errors.ts'
@@ -6,7 +6,7 @@ import type { WorkloadPlan } from '../isolation/isolation.ts'
 import { parseBytes } from '../isolation/process/memory-size.ts'
 import { launchWorkload, type LaunchOptions, type MoatNamespaces, type Workload } from '../isolation/process/launch.ts'
 import type { AppliedLimits } from '../isolation/process/limits.ts'
-import { stateHome } from '../system/paths.ts'
+import { machinesFolder } from '../system/paths.ts'
 import { relayFiles } from './run-stdio.ts'
 
 export interface StartOptions {
@@ -64,7 +64,7 @@ async function startInMachine(plan: WorkloadPlan, options: StartOptions): Promis
       diskMebibytes: machine.disk_mb,
     },
     own: process,
-    cache: join(stateHome(environment), 'machines'),
+    cache: machinesFolder(environment),
   })
   return { workload, drained: Promise.resolve(), [Symbol.dispose]: () => undefined }
 }

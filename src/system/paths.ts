@@ -20,6 +20,11 @@ export function stateHome(env: Environment): string {
   return join(baseFolder(env, 'XDG_STATE_HOME', '.local/state'), 'agentcage')
 }
 
+/** Where machines have what outlives them. */
+export function machinesFolder(env: Environment): string {
+  return join(stateHome(env), 'machines')
+}
+
 /** Where the states of all cages lie, a folder each. */
 export function cagesFolder(env: Environment): string {
   return join(stateHome(env), 'cages')

@@ -14,7 +14,7 @@ const COMMAND = join(import.meta.dirname, '../../bin/agentcage.ts')
 const NAMES = ['qemu', 'kvm', 'kernel', 'busybox', 'xz', 'mkfs.ext4']
 
 test('every part is named once, in one line', async () => {
-  const checks = await checkMachineParts(undefined)
+  const checks = await checkMachineParts(undefined, '/nonexistent')
   assert.deepEqual(
     checks.map(({ name }) => name),
     NAMES,
@@ -30,7 +30,7 @@ test('a file that is no kernel is named with what is wrong with it', async (t) =
     [path, 'is not an x86_64 kernel'],
     [join(folder, 'none'), 'cannot be read (ENOENT)'],
   ] as const) {
-    const check = (await checkMachineParts(kernel)).find(({ name }) => name === 'kernel')
+    const check = (await checkMachineParts(kernel, folder)).find(({ name }) => name === 'kernel')
     assert.deepEqual(check, { name: 'kernel', status: 'missing', detail: `${kernel} ${reason}`, mend: undefined })
   }
 })

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { checkMachineParts } from '../../cage/machine-doctor.ts'
 import { tryMachine } from '../../cage/machine-trial.ts'
+import { machinesFolder } from '../../system/paths.ts'
 import type { Io } from '../io.ts'
 import { checksText } from '../render/checks.ts'
 import type { VmSetupFlags } from '../routes/vm.ts'
@@ -8,7 +9,7 @@ import type { VmSetupFlags } from '../routes/vm.ts'
 /** `agentcage vm setup`: 0 when a guest has run, 1 when parts are missing. */
 export async function vmSetup({ kernel: named }: VmSetupFlags, _args: readonly [], io: Io): Promise<number> {
   const kernel = named === undefined ? undefined : resolve(io.cwd(), named)
-  const issues = (await checkMachineParts(kernel)).filter(({ status }) => status === 'missing')
+  const issues = (await checkMachineParts(kernel, machinesFolder(io.env))).filter(({ status }) => status === 'missing')
   if (issues.length > 0) {
     io.stdout.write(`Remaining issues:\n${checksText(issues)}`)
     return 1

@@ -9,6 +9,7 @@ import { FURTHER_SESSIONS, machinePorts, type Port } from './guest-ports.ts'
 import type { OwnStreams } from './guest-streams.ts'
 import { findFirmware, hostInitramfs, KVM, mayUseKvm, requireQemu } from './host-parts.ts'
 import { requireKernel } from './kernel.ts'
+import { recallKvmFailure, rememberKvmFailure } from './kvm-failure.ts'
 import { GUEST_TREE, MACHINE_FOLDER, machineMounts } from './machine-mounts.ts'
 import { PortSockets } from './port-sockets.ts'
 import { qemuArguments, type Accelerator } from './qemu.ts'
@@ -56,7 +57,8 @@ interface Blueprint {
 
 /**
  * Runs the plan's command in a machine of its own. The VMM is the workload of a cage in the moat, confined as a workload
- * without a machine would be. Whether KVM works is found out by using it: its device may be there and no guest run.
+ * without a machine would be. Whether KVM works is found out by using it: its device may be there and no guest run; until the
+ * host boots again that is remembered.
  * Throws `host_unsupported` for what the host lacks, `workload_failed` for a guest that does not come up.
  */
 export async function launchMachine(
@@ -79,16 +81,28 @@ export async function launchMachine(
     kernel: await bootableKernel(kernel, options.cache),
     initramfs: hostInitramfs(kernel),
   }
-  if (mayUseKvm()) {
-    try {
-      return await startMachine('kvm', blueprint)
-    } catch (error) {
-      options.signal?.throwIfAborted()
-      if (!(error instanceof CageError) || error.code !== 'workload_failed') throw error
-      options.log(`warning: ${KVM} runs no guest: ${error.message}`)
-    }
+  if (!mayUseKvm()) return emulate(blueprint)
+  const host = { qemu, kernel: kernel.path }
+  const before = await recallKvmFailure(options.cache, host)
+  if (before !== undefined) {
+    options.log(`warning: ${KVM} ran no guest since the host booted (agentcage vm setup tries again): ${before}`)
+    return emulate(blueprint)
   }
-  options.log('warning: no KVM: the guest is emulated in software, many times slower')
+  try {
+    return await startMachine('kvm', blueprint)
+  } catch (error) {
+    options.signal?.throwIfAborted()
+    if (!(error instanceof CageError) || error.code !== 'workload_failed') throw error
+    options.log(`warning: ${KVM} runs no guest: ${error.message}`)
+    const machine = await emulate(blueprint)
+    // Only now: what fails either way says nothing about KVM.
+    await rememberKvmFailure(options.cache, host, error.message)
+    return machine
+  }
+}
+
+function emulate(blueprint: Blueprint): Promise<Workload> {
+  blueprint.options.log('warning: no KVM: the guest is emulated in software, many times slower')
   return startMachine('tcg', blueprint)
 }
 
