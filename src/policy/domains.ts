@@ -15,6 +15,8 @@ export type DomainDecision =
   | { readonly kind: 'allow' }
   | { readonly kind: 'deny'; readonly code: 'domain_denied' | 'domain_expired' | 'no_policy'; readonly reason: string }
 
+const NO_RULES: readonly DomainRule[] = []
+
 const ALLOW: DomainDecision = { kind: 'allow' }
 
 /**
@@ -55,7 +57,7 @@ export class DomainPolicy {
 
   /** Whether some request to the host could be allowed: what the workload's DNS tells. */
   knows(host: Hostname, now: Date): boolean {
-    const current = [...this.#matching(host)].filter((rule) => !hasExpired(rule, now))
+    const current = this.#matching(host).filter((rule) => !hasExpired(rule, now))
     if (this.#mode === 'allowlist') return current.length > 0
     return this.#mode === 'blocklist' && !current.some((rule) => isUnconditional(rule))
   }
@@ -107,8 +109,13 @@ export class DomainPolicy {
     return ALLOW
   }
 
-  *#matching(host: Hostname): Generator<DomainRule> {
-    for (const zone of zonesOf(host)) yield* this.#rules.get(zone) ?? []
+  #matching(host: Hostname): readonly DomainRule[] {
+    let found: readonly DomainRule[] = NO_RULES
+    for (const zone of zonesOf(host)) {
+      const rules = this.#rules.get(zone)
+      if (rules !== undefined) found = found === NO_RULES ? rules : [...found, ...rules]
+    }
+    return found
   }
 }
 

@@ -51,6 +51,12 @@ export function formatAuthority({ host, port }: Authority): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
+/** As it stands in a URL and in Host: without the port where it is the scheme's own. */
+export function formatOrigin({ host, port }: Authority, scheme: 'http' | 'https'): string {
+  const name = host.includes(':') ? `[${host}]` : host
+  return port === (scheme === 'https' ? 443 : 80) ? name : `${name}:${port}`
+}
+
 export function isAddress(host: Hostname): boolean {
   return host.includes(':') || isIPv4(host)
 }
@@ -59,12 +65,13 @@ export function isAddress(host: Hostname): boolean {
  * The host itself and every parent zone, longest first: `a.b.c` gives `a.b.c`, `b.c`, `c`.
  * An address has no parents: `0.0.1` must not match `10.0.0.1`.
  */
-export function* zonesOf(host: Hostname): Generator<Hostname> {
-  yield host
-  if (isAddress(host)) return
+export function zonesOf(host: Hostname): readonly Hostname[] {
+  const zones = [host]
+  if (isAddress(host)) return zones
   for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
-    yield host.slice(dot + 1) as Hostname
+    zones.push(host.slice(dot + 1) as Hostname)
   }
+  return zones
 }
 
 /** Whether `host` is `zone` or lies below it. The only host comparison in agentcage. */

@@ -5,9 +5,11 @@ import type { Denial } from '../denial.ts'
 import type { Finding } from '../inspect/inspector.ts'
 import type { Injection } from '../secrets/injector.ts'
 import type { Destination } from './route.ts'
-import { formatAuthority } from '../../policy/host.ts'
+import { formatOrigin } from '../../policy/host.ts'
 
 type Protocol = AuditEvent['protocol']
+
+const NO_NAMES: ReadonlySet<string> = new Set()
 
 /** Collects what becomes the one audit record of an exchange. Holds only what the workload sent: placeholders. */
 export class ExchangeRecord {
@@ -23,9 +25,9 @@ export class ExchangeRecord {
   path: string
   url = ''
   findings: readonly Finding[] = []
-  readonly #injected = new Set<string>()
-  readonly #left = new Set<string>()
-  redacted: ReadonlySet<string> = new Set()
+  #injected: Set<string> | undefined
+  #left: Set<string> | undefined
+  redacted: ReadonlySet<string> = NO_NAMES
   status = 0
   bytesOut = 0
   bytesIn = 0
@@ -48,17 +50,15 @@ export class ExchangeRecord {
 
   /** Adds what a request or message got. */
   noteInjection({ injected, left }: Pick<Injection, 'injected' | 'left'>): void {
-    for (const name of injected) this.#injected.add(name)
-    for (const name of left) this.#left.add(name)
+    for (const name of injected) (this.#injected ??= new Set()).add(name)
+    for (const name of left) (this.#left ??= new Set()).add(name)
   }
 
   setDestination({ scheme, authority, path }: Destination): void {
     this.host = authority.host
     this.port = authority.port
     this.path = path
-    const isDefaultPort = authority.port === (scheme === 'https' ? 443 : 80)
-    const text = formatAuthority(authority)
-    this.url = `${scheme}://${isDefaultPort ? text.slice(0, text.lastIndexOf(':')) : text}${path === '*' ? '' : path}`
+    this.url = `${scheme}://${formatOrigin(authority, scheme)}${path === '*' ? '' : path}`
   }
 
   /**
@@ -71,9 +71,9 @@ export class ExchangeRecord {
   }
 
   /** Like `write`, for an exchange that went well and can wait for the others of this turn of the event loop. */
-  async writeSoon(): Promise<void> {
+  writeSoon(): Promise<void> {
     const event = this.#take(undefined)
-    if (event !== undefined) await this.#core.audit.appendSoon(event)
+    return event === undefined ? Promise.resolve() : this.#core.audit.appendSoon(event)
   }
 
   #take(denial: Denial | undefined): AuditEvent | undefined {
@@ -85,7 +85,7 @@ export class ExchangeRecord {
 
   #event(denial: Denial | undefined): AuditEvent {
     const flagged = this.findings.length > 0
-    return {
+    const event: { -readonly [key in keyof AuditEvent]: AuditEvent[key] } = {
       id: this.id,
       direction: this.#core.direction,
       protocol: this.protocol,
@@ -95,17 +95,18 @@ export class ExchangeRecord {
       path: this.path,
       url: this.url,
       decision: denial?.blocked === true ? 'blocked' : flagged ? 'flagged' : 'allowed',
-      reason: denial?.message ?? this.findings.map(({ reason }) => reason).join('; '),
+      reason: denial?.message ?? (flagged ? this.findings.map(({ reason }) => reason).join('; ') : ''),
       code: denial?.code ?? '',
-      ...(flagged ? { inspectors: this.findings } : {}),
-      ...(this.#injected.size > 0 ? { secrets_injected: [...this.#injected] } : {}),
-      ...(this.#left.size > 0 ? { secrets_not_injected: [...this.#left] } : {}),
-      ...(this.redacted.size > 0 ? { secrets_redacted: [...this.redacted] } : {}),
       status: this.status,
       bytes_out: this.bytesOut,
       bytes_in: this.bytesIn,
       duration_ms: Math.round((performance.now() - this.#startedAt) * 1000) / 1000,
       upstream_ip: this.upstreamAddress,
     }
+    if (flagged) event.inspectors = this.findings
+    if (this.#injected !== undefined) event.secrets_injected = [...this.#injected]
+    if (this.#left !== undefined) event.secrets_not_injected = [...this.#left]
+    if (this.redacted.size > 0) event.secrets_redacted = [...this.redacted]
+    return event
   }
 }

@@ -20,11 +20,14 @@ export async function handleExchange(core: EgressCore, request: InboundRequest, 
     held = holdExchange(core.budget, request)
     const { destination, context } = await judgeHead(core, request, record)
     if (isGrpc(context)) return await relayGrpc(core, { request, reply, record, destination, context })
-    const body = await receiveBody(core, request)
+    // Nothing is waited for where the answer is there.
+    const received = receiveBody(core, request)
+    const body = received instanceof Promise ? await received : received
     held += body.length
     const { chain } = core.ruling()
     const { method } = request
-    accept(record, await chain.inspectRequest({ ...context, priorResults: record.findings, body }))
+    const result = chain.inspectRequest({ ...context, priorResults: record.findings, body })
+    accept(record, result instanceof Promise ? await result : result)
     await forward(core, { method, destination, headers: context.headers, body }, { request, reply, record, context })
   } catch (error) {
     deny(core, record, reply, denialFor(core, error, request))
@@ -34,14 +37,16 @@ export async function handleExchange(core: EgressCore, request: InboundRequest, 
   }
 }
 
+const NOTHING = Buffer.alloc(0)
+
 function isGrpc({ protocol, contentType }: HeadContext): boolean {
   return protocol === 'h2' && isGrpcType(contentType)
 }
 
-async function receiveBody(core: EgressCore, request: InboundRequest): Promise<Buffer> {
+function receiveBody(core: EgressCore, request: InboundRequest): Buffer | Promise<Buffer> {
   const { maxBodyBytes } = core.ruling()
   checkDeclaredLength(headerValue(request.headers, 'content-length'), maxBodyBytes)
-  if (!request.hasBody) return Buffer.alloc(0)
+  if (!request.hasBody) return NOTHING
   request.proceed?.()
   return readBody(request.body, { maxBytes: maxBodyBytes, budget: core.budget })
 }

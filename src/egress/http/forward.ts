@@ -15,7 +15,7 @@ import { decodableOnly, injectInto, injectTransformed } from './injection.ts'
 import { drainResponse, relayBody } from './relay.ts'
 import { http1Headers, http2Headers } from './outgoing-headers.ts'
 import { hasNoContent, isTellable } from './reply.ts'
-import { decoded, finish, isFramingField, responseFields } from './response.ts'
+import { decoded, finish, isFramingField, redactedFields, responseFields } from './response.ts'
 import { answerTokenRequest } from './token-exchange.ts'
 
 /** Sends a judged request with its real credentials and streams the redacted answer back. Rejects with a Denial. */
@@ -200,7 +200,7 @@ async function redactWhole(
   { reply, record }: ExchangeEnds,
 ): Promise<void> {
   const redactor = secrets.bodyRedactor({ pauses: false })
-  const { headers, redacted } = secrets.redactHeaders(withoutHeaders(responseFields(response), isFramingField))
+  const { headers, redacted } = secrets.redactHeaders(redactedFields(response))
   const pieces: Buffer[] = []
   await drainResponse(response, (chunk) => pieces.push(chunk))
   response.trailers()

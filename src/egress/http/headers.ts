@@ -47,10 +47,16 @@ export function withoutHeaders(headers: HeaderList, drop: (name: string) => bool
   return kept
 }
 
-/** The fields that may travel on: without the hop-by-hop ones, those that `Connection` names, and `Proxy-*`. */
-export function endToEnd(headers: HeaderList): string[] {
+/**
+ * The fields that may travel on: without the hop-by-hop ones, those that `Connection` names, and `Proxy-*`, and without
+ * those that `drop` names besides; it gets them in lower case.
+ */
+export function endToEnd(headers: HeaderList, drop: (name: string) => boolean = () => false): string[] {
   const named = namedByConnection(headers)
-  return withoutHeaders(headers, (name) => HOP_BY_HOP.has(name) || name.startsWith('proxy-') || named.has(name))
+  return withoutHeaders(
+    headers,
+    (name) => HOP_BY_HOP.has(name) || name.startsWith('proxy-') || named.has(name) || drop(name),
+  )
 }
 
 const NONE: ReadonlySet<string> = new Set()

@@ -4,11 +4,20 @@ import { Denial } from '../denial.ts'
 import { decodersFor } from '../secrets/content-coding.ts'
 import type { UpstreamResponse } from '../upstream/upstream.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
-import { endToEnd, headerValues, withoutHeaders, type HeaderList } from './headers.ts'
+import { endToEnd, headerValues, type HeaderList } from './headers.ts'
 
 /** `Alt-Svc` would lead the client to HTTP/3, which has no way out of the cage (RFC 7838). */
 export function responseFields({ headers }: UpstreamResponse): HeaderList {
-  return withoutHeaders(endToEnd(headers), (name) => name === 'alt-svc')
+  return endToEnd(headers, isAlternative)
+}
+
+/** The same for a body that is redacted. */
+export function redactedFields({ headers }: UpstreamResponse): HeaderList {
+  return endToEnd(headers, (name) => isAlternative(name) || isFramingField(name))
+}
+
+function isAlternative(name: string): boolean {
+  return name === 'alt-svc'
 }
 
 /** A redacted body is sent in the clear and has another length; a digest of it would be wrong. */

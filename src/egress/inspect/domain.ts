@@ -8,10 +8,11 @@ export function domainInspector(policy: DomainPolicy, clock: () => Date): Inspec
     // A message of a WebSocket is covered by what covers its handshake.
     const method = context.protocol === 'websocket' ? 'GET' : context.method
     const now = clock()
-    const readings = readingsOf({ ...context, method })
+    const { host, port, path, headers } = context
+    const readings = readingsOf({ method, path, headers })
     if (readings === undefined) return CONTRADICTION
     for (const reading of readings) {
-      const decision = policy.decide({ ...context, ...reading }, now)
+      const decision = policy.decide({ host, port, method: reading.method, path: reading.path }, now)
       if (decision.kind === 'deny')
         return { kind: 'block', reason: decision.reason, severity: 'error', code: decision.code }
     }

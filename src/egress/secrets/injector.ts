@@ -68,13 +68,15 @@ export class Injector {
     }
   }
 
+  /** Escapes and base64 only make a placeholder longer: a value that is shorter than all of them holds none. */
   #injectHeaders(headers: HeaderList, task: Task): HeaderList {
+    const { shortest } = this.#placeholders
     const changed = headers.map((text, position) => {
-      if (position % 2 === 0) return text
+      if (position % 2 === 0 || text.length < shortest) return text
       const name = (headers[position - 1] as string).toLowerCase()
       return FRAMING_FIELDS.has(name) ? text : this.#injectField(text, { ...task, isPlaceOf: placesOfField(name) })
     })
-    return changed.every((text, position) => text === headers[position]) ? headers : changed
+    return changed.some((text, position) => text !== headers[position]) ? changed : headers
   }
 
   #injectField(text: string, task: Task): string {
@@ -91,6 +93,7 @@ export class Injector {
   }
 
   #injectText(text: string, dialect: Dialect, task: Task): string {
+    if (text.length < this.#placeholders.shortest) return text
     const bytes = Buffer.from(text, 'latin1')
     const replaced = this.#replace(bytes, dialect, task)
     return replaced === bytes ? text : replaced.toString('latin1')

@@ -26,7 +26,7 @@ function judge(secrets: SecretSet, decoding: Decoding, { context, views }: Omit<
   // Messages of a WebSocket have a method of their own; it was opened by a GET.
   const method = context.protocol === 'websocket' ? 'GET' : context.method
   // Where there are none, the domain policy has blocked.
-  for (const reading of readingsOf({ ...context, method }) ?? []) {
+  for (const reading of readingsOf({ method, path: context.path, headers: context.headers }) ?? []) {
     const verdict = judgeReading(secrets, { context, reading, views })
     if (verdict.kind !== 'pass') return verdict
   }

@@ -14,7 +14,9 @@ export class NeedleIndex {
   readonly longest: number
   /** Infinity when there are no needles. */
   readonly shortest: number
-  readonly #finders: readonly Finder[]
+  readonly #finder: Finder | undefined
+  /** For long needles where there are short ones too. */
+  readonly #other: Finder | undefined
   /** For each needle the longest other one that it begins with, or -1. */
   readonly #parents: Int32Array
   readonly #firstBytes = new Uint8Array(256)
@@ -31,10 +33,9 @@ export class NeedleIndex {
       this.needles.filter(({ length }) => length < LEAST_LENGTH),
       this.needles.filter(({ length }) => length >= LEAST_LENGTH),
     ]
-    this.#finders = [
-      ...(short.length > 0 ? [new PairFinder(short)] : []),
-      ...(long.length > 0 ? [new WordFinder(long)] : []),
-    ]
+    const forLong = long.length > 0 ? new WordFinder(long) : undefined
+    this.#finder = short.length > 0 ? new PairFinder(short) : forLong
+    this.#other = short.length > 0 ? forLong : undefined
     this.#parents = parentsOf(this.needles)
     for (const needle of this.needles) {
       this.#firstBytes[needle[0] as number] = 1
@@ -48,7 +49,8 @@ export class NeedleIndex {
 
   /** Where the first needle starts in `bytes` from `from` on and ends before `end`; -1 when there is none. */
   indexOf(bytes: Buffer, from = 0, end = bytes.length): number {
-    const [one, other] = this.#finders
+    const one = this.#finder
+    const other = this.#other
     if (one === undefined) return -1
     if (other === undefined) return one.indexOf(bytes, from, { end, before: end })
     for (let [start, size] = [from, STRETCH]; start < end; [start, size] = [start + size, size * 2]) {

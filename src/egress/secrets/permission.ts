@@ -33,7 +33,13 @@ export function permissionFor(
   destination: Destination,
   namesPort: NamedPorts,
 ): Permission {
-  return mostOf(injectTo.map((target) => byTarget(target, destination, namesPort)))
+  let most: Permission = 'denied'
+  for (const target of injectTo) {
+    const permission = byTarget(target, destination, namesPort)
+    if (permission === 'granted') return permission
+    if (FROM_LEAST.indexOf(permission) > FROM_LEAST.indexOf(most)) most = permission
+  }
+  return most
 }
 
 /** The one that comes nearest to being granted; `denied` when there is none. */

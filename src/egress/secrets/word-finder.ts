@@ -105,7 +105,8 @@ export function wordAt(bytes: Buffer, at: number): number {
 
 const IS_LITTLE = endianness() === 'LE'
 
-function alignedWords(bytes: Buffer): Int32Array {
+/** What of the bytes lies in whole words, as such. */
+export function alignedWords(bytes: Buffer): Int32Array {
   const first = -bytes.byteOffset & 3
   return bytes.length < first + 4
     ? new Int32Array()
