@@ -1,4 +1,4 @@
-import { formatAuthority } from '../../policy/host.ts'
+import { formatOrigin } from '../../policy/host.ts'
 import type { UpstreamRequest } from '../upstream/upstream.ts'
 import { headerValue, headerValues, withHeader, withoutHeaders, type HeaderList } from './headers.ts'
 
@@ -8,9 +8,7 @@ export function http1Headers(
   from: 'http/1.1' | 'h2',
 ): HeaderList {
   const { scheme, authority } = origin
-  const text = formatAuthority(authority)
-  const host =
-    hostField ?? (authority.port === (scheme === 'https' ? 443 : 80) ? text.slice(0, text.lastIndexOf(':')) : text)
+  const host = hostField ?? formatOrigin(authority, scheme)
   const kept = withoutHeaders(
     headers,
     (name) => name === 'expect' || name === 'trailer' || (from === 'h2' && (name === 'host' || name === 'cookie')),

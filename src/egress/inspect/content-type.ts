@@ -51,7 +51,9 @@ export function contentTypeInspector(settings: ContentTypeSettings): Inspector {
   }
 }
 
-function mismatch({ type, bytes, histogram, entropy }: BodyPart): string | undefined {
+function mismatch(part: BodyPart): string | undefined {
+  if (part.isPlain) return undefined
+  const { type, bytes, histogram, entropy } = part
   if (entropy <= TEXT_ENTROPY || (isUtf8(bytes) && !hasControls(histogram))) return undefined
   return `content-type mismatch: ${type} declared but body entropy is ${entropy.toFixed(2)} (expected <${TEXT_ENTROPY})`
 }

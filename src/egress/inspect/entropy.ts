@@ -1,5 +1,6 @@
 import type { BodyPart } from './decode/body-parts.ts'
 import { partsOf } from './decode/context-views.ts'
+import { MOST_PLAIN_ENTROPY } from './decode/plain-text.ts'
 import { Exemptions, type ExemptTypes } from './entropy-exempt.ts'
 import { UrlInspector, type UrlChecks } from './entropy-url.ts'
 import { PASS, type HeadContext, type InspectionContext, type Inspector, type Verdict } from './inspector.ts'
@@ -29,7 +30,9 @@ export function entropyInspector(settings: EntropySettings): Inspector {
 
   function inspectBody(context: InspectionContext): Verdict {
     if (context.direction === 'inbound' || context.body.length === 0) return PASS
-    const judged = partsOf(context).filter((part) => !exemptions.isExempt(context.host, part))
+    const parts = partsOf(context)
+    if (settings.threshold > MOST_PLAIN_ENTROPY && parts.every(({ isPlain }) => isPlain)) return PASS
+    const judged = parts.filter((part) => !exemptions.isExempt(context.host, part))
     const entropy = highest(judged)
     if (entropy < settings.threshold) return PASS
     return verdict(`${BODY}: ${entropy.toFixed(2)} (threshold ${settings.threshold.toFixed(1)})`)

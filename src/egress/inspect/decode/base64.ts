@@ -42,6 +42,11 @@ export function base64Text(bytes: Buffer): Buffer | undefined {
   return sink?.take()
 }
 
+/** Whether there is any run of at least so many characters of base64, among which are those of base32 and hexadecimal. */
+export function hasRun(bytes: Buffer, least: number): boolean {
+  return nextRun(bytes, RUN, { least, from: 0 }) !== -1
+}
+
 /** Where the row of backslashes that is no line end is over: from each of them the same would be seen again. */
 function afterBackslashes(bytes: Buffer, from: number): number {
   let at = from

@@ -1,10 +1,13 @@
 import { entropyOf, histogramOf, type Histogram } from '../shannon.ts'
+import { isPlainText } from './plain-text.ts'
 
 /** A body, or a field or file of a multipart body, without the content coding. */
 export interface BodyPart {
   /** Lower case, without parameters; '' when it does not say. */
   readonly type: string
   readonly bytes: Buffer
+  /** Whether it is ASCII without control characters but white space: then there is little else to ask of it. */
+  readonly isPlain: boolean
   readonly histogram: Histogram
   /** Bits a byte. */
   readonly entropy: number
@@ -36,8 +39,33 @@ export function essenceOf(contentType: string): string {
 }
 
 function part(type: string, bytes: Buffer): BodyPart {
-  const histogram = histogramOf(bytes)
-  return { type, bytes, histogram, entropy: entropyOf(histogram) }
+  return new MeasuredPart(type, bytes)
+}
+
+/** Measured when somebody asks. */
+class MeasuredPart implements BodyPart {
+  readonly type: string
+  readonly bytes: Buffer
+  #isPlain: boolean | undefined
+  #histogram: Histogram | undefined
+  #entropy: number | undefined
+
+  constructor(type: string, bytes: Buffer) {
+    this.type = type
+    this.bytes = bytes
+  }
+
+  get isPlain(): boolean {
+    return (this.#isPlain ??= isPlainText(this.bytes))
+  }
+
+  get histogram(): Histogram {
+    return (this.#histogram ??= histogramOf(this.bytes))
+  }
+
+  get entropy(): number {
+    return (this.#entropy ??= entropyOf(this.histogram))
+  }
 }
 
 /** Fields and files (RFC 2046 section 5.1), and what stands before and behind them; undefined if it is no multipart body. */

@@ -1,8 +1,9 @@
+import { isAscii } from 'node:buffer'
 import { hash } from 'node:crypto'
 import { shannonEntropy } from '../shannon.ts'
 import { unpacked } from './archives.ts'
 import { base32Text } from './base32.ts'
-import { base64Text } from './base64.ts'
+import { base64Text, hasRun } from './base64.ts'
 import { bodyParts, type BodyPart } from './body-parts.ts'
 import { announcedCoding, codingsOf, decompress, decompressAnnounced } from './compression.ts'
 import { embeddedStreams, embeddedZips, MAX_EMBEDDED, rawStreams } from './embedded.ts'
@@ -31,6 +32,9 @@ interface Undone {
 }
 
 const LEAST_BYTES = 16
+
+/** The shortest run of letters that is looked at as hexadecimal; in base32, or as a compressed stream, it is longer. */
+const LEAST_LETTERS = 24
 
 /**
  * Text about escapes, in JSON in JSON, takes several rounds, each of which is short: sources that an agent edits must
@@ -222,10 +226,8 @@ export class ContentViews implements Iterable<View> {
     if (folded !== undefined) yield { encodings: ['unicode'], bytes: folded, isEscape: true }
     const fromBase64 = base64Text(bytes)
     if (fromBase64 !== undefined) yield { encodings: ['base64'], bytes: fromBase64 }
-    const fromHex = hexText(bytes)
-    if (fromHex !== undefined) yield { encodings: ['hex'], bytes: fromHex }
-    const fromBase32 = base32Text(bytes)
-    if (fromBase32 !== undefined) yield { encodings: ['base32'], bytes: fromBase32 }
+    const hasLongRun = hasRun(bytes, LEAST_LETTERS)
+    if (hasLongRun) yield* this.#fromLetters(bytes)
     const printable = fromQuotedPrintable(bytes)
     if (printable !== undefined) {
       if (rawStreams(printable) <= rawStreams(bytes)) this.#spoilt.add(printable)
@@ -233,8 +235,17 @@ export class ContentViews implements Iterable<View> {
     }
     const narrow = wideText(bytes)
     if (narrow !== undefined) yield { encodings: ['wide'], bytes: narrow }
+    // Streams and archives are bytes that are not ASCII, or written in letters.
+    if (!hasLongRun && isAscii(bytes) && announcedCoding(bytes) === undefined) return
     yield* this.#inflated(bytes, depth)
     yield* this.#unpacked(bytes, depth)
+  }
+
+  *#fromLetters(bytes: Buffer): Generator<Undone> {
+    const fromHex = hexText(bytes)
+    if (fromHex !== undefined) yield { encodings: ['hex'], bytes: fromHex }
+    const fromBase32 = base32Text(bytes)
+    if (fromBase32 !== undefined) yield { encodings: ['base32'], bytes: fromBase32 }
   }
 
   *#unpacked(bytes: Buffer, depth: number): Generator<Undone> {

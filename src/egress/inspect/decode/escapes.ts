@@ -121,11 +121,12 @@ function firstTelling(bytes: Buffer): number {
 const BACKSLASH_MARKS = ['\\u', '\\x', '\\/', '\\0', '\\1', '\\U'] as const
 
 /** Here a look at each byte costs less than eight searches. */
-const SMALL = 512
+const SMALL = 2048
 
 function firstMark(bytes: Buffer): number {
   if (bytes.length <= SMALL) {
-    return bytes.findIndex((byte) => MARKS[byte] === 1)
+    for (let at = 0; at < bytes.length; at += 1) if (MARKS[bytes[at] as number] === 1) return at
+    return -1
   }
   let first = bytes.length
   for (const mark of [PERCENT, AMPERSAND, ...BACKSLASH_MARKS]) {

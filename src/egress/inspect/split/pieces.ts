@@ -1,4 +1,5 @@
 import type { HeaderList } from '../../http/headers.ts'
+import { ALPHANUMERIC, byteClass } from '../decode/byte-class.ts'
 import type { HeadContext } from '../inspector.ts'
 
 /** A small part of what is sent (Latin-1), and its place: the same in every request that is made alike. */
@@ -52,9 +53,11 @@ export function hostPieces(host: HeadContext['host'], zone: string, take: TakePi
   for (const [position, label] of labels.toReversed().entries()) taken(`label ${position}`, label, take)
 }
 
+const WORD = byteClass(`${ALPHANUMERIC}_-+/.~%$@`)
+
 /** The words of a small body or message, by their position. Text of many words is no carrier of pieces. */
 export function tokenPieces(place: string, text: string, take: TakePiece): void {
-  if (text.length > 1024) return
+  if (text.length > 1024 || hasManyWords(text)) return
   const tokens: string[] = []
   const token = /[A-Za-z0-9_\-+/.~%$@]+/g
   for (let match = token.exec(text); match !== null; match = token.exec(text)) {
@@ -62,6 +65,18 @@ export function tokenPieces(place: string, text: string, take: TakePiece): void 
     tokens.push(match[0])
   }
   for (const [position, word] of tokens.entries()) taken(`${place} ${position}`, unescaped(word), take)
+}
+
+/** Whether there are more words than are looked at: quicker told than taken. */
+function hasManyWords(text: string): boolean {
+  let words = 0
+  let isInWord = false
+  for (let at = 0; at < text.length; at += 1) {
+    const isPart = WORD[text.charCodeAt(at)] === 1
+    if (isPart && !isInWord) words += 1
+    isInWord = isPart
+  }
+  return words > MOST_PARTS
 }
 
 /** The text in a piece of base64 or hexadecimal, or undefined when there is none. */
