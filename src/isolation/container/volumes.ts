@@ -29,7 +29,16 @@ export interface AgentVolumes {
  */
 export function agentVolumes({ container, settings, host, reserved }: VolumeRequest): AgentVolumes {
   const guard = credentialGuard(host.home)
-  const { mounts } = volumeMounts({ container, project: host.home, settings, host, guard, below: [], reserved })
+  const { mounts } = volumeMounts({
+    container,
+    project: host.home,
+    settings,
+    writable: [],
+    host,
+    guard,
+    below: [],
+    reserved,
+  })
   const protection = protectVolumes(mounts)
   return {
     mounts: protection.mounts.flatMap(containerMount),

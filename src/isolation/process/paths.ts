@@ -41,6 +41,26 @@ export function linkTarget(path: string): string {
   return current
 }
 
+/** The symbolic links that the way to an absolute path passes, each without links in its folder. */
+export function linksAlong(path: string): readonly string[] {
+  const links: string[] = []
+  let at = '/'
+  for (let names = path.split('/'); names.length > 0 && links.length < 40;) {
+    const [name = '', ...rest] = names
+    const next = join(at, name)
+    if (statOf(next)?.isSymbolicLink() === true) {
+      links.push(next)
+      const target = readlinkSync(next)
+      if (target.startsWith('/')) at = '/'
+      names = [...target.split('/'), ...rest]
+    } else {
+      at = next
+      names = rest
+    }
+  }
+  return links
+}
+
 /** The folders from below `from` down to `to`, outermost first; `to` included, `from` not. */
 export function foldersBetween(from: string, to: string): readonly string[] {
   const folders: string[] = []

@@ -90,6 +90,7 @@ export function planWorkload(request: WorkloadRequest): PlannedWorkload {
     container: config.container,
     project,
     settings,
+    writable: [project],
     host,
     guard,
     below,

@@ -5,7 +5,7 @@ import type { Mount } from '../isolation.ts'
 import type { CredentialFinding, CredentialGuard } from './credentials.ts'
 import { mountOver } from './filesystem.ts'
 import type { HostFacts } from './host.ts'
-import { isWithin, realPath, statOf } from './paths.ts'
+import { isWithin, linksAlong, realPath, statOf } from './paths.ts'
 import type { StandIn } from './stand-ins.ts'
 import { expandVariables } from './variables.ts'
 
@@ -20,6 +20,8 @@ interface VolumeContext {
   readonly project: string
   /** Files that the workload may not change. */
   readonly settings: readonly string[]
+  /** Folders, beside the volumes, that the workload may write; without symbolic links. */
+  readonly writable: readonly string[]
   readonly host: HostFacts
   readonly guard: CredentialGuard
   /** What lies below: to tell where a mount point can be made. */
@@ -80,12 +82,14 @@ function parseVolume(text: string): { readonly from: string; readonly to: string
   return { from, to, writable: !flags.includes('ro') }
 }
 
-function resolveSource(written: string, { container, project, host, guard }: VolumeContext): string {
+function resolveSource(written: string, context: VolumeContext): string {
+  const { container, project, host, guard } = context
   const expanded = expandPath(written, host)
   const named = resolve(host.workingDirectory, expanded)
   const source = realPath(named)
   if (source === undefined)
     throw refusal(`volume host path '${named}' does not exist`, 'Make it, or correct container.volumes.')
+  refusePlanted(named, source, context)
   const home = realPath(host.home) ?? host.home
   if (!isWithin(source, home) && !isWithin(source, project)) {
     throw refusal(
@@ -103,6 +107,20 @@ function resolveSource(written: string, { container, project, host, guard }: Vol
     throw refusal(`volume host path '${source}' would show agentcage's own folder '${own}'`, 'Mount another folder.')
   refuseSockets(source)
   return source
+}
+
+/** What the workload may write, it may have replaced by a link to anything of the home: the next start would show that. */
+function refusePlanted(named: string, source: string, { container, host, writable }: VolumeContext): void {
+  const volumes = container.volumes.filter((text) => parseVolume(text).writable).map((text) => volumeSource(text, host))
+  const roots = [...writable, ...volumes.flatMap((path) => realPath(path) ?? [])].filter(
+    (root) => !isWithin(source, root),
+  )
+  const link = linksAlong(named).find((path) => roots.some((root) => isWithin(path, root)))
+  if (link === undefined) return
+  throw refusal(
+    `volume host path '${named}' passes the symbolic link '${link}' to '${source}', and a workload may have made that link`,
+    'Look at the link; where it is right, name what it leads to.',
+  )
 }
 
 /** Whoever can write the configuration of a cage can leave it. */

@@ -133,6 +133,36 @@ test('credentials behind a link in the home are refused where they are', () => {
     refused(bed, [`~/${path}:/data`], 'mount_refused', /\.ssh/)
 })
 
+test('a link that a workload can have planted shows nothing of the home', () => {
+  using bed = new CageBed()
+  bed.write('private/diary', 'dear diary')
+  bed.write('data/in', 'input')
+  const diary = join(bed.home, 'private')
+  symlinkSync(diary, join(bed.project, 'out'))
+  symlinkSync('../../private', join(bed.home, 'data/deep'))
+  symlinkSync(join(bed.project, 'out'), join(bed.home, 'by'))
+  const planted = /passes the symbolic link '.*' to '.*\/private', and a workload may have made that link/
+  refused(bed, ['./out:/data'], 'mount_refused', planted)
+  refused(bed, ['./out:/data:ro'], 'mount_refused', planted)
+  refused(bed, ['./out/diary:/data'], 'mount_refused', /a workload may have made that link/)
+  refused(bed, ['~/by:/data'], 'mount_refused', planted)
+  symlinkSync('../private', join(bed.home, 'data/sub'))
+  refused(bed, ['~/data:/data', '~/data/sub:/sub'], 'mount_refused', planted)
+  refused(bed, ['~/data/sub:/sub', '~/data:/data'], 'mount_refused', planted)
+})
+
+test('links that no workload made, and those that stay where they are, are followed', { skip }, () => {
+  using bed = new CageBed()
+  bed.write('private/diary', 'dear diary')
+  bed.write('project/real/file', 'mine')
+  symlinkSync(join(bed.home, 'private'), join(bed.home, 'mine'))
+  symlinkSync('real', join(bed.project, 'link'))
+  const { stdout } = bed.run('cat /data/diary /linked/file', {
+    container: { volumes: ['~/mine:/data:ro', './link:/linked'] },
+  })
+  assert.equal(stdout, 'dear diarymine')
+})
+
 test('a copy of a home is refused', () => {
   using bed = new CageBed()
   bed.write('backup/.ssh/id', 'secret')
