@@ -86,8 +86,12 @@ async function answerFor(core: EgressCore, rule: ExchangeableRule): Promise<Buff
     .whole(Buffer.from(JSON.stringify(answer)))
 }
 
+/** Bytes. Taking a form of millions of fields apart would hold up everybody. */
+const MOST_TOKEN_REQUEST = 65_536
+
 /** The `refresh_token` of a request by RFC 6749 section 6, in a form or, as some clients send it, in JSON. */
 function refreshTokenIn(contentType: string, body: Buffer): string | undefined {
+  if (body.length > MOST_TOKEN_REQUEST) return undefined
   const fields = contentType.includes('json') ? parseJson(body) : new Map(new URLSearchParams(body.toString()))
   return fields.get('grant_type') === 'refresh_token' ? fields.get('refresh_token') : undefined
 }

@@ -133,10 +133,15 @@ export class Front {
   #acceptSocks(socket: Socket): void {
     const handshake = new SocksHandshake()
     const timer = setTimeout(() => socket.destroy(), TLS_TIMEOUT_MS)
-    socket.once('close', () => clearTimeout(timer))
+    const onClose = (): void => {
+      clearTimeout(timer)
+      this.#record('socks5', '', 0, 'closed before its SOCKS handshake was complete')
+    }
+    socket.once('close', onClose)
     const onData = (chunk: Buffer): void => {
       const step = handshake.push(chunk)
       if (step.kind === 'reject') {
+        socket.off('close', onClose).once('close', () => clearTimeout(timer))
         this.#record('socks5', '', 0, step.reason)
         socket.off('data', onData).end(step.reply, () => socket.destroy())
         return
@@ -144,7 +149,7 @@ export class Front {
       if (step.reply.length > 0) socket.write(step.reply)
       if (step.kind === 'more') return
       clearTimeout(timer)
-      socket.off('data', onData).pause()
+      socket.off('close', onClose).off('data', onData).pause()
       socket.write(encodeSocksReply('succeeded'))
       if (step.rest.length > 0) socket.unshift(step.rest)
       void this.#acceptTunnel(socket, 'socks5', step.authority)

@@ -138,6 +138,17 @@ test('bytes that follow CONNECT in the same packet belong to the tunnel', async 
   socket.destroy()
 })
 
+test('a SOCKS5 handshake that breaks off is on record', async (t) => {
+  const bed = await startBed(t, { hosts })
+  const socket = await connectTcp(bed.proxy)
+  socket.write(Buffer.of(5, 1, 0, 5, 1, 0, 3, 9))
+  await once(socket, 'data')
+  socket.destroy()
+  const { decision, reason } = await bed.record(({ protocol }) => protocol === 'socks5')
+  assert.deepEqual([decision, reason], ['blocked', 'closed before its SOCKS handshake was complete'])
+  bed.nothingLeft()
+})
+
 test('SOCKS5 with a domain name, TLS and plain HTTP inside', async (t) => {
   const bed = await startBed(t, { hosts })
   const plain = await connectSocks5(bed.proxy, 'plain.test', 80)

@@ -146,6 +146,9 @@ test('another question at the token endpoint is passed on as it is; a dead refre
   const passed = await get(url, { proxy, ca, method: 'POST', body })
   assert.equal(passed.status, 400)
   assert.equal(bed.server('login.test').requests[0]?.body.toString(), body)
+  const large = `grant_type=refresh_token&refresh_token=${PLACEHOLDER}${'&a=b'.repeat(20_000)}`
+  assert.equal((await get(url, { proxy, ca, method: 'POST', body: large })).status, 400)
+  assert.equal(bed.server('login.test').requests[1]?.body.toString(), large, 'too large to be taken apart')
   const elsewhere = await get('https://login.test/revoke', { proxy, ca, method: 'POST', body })
   bed.denied(elsewhere, { status: 403, code: 'placeholder_misdirected', host: 'login.test' })
   const answer = await get('https://api.test/', { proxy, ca, headers: BEARER })
