@@ -24,6 +24,13 @@ export interface Answer {
 /** Methods that may be sent a second time when a kept connection turns out to be dead (RFC 9110 section 9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
+/** Who waits for the answer. One of both, once; whatever is said after that is not heard, as with a promise. */
+export interface Settlement {
+  resolve(answer: Answer): void
+  /** With a Denial. */
+  reject(error: unknown): void
+}
+
 /** A request on its way: it waits for a connection, is sent, may be sent once more, and is answered or fails. */
 export class Call implements WaitingRequest {
   readonly method: string
@@ -32,29 +39,29 @@ export class Call implements WaitingRequest {
   readonly upgrades: boolean
   readonly deadline: number
   readonly isIdempotent: boolean
-  readonly answer: Promise<Answer>
   readonly #name: string
   readonly #connections: OriginConnections
-  readonly #settle: Pick<PromiseWithResolvers<Answer>, 'resolve' | 'reject'>
+  readonly #settlement: Settlement
   /** The one that carries it, until the answer begins. */
   #connection: Connection | undefined
   #response: IncomingResponse | undefined
   #isSecondTry = false
   #isCancelled = false
 
-  constructor({ name, method, head, body, upgrades, deadline }: PreparedRequest, connections: OriginConnections) {
-    const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+  constructor(
+    { name, method, head, body, upgrades, deadline }: PreparedRequest,
+    connections: OriginConnections,
+    settlement: Settlement,
+  ) {
     this.method = method
     this.head = head
     this.body = body
     this.upgrades = upgrades
     this.deadline = deadline
     this.isIdempotent = IDEMPOTENT.has(method)
-    this.answer = promise
     this.#name = name
     this.#connections = connections
-    this.#settle = { resolve, reject }
-    promise.catch(() => {}) // Cancelled before anybody waits for it, it must not count as unhandled.
+    this.#settlement = settlement
     connections.serve(this)
   }
 
@@ -73,12 +80,12 @@ export class Call implements WaitingRequest {
   answered(response: IncomingResponse, switched?: Answer['switched']): void {
     this.#connection = undefined
     this.#response = response
-    this.#settle.resolve({ response, switched })
+    this.#settlement.resolve({ response, switched })
   }
 
   malformed(cause: Error): void {
     this.#connection = undefined
-    this.#settle.reject(new Denial('upstream_protocol', `${this.#name} did not answer with valid HTTP`, { cause }))
+    this.#settlement.reject(new Denial('upstream_protocol', `${this.#name} did not answer with valid HTTP`, { cause }))
   }
 
   brokeOff(unheard: boolean, cause: Error | undefined): void {
@@ -89,11 +96,11 @@ export class Call implements WaitingRequest {
       return this.#connections.serveAnew(this)
     }
     const reason = `the connection to ${this.#name} broke before a response`
-    this.#settle.reject(new Denial('upstream_unreachable', reason, { cause }))
+    this.#settlement.reject(new Denial('upstream_unreachable', reason, { cause }))
   }
 
   unreachable(error: unknown): void {
-    this.#settle.reject(error)
+    this.#settlement.reject(error)
   }
 
   tooLate(): void {
@@ -103,7 +110,7 @@ export class Call implements WaitingRequest {
   #giveUp(denial: Denial): void {
     this.#isCancelled = true
     this.#connections.drop(this)
-    this.#settle.reject(denial)
+    this.#settlement.reject(denial)
     this.#connection?.destroy()
     this.#response?.abandon()
   }

@@ -157,8 +157,10 @@ export class Connection implements ResponseSink, ResponseSource {
   /** `isClean`: nothing came behind the response. */
   #complete(parser: ResponseParser, isClean: boolean): void {
     const [request, response, isAnswered] = [this.#request, this.#response, this.#isAnswered]
-    // An answer that came before the request had left completely leaves the rest of it in the way of the next.
-    const isReusable = isClean && parser.isPersistent && this.#socket.writableLength === 0 && this.isOpen
+    // An answer that came before a large body had left completely leaves the rest of it in the way of the next request.
+    // Of a small one that is not asked: that it has left is often heard of only after the answer.
+    const hasLeft = request === undefined || request.body.length <= ONE_PIECE || this.#socket.writableLength === 0
+    const isReusable = isClean && parser.isPersistent && hasLeft && this.isOpen
     this.#served += 1
     this.#forget()
     response?.complete(parser.trailers)

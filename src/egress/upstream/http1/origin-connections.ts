@@ -46,6 +46,8 @@ export class OriginConnections implements ConnectionOwner {
   readonly #waiting = new Map<WaitingRequest, number>()
   #drawn = 0
   #dialling = 0
+  /** Of these, those whose connection somebody has already. */
+  #promised = 0
   #isClosed = false
 
   constructor(dial: () => Promise<Socket>, limits: ConnectionLimits) {
@@ -69,12 +71,17 @@ export class OriginConnections implements ConnectionOwner {
 
   /** A connection that was never used before; in the place of one that has just gone. */
   serveAnew(request: WaitingRequest): void {
+    this.#promised += 1
     this.#open(
       (connection) => {
+        this.#promised -= 1
         if (request.isCancelled) this.released(connection)
         else request.begin(connection)
       },
-      (error) => request.unreachable(error),
+      (error) => {
+        this.#promised -= 1
+        request.unreachable(error)
+      },
     )
   }
 
@@ -85,7 +92,9 @@ export class OriginConnections implements ConnectionOwner {
 
   released(connection: Connection): void {
     const next = this.#takeWaiting()
-    if (next !== undefined) return next.begin(connection)
+    // A server that closes without having said so does it right behind its response.
+    if (next !== undefined)
+      return next.isIdempotent ? next.begin(connection) : this.#beginUnlessClosed(next, connection)
     const since = performance.now()
     const kept = Math.min(this.#limits.idleMilliseconds, connection.keptMilliseconds - KEEP_MARGIN_MS)
     if (this.#isClosed || kept <= 0 || this.#idle.length >= this.#limits.idle) return connection.destroy()
@@ -148,7 +157,10 @@ export class OriginConnections implements ConnectionOwner {
 
   #dialMore(): void {
     const { dialling, open } = this.#limits
-    while (this.#dialling < Math.min(this.#waiting.size, dialling) && this.#connections.size + this.#dialling < open) {
+    while (
+      this.#dialling < Math.min(this.#waiting.size + this.#promised, dialling) &&
+      this.#connections.size + this.#dialling < open
+    ) {
       const drawn = this.#drawn
       this.#open(
         (connection) => this.released(connection),

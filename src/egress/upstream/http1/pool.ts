@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { formatAuthority } from '../../../policy/host.ts'
 import { dial, type DialOptions, type Origin } from '../dial.ts'
 import type { UpstreamCall, UpstreamRequest, UpstreamResponse } from '../upstream.ts'
-import { Call } from './call.ts'
+import { Call, type Settlement } from './call.ts'
 import { OriginConnections, type ConnectionLimits } from './origin-connections.ts'
 import { formatRequestHead } from './request-head.ts'
 
@@ -40,10 +40,10 @@ export class Http1Pool {
 
   /** Throws a Denial for a request that cannot be written as HTTP/1.1. `response` rejects with one. */
   send(request: UpstreamRequest): UpstreamCall {
-    const { answer, cancel } = this.#call(request, false)
-    const response = answer.then(({ response: arrived }) => arrived)
-    response.catch(() => {})
-    return { response, cancel }
+    const { promise, resolve, reject } = Promise.withResolvers<UpstreamResponse>()
+    promise.catch(() => {}) // Cancelled before anybody waits for it, it must not count as unhandled.
+    const { cancel } = this.#call(request, false, { resolve: ({ response }) => resolve(response), reject })
+    return { response: promise, cancel }
   }
 
   /**
@@ -51,10 +51,13 @@ export class Http1Pool {
    * ordinary response when it did not; it rejects with a Denial. Throws like `send`.
    */
   upgrade(request: UpstreamRequest): { readonly answer: Promise<UpgradeAnswer>; readonly cancel: () => void } {
-    const { answer, cancel } = this.#call(request, true)
-    const described = answer.then(({ response, switched }) => ({ response, ...switched }))
-    described.catch(() => {})
-    return { answer: described, cancel }
+    const { promise, resolve, reject } = Promise.withResolvers<UpgradeAnswer>()
+    promise.catch(() => {})
+    const { cancel } = this.#call(request, true, {
+      resolve: ({ response, switched }) => resolve({ response, ...switched }),
+      reject,
+    })
+    return { answer: promise, cancel }
   }
 
   /** Idle connections end now; those in use end with their exchange. */
@@ -63,14 +66,14 @@ export class Http1Pool {
     for (const connections of this.#origins.values()) connections.close()
   }
 
-  #call(request: UpstreamRequest, upgrades: boolean): Call {
+  #call(request: UpstreamRequest, upgrades: boolean, settlement: Settlement): Call {
     const { origin, method, body } = request
     const name = formatAuthority(origin.authority)
     const { target, credentials } = this.#towards(request, name)
     const headers = [...request.headers, ...credentials]
     const head = formatRequestHead({ method, target, headers, body })
     const deadline = performance.now() + this.#limits.headMilliseconds
-    return new Call({ name, method, head, body, upgrades, deadline }, this.#connectionsOf(origin, name))
+    return new Call({ name, method, head, body, upgrades, deadline }, this.#connectionsOf(origin, name), settlement)
   }
 
   /** Plain HTTP goes to a proxy in absolute form, with credentials that are for it alone (RFC 9112 section 3.2.2). */

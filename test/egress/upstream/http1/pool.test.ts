@@ -93,6 +93,15 @@ describe('a connection that died while it was kept', () => {
     pool.close()
   })
 
+  test('a request that must not be sent twice does not follow a response that the server closes behind', async (t) => {
+    const up = await startUpstream(t, (socket) => onRequests(socket, () => socket.end(OK)), { open: 1 })
+    const answers = Array.from({ length: 10 }, async () =>
+      textOf(await up.pool.send(requestTo(up.origin, 'POST', 'x')).response),
+    )
+    assert.deepEqual(new Set(await Promise.all(answers)), new Set(['ok']))
+    assert.equal(up.sockets.length, 10)
+  })
+
   test('is tried again once, on a new one', async (t) => {
     const up = await startUpstream(t, (socket, index) =>
       onRequests(socket, (count) => void (count === 1 && index === 0 ? socket.write(OK) : socket.resetAndDestroy())),
