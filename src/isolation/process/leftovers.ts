@@ -127,7 +127,12 @@ function inGitFolder(folder: string): readonly Executable[] {
   if (common !== undefined && common.trim() !== '.')
     found.push(executable(join(folder, 'commondir'), 'leads git elsewhere', common))
   for (const name of ['config', 'config.worktree', 'commondir', TODO]) found.push(...unreadable(join(folder, name)))
-  return [...found, ...hooksIn(join(folder, 'hooks')), ...plannedCommands(folder)]
+  return [
+    ...found,
+    ...hooksIn(join(folder, 'hooks')),
+    ...plannedCommands(folder),
+    ...toolSettings(join(folder, 'lazygit.yml')),
+  ]
 }
 
 /** git follows links, and reads files of any size. */

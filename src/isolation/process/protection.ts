@@ -6,7 +6,7 @@ import { expandHome } from './git-config.ts'
 import { foldersBetween, isWithin, realPath, statOf } from './paths.ts'
 import { configOf, entriesOf, linkedWorkTree, submodulesOf, type Repository, type Survey } from './repositories.ts'
 import { isFree, type StandIn } from './stand-ins.ts'
-import { PACKAGE_TOOLS, TOOLS, WHERE_PRESENT } from './tool-settings.ts'
+import { OTHER_REPOSITORIES, PACKAGE_TOOLS, TOOLS, WHERE_PRESENT } from './tool-settings.ts'
 
 /**
  * Keeps the workload from leaving something in the project that runs later, outside the cage: hooks and settings
@@ -113,7 +113,7 @@ function bind(path: string, writable: boolean): Mount {
 
 function protectRepository(plan: Plan, { gitFolder, workTree }: Repository): void {
   plan.pin(gitFolder)
-  for (const name of ['config', 'hooks', 'commondir', 'config.worktree']) refuseLink(join(gitFolder, name))
+  for (const name of ['config', 'hooks', 'commondir', 'config.worktree', LAZYGIT]) refuseLink(join(gitFolder, name))
   plan.protectOrStandIn({ kind: 'directory', path: join(gitFolder, 'hooks') })
   plan.protectOrStandIn({ kind: 'file', path: join(gitFolder, 'config'), content: '' })
   // git reads config and hooks from the folder that `commondir` names, so its absence needs protection as well.
@@ -124,6 +124,7 @@ function protectRepository(plan: Plan, { gitFolder, workTree }: Repository): voi
   const worktreeConfig = join(gitFolder, 'config.worktree')
   if (config?.worktreeConfig === true) plan.protectOrStandIn({ kind: 'file', path: worktreeConfig, content: '' })
   else if (statOf(worktreeConfig) !== undefined) plan.protect(worktreeConfig)
+  if (statOf(join(gitFolder, LAZYGIT)) !== undefined) plan.protect(join(gitFolder, LAZYGIT))
   for (const path of config?.includes ?? []) protectElsewhere(plan, path)
   if (config?.hooksPath !== undefined && workTree !== undefined) {
     const folder = resolve(workTree, expandHome(config.hooksPath))
@@ -133,6 +134,9 @@ function protectRepository(plan: Plan, { gitFolder, workTree }: Repository): voi
   }
   protectHookTargets(plan, join(gitFolder, 'hooks'))
 }
+
+/** Settings of lazygit, which names programs to show differences with. */
+const LAZYGIT = 'lazygit.yml'
 
 /** Folders of linked work trees (`git worktree add`), whose own `commondir` could lead elsewhere. */
 function protectLinkedFolders(plan: Plan, gitFolder: string): void {
@@ -188,6 +192,19 @@ function protectTools(plan: Plan): void {
     if (exists(name) || exists(beside)) protectSettings(plan, standInFor(plan, name, kind))
   }
   for (const name of WHERE_PRESENT.filter(exists)) protectSettings(plan, standInFor(plan, name, 'file'))
+  for (const [folder, files] of Object.entries(OTHER_REPOSITORIES)) protectOther(plan, folder, files)
+}
+
+/** A repository of another kind than git's, in the top folder. */
+function protectOther(plan: Plan, folder: string, files: readonly string[]): void {
+  for (const file of files) {
+    const standIn = standInFor(plan, join(folder, file), 'file')
+    const above = foldersBetween(plan.project, dirname(standIn.path))
+    const link = above.find((path) => statOf(path)?.isSymbolicLink() === true)
+    if (link !== undefined)
+      plan.warn(`${link} is a symbolic link: the workload could replace it by something of its own`)
+    else if (above.every((path) => statOf(path)?.isDirectory() === true)) protectSettings(plan, standIn)
+  }
 }
 
 /** The cage's configuration, where it lies in the project: who can write it, decides what the cage allows. */

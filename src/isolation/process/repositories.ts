@@ -3,7 +3,7 @@ import { join, relative, resolve } from 'node:path'
 import { isErrno } from '../../system/files.ts'
 import { readGitConfig, type GitPaths } from './git-config.ts'
 import { isWithin, realPath, statOf } from './paths.ts'
-import { isToolSetting } from './tool-settings.ts'
+import { isToolSetting, OTHER_REPOSITORIES } from './tool-settings.ts'
 
 /** A git repository, or what poses as one, within the project. */
 export interface Repository {
@@ -75,6 +75,8 @@ export function surveyRepositories(project: string): Survey {
         // A name that is no text cannot be opened by what is left of it.
         if (entry.name.includes('\ufffd')) isSearchable = false
         if (isToolSetting(entry.name)) found.settings.push(path)
+        if (Object.hasOwn(OTHER_REPOSITORIES, entry.name))
+          found.settings.push(...(OTHER_REPOSITORIES[entry.name] ?? []).map((name) => join(path, name)))
         if (entry.isSocket()) found.sockets.push(path)
         else if (entry.name !== '.git') {
           if (entry.isDirectory()) next.push(...(SKIPPED.has(entry.name) ? repositoriesIn(path) : [path]))

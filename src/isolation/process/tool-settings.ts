@@ -48,6 +48,7 @@ export const WHERE_PRESENT = [
   '.husky',
   '.irbrc',
   '.latexmkrc',
+  '.lazygit.yml',
   '.lazy.lua',
   '.lldbinit',
   '.mise.toml',
@@ -63,6 +64,12 @@ export const WHERE_PRESENT = [
   'opencode.json',
   'opencode.jsonc',
 ] as const
+
+/** What Mercurial and Jujutsu take commands from, by the folder that makes a repository. */
+export const OTHER_REPOSITORIES: Readonly<Record<string, readonly string[]>> = {
+  '.hg': ['hgrc', 'hgrc-not-shared', 'sharedpath'],
+  '.jj': ['repo/config.toml', 'workspace-config.toml'],
+}
 
 const NAMES: ReadonlySet<string> = new Set([...TOOLS, ...PACKAGE_TOOLS.map(({ name }) => name), ...WHERE_PRESENT])
 

@@ -141,6 +141,13 @@ const FINDS: Readonly<Record<string, readonly [script: string, path: string, rea
   'a workspace': ['echo {} > evil.code-workspace', 'evil.code-workspace', READ_BY_TOOLS],
   'settings of an agent that have to be a file': ['echo {} > opencode.json', 'opencode.json', READ_BY_TOOLS],
   'a start file of an interpreter': ['mkdir sub; echo evil > sub/.Rprofile', 'sub/.Rprofile', READ_BY_TOOLS],
+  'hooks of Mercurial': ['mkdir -p sub/.hg; echo "[hooks]" > sub/.hg/hgrc', 'sub/.hg/hgrc', READ_BY_TOOLS],
+  'settings of Jujutsu': [
+    'mkdir -p sub/.jj/repo; echo "[ui]" > sub/.jj/repo/config.toml',
+    'sub/.jj/repo/config.toml',
+    READ_BY_TOOLS,
+  ],
+  'settings of lazygit': ['echo "git: {}" > .git/lazygit.yml', '.git/lazygit.yml', READ_BY_TOOLS],
   'a link as settings': ['mkdir sub; ln -s ../x sub/.vscode', 'sub/.vscode', READ_BY_TOOLS],
   'more folders than are searched': [
     'mkdir -p a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/r',

@@ -66,6 +66,21 @@ test('a project stays clean under every attack', { skip }, async (t) => {
   }
 })
 
+test('repositories of Mercurial and Jujutsu get no commands, and work otherwise', { skip }, () => {
+  using bed = new CageBed()
+  for (const folder of ['.hg', '.jj/repo']) mkdirSync(join(bed.project, folder), { recursive: true })
+  bed.write('project/.jj/repo/config.toml', '[user]\n')
+  const script = `
+    for f in .hg/hgrc .hg/hgrc-not-shared .hg/sharedpath .jj/repo/config.toml .jj/workspace-config.toml; do
+      echo evil >> $f; rm -f $f; echo evil > $f
+    done
+    mv .hg x; mv .jj y; mv .jj/repo z; echo data > .hg/store && echo data > .jj/repo/op`
+  assert.equal(bed.run(script).status, 0)
+  assert.deepEqual(readdirSync(join(bed.project, '.hg')), ['store'])
+  assert.deepEqual(readdirSync(join(bed.project, '.jj/repo')).toSorted(), ['config.toml', 'op'])
+  assert.equal(readFileSync(join(bed.project, '.jj/repo/config.toml'), 'utf8'), '[user]\n')
+})
+
 test('settings that exist can be read and not be changed', { skip }, () => {
   using bed = new CageBed()
   bed.makeRepository()
