@@ -74,5 +74,19 @@ export const FORMS: readonly FormRow[] = [
     form: 'in pieces: white space, line ends, quotes and any of ``- _ + / = . , ; : |`` and backquotes between any two characters',
     redacted: 'in one piece; a line end counts only behind six characters, so that lines need not wait',
   },
-  { form: 'several of base64, hexadecimal, escapes, compression around each other', redacted: 'no' },
+  { form: 'in UTF-16, either end first', redacted: 'in UTF-16' },
+  {
+    form: 'base64 of base64, at each alignment, in either alphabet',
+    redacted:
+      'in base64 of base64, where both begin with the value; of one or two bytes at its ends some bits may stay. Not where the inner one is broken into lines',
+  },
+  { form: 'several others of base64, hexadecimal, escapes, compression around each other', redacted: 'no' },
+  {
+    form: 'dumps with offsets and a column of text (`xxd`, `hexdump -C`)',
+    redacted: 'no: what is found of it is what stands in one line',
+  },
+  {
+    form: 'over several `data:` lines of one event, or over several events',
+    redacted: 'no: an event is passed on before the next line is known',
+  },
 ]

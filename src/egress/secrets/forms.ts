@@ -5,6 +5,7 @@ export type Form =
   | { readonly kind: 'plain' }
   | { readonly kind: 'base64'; readonly alignment: 0 | 1 | 2 }
   | { readonly kind: 'hex'; readonly isUpper: boolean }
+  | { readonly kind: 'base64-twice' }
 
 /** A form, forwards or backwards. */
 export interface Written {
@@ -46,6 +47,24 @@ export function canonicalForms(text: string): readonly (Written & { readonly byt
       return forms.map((form) => ({ ...written, bytes: form }))
     })
     .filter(({ bytes }) => bytes.length >= LEAST_BYTES)
+}
+
+/**
+ * Base64 of base64, canonical: what its letters are whatever stands around it, but for those at the ends that hold bits of
+ * neighbours too. For responses; of what leaves every layer is undone.
+ */
+export function twiceEncodedForms(text: string): readonly (Written & { readonly bytes: Buffer })[] {
+  const bytes = Buffer.from(text)
+  if (bytes.length < LEAST_BYTES) return []
+  const inner = ([0, 1, 2] as const).map((alignment) => base64Core(bytes, alignment))
+  const either = new Set(inner.flatMap((core) => [core, core.replaceAll('-', '+').replaceAll('_', '/')]))
+  return [...either].flatMap((core) =>
+    ([0, 1, 2] as const).map((alignment) => {
+      const written = base64Core(Buffer.from(core), alignment)
+      const form = { kind: 'base64-twice' } as const
+      return { form, isReversed: false, text: written, bytes: canonicalBytes(Buffer.from(written)) }
+    }),
+  )
 }
 
 /** Characters that a mark before a text may take with it, as an escape: `%41`, `\\u0041`. */

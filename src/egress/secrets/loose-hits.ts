@@ -75,6 +75,8 @@ function hitFor({ name, placeholder, value, written }: LooseTarget, range: Range
       const hex = Buffer.from(placeholder).toString('hex')
       return { name, start, end, bytes: Buffer.from(turn(form.isUpper ? hex.toUpperCase() : hex)) }
     }
+    case 'base64-twice':
+      return { name, start, end, bytes: Buffer.from(twiceEncoded(placeholder, written.text.length)) }
     case 'base64': {
       if (isReversed)
         return { name, start, end, bytes: Buffer.from(turn(Buffer.from(placeholder).toString('base64url'))) }
@@ -82,6 +84,12 @@ function hitFor({ name, placeholder, value, written }: LooseTarget, range: Range
       return replaced && { name, ...replaced }
     }
   }
+}
+
+/** As many letters as `length`, or whole groups of four more or fewer, so that what follows keeps its place in its group. */
+function twiceEncoded(placeholder: string, length: number): string {
+  const whole = placeholder.padEnd(Math.ceil(Buffer.byteLength(placeholder) / 9) * 9)
+  return Buffer.from(Buffer.from(whole).toString('base64')).toString('base64') + 'A'.repeat(length % 4)
 }
 
 /** The placeholder in the escapes in which the value stood. */

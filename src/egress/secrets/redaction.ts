@@ -1,6 +1,6 @@
 import type { ProtectedValue } from './binding.ts'
 import { encode, spellings } from './dialect.ts'
-import { canonicalForms, type Written } from './forms.ts'
+import { canonicalForms, LEAST_BYTES, twiceEncodedForms, type Written } from './forms.ts'
 import { NeedleIndex } from './needle-index.ts'
 
 /** What takes the place of a needle in a response, and the name of the secret it stands for. */
@@ -52,7 +52,11 @@ export function redactionOf(values: readonly ProtectedValue[]): Redaction {
       const key = Buffer.from(text).toString('latin1')
       if (!exactly.has(key)) exactly.set(key, { name, bytes: encode(placeholder, dialect) })
     }
-    for (const { bytes, ...written } of canonicalForms(value.reveal())) {
+    for (const spell of wideSpellings(value.reveal())) {
+      const key = spell(value.reveal()).toString('latin1')
+      if (!exactly.has(key)) exactly.set(key, { name, bytes: spell(placeholder) })
+    }
+    for (const { bytes, ...written } of [...canonicalForms(value.reveal()), ...twiceEncodedForms(value.reveal())]) {
       const key = bytes.toString('latin1')
       if (!loosely.has(key)) loosely.set(key, { name, placeholder, value: value.reveal(), written })
     }
@@ -68,6 +72,19 @@ export function redactionOf(values: readonly ProtectedValue[]): Redaction {
     leastBeforeLineEnd: PACED,
     leading: Math.max(0, ...[...loosely.values()].map(({ written }) => leadingLetters(written))),
   }
+}
+
+type Spell = (text: string) => Buffer
+
+const littleEnd: Spell = (text) => Buffer.from(text, 'utf16le')
+const bigEnd: Spell = (text) => littleEnd(text).swap16()
+/** What both orders of bytes have in common where every second byte is zero. */
+const eitherEnd: Spell = (text) => littleEnd(text).subarray(0, -1)
+
+/** UTF-16: what some programs of Windows and Java answer in. */
+function wideSpellings(text: string): readonly Spell[] {
+  if (Buffer.byteLength(text) < LEAST_BYTES) return []
+  return /^[\0-\xff]*$/.test(text) ? [eitherEnd] : [littleEnd, bigEnd]
 }
 
 /** One that holds bits of the byte before, and those that the canonical form leaves out. */

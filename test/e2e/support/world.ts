@@ -35,7 +35,7 @@ export class World {
     const host = await CageHost.open({
       config: {
         domains: { list: ['test'] },
-        secret_injection: [{ env: SECRET_NAME, placeholder: PLACEHOLDER, inject_to: ['test'] }],
+        secret_injection: [{ env: SECRET_NAME, placeholder: PLACEHOLDER, inject_to: ['test', 'http://test'] }],
         rate_limit: { requests_per_second: 0 },
         upstream: internet.upstream,
         ...config,

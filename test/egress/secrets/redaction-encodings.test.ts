@@ -45,6 +45,68 @@ for (const [what, value] of Object.entries(VALUES)) {
   }
 }
 
+describe('in UTF-16 and in base64 of base64', () => {
+  const value = VALUES['a key'] as string
+  const secrets = new SecretSet([binding({ value })])
+  const run = (chunks: readonly Buffer[]): Buffer => {
+    const redactor = secrets.bodyRedactor()
+    return Buffer.concat([...chunks.map((chunk) => redactor.push(chunk)), redactor.end()])
+  }
+  const wide: Readonly<Record<string, (text: string) => Buffer>> = {
+    little: (text) => Buffer.from(text, 'utf16le'),
+    big: (text) => Buffer.from(text, 'utf16le').swap16(),
+  }
+  for (const [order, encode] of Object.entries(wide)) {
+    test(`UTF-16, ${order} end first`, () => {
+      const bytes = encode(`\ufeff{"key": "${value}"}`)
+      const whole = run([bytes])
+      assert.deepEqual(whole, encode(`\ufeff{"key": "${PLACEHOLDER}"}`))
+      for (let cut = 0; cut <= bytes.length; cut += 1)
+        assert.deepEqual(run(split(bytes, [cut])), whole, `cut at ${cut}`)
+      assert.deepEqual(run(split(bytes, [...bytes.keys()])), whole, 'byte by byte')
+    })
+  }
+
+  test('base64 of base64, at each place in both groups and in either alphabet', () => {
+    for (const secret of Object.values(VALUES)) {
+      const set = new SecretSet([binding({ value: secret })])
+      for (const [inner, outer] of [
+        ['base64', 'base64'],
+        ['base64url', 'base64'],
+        ['base64', 'base64url'],
+      ] as const) {
+        for (const before of ['', 'x', 'xy']) {
+          for (const around of ['', '"', '" ']) {
+            const once = Buffer.from(`${before}${secret}${before}`).toString(inner)
+            const text = `[${Buffer.from(`${around}${once}${around}`).toString(outer)}]`
+            const { text: seen, names } = redact(set, [Buffer.from(text)])
+            assert.deepEqual(names, ['API_KEY'], text)
+            const decoded = Buffer.from(Buffer.from(seen, 'base64').toString(), 'base64').toString('latin1')
+            for (let at = 0; at + 6 < secret.length; at += 1)
+              assert.ok(!decoded.includes(secret.slice(at, at + 6)), seen)
+            assert.deepEqual(
+              redact(
+                set,
+                split(
+                  Buffer.from(text),
+                  Array.from({ length: text.length }, (_, at) => at),
+                ),
+              ).text,
+              seen,
+            )
+          }
+        }
+      }
+    }
+    const twice = Buffer.from(Buffer.from(value).toString('base64')).toString('base64')
+    const back = Buffer.from(
+      Buffer.from(run([Buffer.from(twice)]).toString(), 'base64').toString(),
+      'base64',
+    ).toString()
+    assert.ok(back.startsWith(PLACEHOLDER), back)
+  })
+})
+
 describe('in base64 what surrounds a value decodes as before', () => {
   const value = VALUES['a key'] as string
   const secrets = new SecretSet([binding({ value })])
