@@ -15,6 +15,7 @@ import { gatherHost } from '../isolation/process/host.ts'
 import type { MoatNamespaces, Workload } from '../isolation/process/launch.ts'
 import { applyLimits } from '../isolation/process/limits.ts'
 import { openMoat, RESOLVER, type Moat } from '../isolation/process/moat.ts'
+import type { MoatHelper } from '../isolation/process/moat-process.ts'
 import { prepareWorkload } from '../isolation/process/prepare.ts'
 import { writeTrust } from '../isolation/trust/trust.ts'
 import type { Secret } from '../secrets/secret.ts'
@@ -47,6 +48,8 @@ export interface RunRequest {
   readonly log: (message: string) => void
   /** Called once the command has begun: forwards signals to it. Returns what undoes that. */
   readonly onStarted: (workload: Workload, cage: StartedCage) => Disposable | Promise<Disposable>
+  /** Started ahead; the caller disposes of it. */
+  readonly moatHelper?: MoatHelper | undefined
   /** For a cage that stays. */
   readonly service?: CageService | undefined
 }
@@ -105,7 +108,12 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
   const file = await configFileOf(request)
   const config = file.parse()
   requireRunnable(config)
-  const moatOpening = openMoat({ tcpPorts: portsOf(config), proxy: PROXY, signal: failure.signal })
+  const moatOpening = openMoat({
+    tcpPorts: portsOf(config),
+    proxy: PROXY,
+    helper: request.moatHelper,
+    signal: failure.signal,
+  })
   moatOpening.catch(() => {}) // Awaited below; what comes before may fail first.
   cleanup.defer(async () => (await moatOpening.catch(() => undefined))?.close())
   const name = request.service?.name ?? cageNameFor(config, resolve(request.workingDirectory, request.project))

@@ -1,8 +1,9 @@
 import { constants } from 'node:os'
 import { StartInterrupted } from '../../cage/run-failure.ts'
-import { runCage, type RunRequest, type RunResult } from '../../cage/run.ts'
+import type { RunRequest, RunResult } from '../../cage/run.ts'
 import type { Config } from '../../config/schema.ts'
 import { CageError } from '../../errors.ts'
+import { startMoatHelper } from '../../isolation/process/moat-process.ts'
 import { forwardSignals } from '../forward-signals.ts'
 import type { Io } from '../io.ts'
 import { renderTable } from '../render/table.ts'
@@ -17,8 +18,11 @@ export async function run(flags: RunFlags, args: readonly string[], io: Io): Pro
   const log = (message: string): void => {
     if (!flags.quiet || message.startsWith('error')) io.stderr.write(`agentcage: ${message}\n`)
   }
+  // While it starts, so does the rest.
+  await using moatHelper = startMoatHelper()
   try {
-    const result = await runCage(requestOf({ program, rest, flags, preset, io, log }))
+    const { runCage } = await import('../../cage/run.ts')
+    const result = await runCage({ ...requestOf({ program, rest, flags, preset, io, log }), moatHelper })
     if (!flags.quiet) io.stderr.write(`${summary(result)}\n`)
     return result.exit.code
   } catch (error) {

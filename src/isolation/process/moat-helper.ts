@@ -3,8 +3,9 @@
  * passes them to its parent and ends. It imports Node's own modules only, so that it starts fast and alike from
  * source and from `dist/`.
  *
- * argv[2]: JSON `MoatRequest`. Messages to the parent: `MoatMessage`, a handle beside each socket. It ends when the
- * parent disconnects, which the parent does once it holds the namespaces open.
+ * Started ahead of its request, the first message from the parent: `MoatRequest`. Messages to the parent: `MoatMessage`,
+ * a handle beside each socket. It ends when the parent disconnects, which the parent does once it holds the namespaces
+ * open, or has nothing to ask.
  */
 import { spawnSync } from 'node:child_process'
 import { createSocket, type Socket } from 'node:dgram'
@@ -35,9 +36,9 @@ export type MoatMessage =
 /** `ip -batch`: the family follows from the prefix. */
 const ROUTES = ['link set lo up', 'route add local 0.0.0.0/0 dev lo', 'route add local ::/0 dev lo', ''].join('\n')
 
-// Without a listener for messages the channel would not keep this process alive until every handle has arrived.
+// The channel keeps this process alive until every handle has arrived, and no longer than there is a parent.
 process.channel?.ref()
-if (process.send !== undefined) await digMoat(JSON.parse(process.argv[2] ?? '') as MoatRequest)
+process.once('message', (request) => void digMoat(request as MoatRequest))
 
 async function digMoat(request: MoatRequest): Promise<void> {
   const routes = spawnSync(request.ip, ['-batch', '-'], { input: ROUTES, encoding: 'utf8', timeout: 10_000 })

@@ -1,21 +1,18 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { Socket as UdpSocket } from 'node:dgram'
+import type { Socket as UdpSocket } from 'node:dgram'
 import { closeSync, openSync } from 'node:fs'
-import { getCompileCacheDir } from 'node:module'
-import { Server } from 'node:net'
-import { dirname, extname } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import type { Server } from 'node:net'
 import { CageError } from '../../errors.ts'
-import { boundedText } from '../../system/spawn.ts'
-import type { MoatMessage, MoatRequest, SocketAddress } from './moat-helper.ts'
-import { namespaceFailure } from './launch-failure.ts'
+import type { MoatRequest, SocketAddress } from './moat-helper.ts'
 import { requireProgram } from './launch-programs.ts'
+import { startMoatHelper, type MoatHelper } from './moat-process.ts'
 
 export interface MoatOptions {
   /** Ports whose connections are captured, to whatever address they go. */
   readonly tcpPorts: readonly number[]
   /** Where the explicit proxy listens, and only there: the workload's own loopback stays its own. */
   readonly proxy: SocketAddress
+  /** Started ahead; ends with this call in any case. */
+  readonly helper?: MoatHelper | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -70,20 +67,18 @@ const ANYWHERE = '::'
 const DNS_PORT = 53
 
 /** Makes the namespace. Throws `host_unsupported` with the reason and the mend, `listen_failed` when a port is taken twice. */
-export async function openMoat({ tcpPorts, proxy, signal }: MoatOptions): Promise<Moat> {
+export async function openMoat({ tcpPorts, proxy, helper = startMoatHelper(), signal }: MoatOptions): Promise<Moat> {
   const ports = [...new Set(tcpPorts)]
-  refuseOwnPorts(ports, proxy.port)
-  const request: MoatRequest = {
-    ip: requireProgram('ip'),
-    tcp: [proxy, ...[DNS_PORT, ...ports].map((port) => ({ address: ANYWHERE, port }))],
-    udp: [ANYWHERE, ...RESOLVERS].map((address) => ({ address, port: DNS_PORT })),
-  }
-  const helper = startHelper(request, signal)
   const namespaces: number[] = []
-  const received = receive(helper, request)
   try {
-    const { tcp, udp } = await received.sockets
-    namespaces.push(openSync(`/proc/${helper.pid}/ns/user`, 'r'), openSync(`/proc/${helper.pid}/ns/net`, 'r'))
+    refuseOwnPorts(ports, proxy.port)
+    const request: MoatRequest = {
+      ip: requireProgram('ip'),
+      tcp: [proxy, ...[DNS_PORT, ...ports].map((port) => ({ address: ANYWHERE, port }))],
+      udp: [ANYWHERE, ...RESOLVERS].map((address) => ({ address, port: DNS_PORT })),
+    }
+    const { tcp, udp, pid } = await helper.open(request, signal)
+    namespaces.push(openSync(`/proc/${pid}/ns/user`, 'r'), openSync(`/proc/${pid}/ns/net`, 'r'))
     const [user, network] = namespaces
     const [proxyServer, dnsTcp, ...transparent] = tcp
     if (user === undefined || network === undefined || proxyServer === undefined || dnsTcp === undefined) {
@@ -102,12 +97,12 @@ export async function openMoat({ tcpPorts, proxy, signal }: MoatOptions): Promis
       }),
     }
   } catch (error) {
-    closeSockets(received.soFar())
     for (const namespace of namespaces) closeSync(namespace)
-    helper.kill('SIGKILL')
+    helper.abandon()
     throw error
   } finally {
-    await dismiss(helper)
+    // The open descriptors keep the namespaces; it has nothing left to do.
+    await helper[Symbol.asyncDispose]()
   }
 }
 
@@ -119,70 +114,6 @@ function refuseOwnPorts(ports: readonly number[], proxyPort: number): void {
       hint: `Remove ${port} from ports.tcp.allow.`,
     })
   }
-}
-
-function startHelper(request: MoatRequest, signal: AbortSignal | undefined): ChildProcess {
-  const helper = fileURLToPath(new URL(`./moat-helper${extname(import.meta.url)}`, import.meta.url))
-  const inNamespaces = ['--user', '--map-current-user', '--keep-caps', '--net', '--']
-  return spawn(requireProgram('unshare'), [...inNamespaces, process.execPath, helper, JSON.stringify(request)], {
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    env: helperEnvironment(),
-    ...(signal && { signal, killSignal: 'SIGKILL' }),
-  })
-}
-
-/** Nothing of ours but the compile cache, if this process has one: it halves the helper's start from TypeScript. */
-function helperEnvironment(): NodeJS.ProcessEnv {
-  const cache = getCompileCacheDir()
-  return cache === undefined ? {} : { NODE_COMPILE_CACHE: dirname(cache) }
-}
-
-interface Sockets {
-  readonly tcp: readonly Server[]
-  readonly udp: readonly UdpSocket[]
-}
-
-interface Reception {
-  readonly sockets: Promise<Sockets>
-  /** What has arrived, whether or not the rest does. */
-  soFar(): readonly (Server | UdpSocket)[]
-}
-
-function receive(helper: ChildProcess, request: MoatRequest): Reception {
-  const tcp: Server[] = []
-  const udp: UdpSocket[] = []
-  const problem = helper.stderr === null ? () => '' : boundedText(helper.stderr)
-  const sockets = new Promise<Sockets>((resolve, reject) => {
-    helper.on('message', (message: MoatMessage, handle: unknown) => {
-      if (message.kind === 'failed') reject(helperFailure(message.step, message.problem))
-      else if (message.kind === 'tcp' && handle instanceof Server) tcp[message.index] = handle
-      else if (message.kind === 'udp' && handle instanceof UdpSocket) udp[message.index] = handle
-      else if (message.kind === 'done' && tcp.length === request.tcp.length && udp.length === message.udp) {
-        resolve({ tcp, udp })
-      } else reject(new CageError('internal', `unexpected message from the network namespace: ${message.kind}`))
-    })
-    helper.once('error', (error) => {
-      reject(error.name === 'AbortError' ? error : namespaceFailure(error.message))
-    })
-    helper.once('close', (code, signal) =>
-      reject(namespaceFailure(problem().trim() || `it ended with ${signal ?? code}`)),
-    )
-  })
-  return { sockets, soFar: () => [...tcp, ...udp].filter((socket) => socket !== undefined) }
-}
-
-function helperFailure(step: 'routes' | 'listen', problem: string): CageError {
-  if (step === 'routes') return namespaceFailure(problem)
-  return new CageError('listen_failed', `cannot listen in the cage's network: ${problem}`, {
-    hint: 'Check ports.tcp.allow.',
-  })
-}
-
-/** The open descriptors keep the namespaces; the helper has nothing left to do and ends when its channel closes. */
-async function dismiss(helper: ChildProcess): Promise<void> {
-  if (helper.connected) helper.disconnect()
-  if (helper.pid === undefined || helper.exitCode !== null || helper.signalCode !== null) return
-  await new Promise<void>((resolve) => void helper.once('exit', () => resolve()))
 }
 
 function closeSockets(sockets: readonly (Server | UdpSocket)[]): void {

@@ -4,11 +4,12 @@
  * refuse; DNS answers come from the address that was asked. Nobody inside can change routes, and nothing stays behind.
  */
 import assert from 'node:assert/strict'
-import { readdirSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { CageError } from '../../../src/errors.ts'
 import { openMoat, RESOLVERS, type Moat } from '../../../src/isolation/process/moat.ts'
+import { startMoatHelper } from '../../../src/isolation/process/moat-process.ts'
 import { PROXY, plainPlan, runInCage, runScript, withMoat, withoutCages, withoutPython } from './real-cage.ts'
 
 /** Answers each connection with a name and the address that the client dialled. */
@@ -160,6 +161,29 @@ test('an aborted opening ends its process and says so', { skip: withoutCages }, 
   aborting.abort()
   await assert.rejects(opening, { name: 'AbortError' })
 })
+
+test(
+  'a helper that is started ahead makes the moat, and one that is never asked ends',
+  { skip: withoutCages },
+  async () => {
+    const helper = startMoatHelper()
+    const moat = await openMoat({ tcpPorts: [443], proxy: PROXY, helper })
+    assert.equal(moat.transparent.length, 1)
+    moat.close()
+    await helper[Symbol.asyncDispose]()
+
+    const before = processes()
+    const unasked = startMoatHelper()
+    assert.equal(processes().length, before.length + 1)
+    await unasked[Symbol.asyncDispose]()
+    assert.deepEqual(processes(), before)
+  },
+)
+
+/** Our children. */
+function processes(): readonly string[] {
+  return readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1').split(' ').filter(Boolean)
+}
 
 /** What our descriptors above standard error are, without the ones that Node itself opens at its leisure. */
 function sockets(): readonly string[] {
