@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { agentcage, asUser, NODE, tryAgentcage, writeUserFile } from '../lab/lab.ts'
+import { agentcage, asUser, NODE, PROGRAM, tryAgentcage, writeUserFile } from '../lab/lab.ts'
 import { createCage, curl, HOME, untilActive } from './support.ts'
 
 const CAGE = 'supply'
@@ -97,7 +97,7 @@ async function writeInspector(word: string): Promise<void> {
 /** Replaces a text of the configuration, as a person in an editor would. */
 async function edit(from: string, to: string): Promise<void> {
   const editor = `EDITOR=sed -i s,${from},${to},`
-  await asUser('env', editor, NODE, '/project/bin/agentcage.ts', 'cage', 'edit', CAGE)
+  await asUser('env', editor, NODE, PROGRAM, 'cage', 'edit', CAGE)
 }
 
 /** ID of the image that a container was made of. */

@@ -7,6 +7,9 @@ const LAB = join(import.meta.dirname, 'lab')
 /** How programs of the lab find Node: by the checkout's own, which is mounted there. */
 export const NODE = '/project/node_modules/.bin/node'
 
+/** What is published, built for the run: it is what people have, and starts several times as fast as the source. */
+export const PROGRAM = '/project/dist/agentcage.js'
+
 /** Runs `lab ARGS` to its end; see the script. */
 export async function lab(...args: readonly string[]): Promise<CommandResult> {
   return run(LAB, args)
@@ -28,11 +31,11 @@ export async function tryAsUser(command: readonly string[], input?: string): Pro
 
 /** `agentcage ARGS` as the user; throws unless it ends with 0. */
 export async function agentcage(...args: readonly string[]): Promise<string> {
-  return asUser(NODE, '/project/bin/agentcage.ts', ...args)
+  return asUser(NODE, PROGRAM, ...args)
 }
 
 export async function tryAgentcage(args: readonly string[], input?: string): Promise<CommandResult> {
-  return tryAsUser([NODE, '/project/bin/agentcage.ts', ...args], input)
+  return tryAsUser([NODE, PROGRAM, ...args], input)
 }
 
 /** Writes a file of the user's; missing folders are made. */

@@ -1,5 +1,7 @@
-import type { ChildProcess } from 'node:child_process'
+import { execFile, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { findTool } from '../../test/support/requires.ts'
 import { asUser, lab, startInLab } from './lab.ts'
 
@@ -11,6 +13,7 @@ export async function globalSetup(): Promise<void> {
   if (missing.length > 0)
     throw new Error(`missing: ${missing.join(', ')}. Debian: apt-get install -y mmdebstrap util-linux iproute2`)
   if (process.geteuid?.() !== 0) throw new Error('the lab has devices and namespaces of its own: run it as root')
+  await promisify(execFile)(process.execPath, [join(import.meta.dirname, '../../scripts/build.ts')])
   const { code, stderr } = await lab('up')
   if (code !== 0) throw new Error(stderr)
   internet = startInLab('e2e/support/internet.ts')

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { stringify } from 'yaml'
 import type { CommandResult } from '../../test/support/command.ts'
-import { agentcage, asRoot, asUser, tryAgentcage, tryAsUser, writeUserFile } from '../lab/lab.ts'
+import { agentcage, asRoot, asUser, NODE, PROGRAM, tryAgentcage, tryAsUser, writeUserFile } from '../lab/lab.ts'
 
 const HOME = '/home/keeper'
 const UNIT = 'solo-cage.service'
@@ -111,12 +111,7 @@ describe('a cage that is made', () => {
     ])
     assert.equal(home.code, 2)
     assert.match(home.stderr, /is the home directory/)
-    const bare = [
-      'env',
-      'XDG_RUNTIME_DIR=/run/user/4711',
-      '/project/node_modules/.bin/node',
-      '/project/bin/agentcage.ts',
-    ]
+    const bare = ['env', 'XDG_RUNTIME_DIR=/run/user/4711', NODE, PROGRAM]
     const session = await tryAsUser([...bare, 'cage', 'create', '-c', `${HOME}/broken.yaml`])
     assert.equal(session.code, 1)
     assert.match(session.stderr, /sudo loginctl enable-linger keeper/)

@@ -1,4 +1,3 @@
-import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Config } from '../config/schema.ts'
 import { serviceUnit, serviceUnitName } from '../isolation/process/service-unit.ts'
@@ -62,7 +61,8 @@ export function unitPath(name: string, environment: Environment): string {
   return `${userConfigHome(environment)}/systemd/user/${serviceUnitName(name)}`
 }
 
-/** `bin/agentcage`, from source or as it was built. */
+/** The program that this module is a part of: in a checkout its source; what was built lies in one folder. */
 function programPath(): string {
-  return fileURLToPath(new URL(`../../bin/agentcage${extname(import.meta.url)}`, import.meta.url))
+  const path = import.meta.url.endsWith('.ts') ? '../../bin/agentcage.ts' : './agentcage.js'
+  return fileURLToPath(new URL(path, import.meta.url))
 }
