@@ -8,7 +8,7 @@ import { budgetInspector, DataBudget } from './inspect/budget.ts'
 import { InspectorChain } from './inspect/chain.ts'
 import { contentTypeInspector } from './inspect/content-type.ts'
 import type { CustomInspector } from './inspect/custom/custom-inspector.ts'
-import { loadCustomInspectors, type LoadOptions } from './inspect/custom/load.ts'
+import type { LoadOptions } from './inspect/custom/load.ts'
 import { decodingOf } from './inspect/decode/limits.ts'
 import { domainInspector } from './inspect/domain.ts'
 import { entropyInspector } from './inspect/entropy.ts'
@@ -87,7 +87,7 @@ export async function makeRuling(
     ...disguiseInspectors(config, { ...counts, split }, clock),
   ]
   // When everything else is made: nothing after this fails and leaves their threads behind.
-  const custom = await loadCustomInspectors(config, { place, log, before: before?.custom ?? [] })
+  const custom = await customInspectors(config, { place, log, before: before?.custom ?? [] })
   const inspectors = [
     ...builtIn,
     ...custom.map(({ inspector }) => inspector),
@@ -109,6 +109,13 @@ export async function makeRuling(
     },
     lasting: { config, secrets, transforms, upstream, limiter, split, ...counts, custom },
   }
+}
+
+/** Most configurations name none, and need none of what runs them. */
+async function customInspectors(config: Config, options: LoadOptions): Promise<readonly CustomInspector[]> {
+  if (config.inspectors.length === 0) return []
+  const { loadCustomInspectors } = await import('./inspect/custom/load.ts')
+  return loadCustomInspectors(config, options)
 }
 
 /** What was counted so far; a change of other sections does not give it back. */

@@ -68,9 +68,8 @@ describe('the published package', { skip: missingTools('npm') }, () => {
     }
   })
 
-  test('starts from few files, which import no module of Node but those that the first one needs to say what is wrong', async () => {
+  test('imports no module of Node as a whole, but in the first file, which an older Node must be able to read', async () => {
     const built = files.filter((file) => file.endsWith('.js') && file !== 'dist/agentcage.js')
-    assert.ok(built.length < 60, `${built.length} files`)
     for (const name of built) {
       assert.doesNotMatch(await readFile(join(folder, 'source', name), 'utf8'), /^import .*"node:/m, name)
     }

@@ -1,7 +1,8 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
-import { constants, type ServerHttp2Stream, type ServerStreamResponseOptions } from 'node:http2'
+import type { ServerHttp2Stream, ServerStreamResponseOptions } from 'node:http2'
 import { TLSSocket } from 'node:tls'
 import { withoutHeaders, type HeaderList } from './headers.ts'
+import { constants } from './http2-codes.ts'
 
 /** The workload's side of a response, whatever protocol it speaks. */
 export interface Reply {

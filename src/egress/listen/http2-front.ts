@@ -1,10 +1,4 @@
-import {
-  constants,
-  performServerHandshake,
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from 'node:http2'
+import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
 import type { EgressCore } from '../core.ts'
 import { Denial } from '../denial.ts'
@@ -31,6 +25,8 @@ export class Http2Front {
   }
 
   accept(socket: TLSSocket, route: Route): void {
+    // Loaded for the first client that chooses it: it takes 2 MB.
+    const { constants, performServerHandshake } = process.getBuiltinModule('node:http2')
     const session = performServerHandshake(socket, {
       settings: {
         enableConnectProtocol: true,

@@ -1,16 +1,10 @@
-import {
-  connect,
-  constants,
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  type IncomingHttpHeaders,
-  type IncomingHttpStatusHeader,
-} from 'node:http2'
+import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, IncomingHttpStatusHeader } from 'node:http2'
 import { TLSSocket } from 'node:tls'
 import { LRUCache } from 'lru-cache'
 import { formatAuthority } from '../../policy/host.ts'
 import { Denial } from '../denial.ts'
 import { withoutHeaders, type HeaderList } from '../http/headers.ts'
+import { constants } from '../http/http2-codes.ts'
 import { dial, type DialOptions, type Origin } from './dial.ts'
 import type { UpstreamRequest, UpstreamResponse } from './upstream.ts'
 
@@ -98,6 +92,8 @@ export class Http2Sessions {
       maxHeaderListPairs: 1000,
       strictSingleValueFields: false, // Duplicates are the workload's to send and the upstream's to judge.
     }
+    // Loaded when a client of the cage has chosen it.
+    const { connect } = process.getBuiltinModule('node:http2')
     const session = connect(`https://${key}`, options)
     session.on('error', () => session.destroy())
     session.setTimeout(IDLE_SESSION_MS, () => session.close())

@@ -33,7 +33,9 @@ export function startMoatHelper(): MoatHelper {
     return new RunningHelper(startHelper())
   } catch (error) {
     return {
-      open: () => Promise.reject(error),
+      open: async () => {
+        throw error
+      },
       abandon: () => undefined,
       [Symbol.asyncDispose]: () => Promise.resolve(),
     }

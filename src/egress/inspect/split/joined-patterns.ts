@@ -36,35 +36,32 @@ export interface JoinedPlace {
 export class JoinedPatterns {
   readonly #allowance: Allowance
   readonly #harmless: readonly string[]
-  readonly #matcher: PatternMatcher
-  readonly #anchors: LiteralIndex
-  /** How many of the anchors are not encoded; these come first. */
-  readonly #plainAnchors: number
+  /** Without a literal to look for, and where a hit is no more than likely, joined pieces say nothing. */
+  readonly #patterns: readonly SecretPattern[]
+  /** Both made for the first request: a start need not wait for them. */
+  #madeMatcher: PatternMatcher | undefined
+  #madeAnchors: AnchorIndex | undefined
 
   /** `harmless` are texts that look like credentials and are none: placeholders. */
   constructor(patterns: readonly SecretPattern[], allowance: Allowance, harmless: readonly string[]) {
     this.#allowance = allowance
     this.#harmless = harmless
-    // Without a literal to look for, and where a hit is no more than likely, joined pieces say nothing.
-    const anchored = patterns.filter(({ anchor, isGuess }) => anchor.kind !== 'run' && isGuess !== true)
-    this.#matcher = new PatternMatcher(anchored)
-    const literals = anchored.flatMap(({ anchor }) => (anchor.kind === 'run' ? [] : anchor.literals))
-    this.#anchors = new LiteralIndex(
-      [...literals.map((literal) => Buffer.from(literal, 'latin1')), ...literals.flatMap(encodedAnchors)].map(
-        (anchor) => anchor.subarray(0, ANCHOR_BYTES),
-      ),
-    )
-    this.#plainAnchors = literals.length
+    this.#patterns = patterns.filter(({ anchor, isGuess }) => anchor.kind !== 'run' && isGuess !== true)
+  }
+
+  get #matcher(): PatternMatcher {
+    return (this.#madeMatcher ??= new PatternMatcher(this.#patterns))
   }
 
   /** In which forms a credential may begin in these bytes, from `from` on. */
   anchorsIn(bytes: Buffer, from = 0): Anchors {
+    const { index, plain } = (this.#madeAnchors ??= anchorIndex(this.#patterns))
     let isPlain = false
     let isEncoded = false
-    this.#anchors.search(
+    index.search(
       bytes,
       (anchor) => {
-        if (anchor < this.#plainAnchors) isPlain = true
+        if (anchor < plain) isPlain = true
         else isEncoded = true
         return isPlain && isEncoded
       },
@@ -134,6 +131,18 @@ export class JoinedPatterns {
     const telling = tellingBytes(hit).reduce((sum, one) => sum + one, 0)
     return telling >= LEAST_TELLING && (domains.length === 0 || telling >= hit.length * LEAST_SHARE)
   }
+}
+
+interface AnchorIndex {
+  readonly index: LiteralIndex
+  /** How many of the anchors are not encoded; these come first. */
+  readonly plain: number
+}
+
+function anchorIndex(patterns: readonly SecretPattern[]): AnchorIndex {
+  const literals = patterns.flatMap(({ anchor }) => (anchor.kind === 'run' ? [] : anchor.literals))
+  const anchors = [...literals.map((literal) => Buffer.from(literal, 'latin1')), ...literals.flatMap(encodedAnchors)]
+  return { index: new LiteralIndex(anchors.map((anchor) => anchor.subarray(0, ANCHOR_BYTES))), plain: literals.length }
 }
 
 /** How a literal looks in base64 at each alignment and in hexadecimal. */
