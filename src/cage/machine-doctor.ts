@@ -128,7 +128,7 @@ function checkMkfs(): Check {
   return {
     name: 'mkfs.ext4',
     status: 'warning',
-    detail: 'not installed: microvm.disk_mb needs it',
+    detail: 'not installed: microvm.disk_mb and microvm.image need it',
     mend: mendOf('mkfs'),
   }
 }

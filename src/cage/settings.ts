@@ -13,11 +13,12 @@ export interface Settings {
 }
 
 /**
- * The files that decide about a cage, absolute: its configuration, the authorities that it trusts, a guest's kernel, its
- * inspectors.
+ * The files that decide about a cage, absolute: its configuration, the authorities that it trusts, a guest's kernel and
+ * image, its inspectors.
  */
 export function settingsFiles({ configPath, workingDirectory }: Settings, config: Config): readonly string[] {
-  const named = [configPath, config.upstream.ca_file, machineOf(config).kernel].filter((path) => path !== undefined)
+  const { kernel, image } = machineOf(config)
+  const named = [configPath, config.upstream.ca_file, kernel, image].filter((path) => path !== undefined)
   const folder = dirname(resolve(workingDirectory, configPath ?? '.'))
   const inspectors = config.inspectors.flatMap(({ path = [] }) => path)
   return [...named.map((path) => resolve(workingDirectory, path)), ...inspectors.map((path) => pathFrom(folder, path))]

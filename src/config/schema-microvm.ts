@@ -25,6 +25,10 @@ export const microvmSection = z
       .default('auto')
       .meta({ description: 'What runs the machine. `auto`: QEMU, with KVM where that works, emulated elsewhere.' }),
     kernel,
+    image: path.optional().meta({
+      description:
+        'Image whose files are the root of the guest: a folder in the OCI image layout, or an archive (`podman image save`). Absent: the host’s own system, read-only.',
+    }),
     vcpus,
     mem_mb,
     disk_mb: z.int().min(64, 'must be >= 64').max(1_048_576, 'must be <= 1048576').optional().meta({

@@ -1,16 +1,16 @@
 import { CageError } from '../../errors.ts'
-import type { WorkloadPlan } from '../isolation.ts'
+import type { Mount, WorkloadPlan } from '../isolation.ts'
 import type { LaunchOptions, Workload } from '../process/launch.ts'
 import { fileLines, type HostLine } from './channel-line.ts'
 import { consoleTail } from './console-tail.ts'
 import { CONTROL_PORT } from './guest-ports.ts'
-import { setupScript } from './guest-setup.ts'
+import { setupScript, type OverImage } from './guest-setup.ts'
 import { connectSession, sizeOf, type OwnStreams } from './guest-streams.ts'
-import { writablePlaces } from './machine-mounts.ts'
+import { boundPlaces, emptyFolders, overImage, writablePlaces } from './machine-mounts.ts'
 import { expectLine, Machine, readLines, sendLines } from './machine.ts'
 import type { PortSockets } from './port-sockets.ts'
 import { QEMU_NETWORK, type Accelerator } from './qemu.ts'
-import { Sessions } from './session.ts'
+import { ownUser, Sessions } from './session.ts'
 
 /** How long a guest may take until its command runs, in milliseconds. Emulated, on a busy host, it takes many seconds. */
 const PATIENCE: Readonly<Record<Accelerator, number>> = { kvm: 20_000, tcg: 240_000 }
@@ -26,6 +26,8 @@ export interface BootOptions {
   readonly terminal: boolean
   /** For how many commands beside the first it has ports. */
   readonly further: number
+  /** Whether its root is an image's. */
+  readonly image: boolean
   /** Whether the machine has a disk for what the guest writes. */
   readonly scratchDisk: boolean
   readonly stdio: LaunchOptions['stdio']
@@ -70,7 +72,11 @@ async function begin(options: BootOptions): Promise<Workload> {
   await expectLine(lines, 'hello', booting)
   sendLines(control, firstLines(options))
   await expectLine(lines, 'ready', booting)
-  const sessions = new Sessions(new Machine(booting, lines), sockets, { hasTerminal: terminal, further })
+  const sessions = new Sessions(new Machine(booting, lines), sockets, {
+    hasTerminal: terminal,
+    further,
+    image: options.image,
+  })
   const first = await Promise.race([sessions.first({ ...plan, terminal: terminal ? sizeOf(own) : undefined }), gone])
   if (first === undefined) throw new CageError('workload_failed', 'the VMM ended before the command began')
   const workload = connectSession(first, { stdio, own })
@@ -78,11 +84,20 @@ async function begin(options: BootOptions): Promise<Workload> {
 }
 
 /** All at once: the guest answers as it gets to each. */
-function firstLines({ plan, scratchDisk }: BootOptions): readonly HostLine[] {
-  const setup = setupScript({ network: QEMU_NETWORK, writable: writablePlaces(plan.mounts), scratchDisk })
+function firstLines({ plan, scratchDisk, image }: BootOptions): readonly HostLine[] {
+  const setup = setupScript({
+    network: QEMU_NETWORK,
+    writable: writablePlaces(plan.mounts),
+    scratchDisk,
+    image: image ? placesOver(overImage(plan.mounts)) : undefined,
+  })
   return [
     { kind: 'clock', seconds: Math.floor(Date.now() / 1000) },
     ...fileLines('setup', Buffer.from(setup)),
     { kind: 'setup' },
   ]
+}
+
+function placesOver(mounts: readonly Mount[]): OverImage {
+  return { user: ownUser(), folders: emptyFolders(mounts), places: boundPlaces(mounts) }
 }

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import type { WorkloadPlan } from '../isolation.ts'
 import { FIND_COMMAND } from '../process/bubblewrap.ts'
 import { shellWord, shellWords } from './shell-quote.ts'
@@ -18,7 +19,21 @@ export interface GuestSetup {
   readonly writable: readonly string[]
   /** Whether a block device holds what the guest writes elsewhere; if not, its memory does. */
   readonly scratchDisk: boolean
+  /** What lies over an image, whose disk is the first; absent: the root is the host's tree. */
+  readonly image?: OverImage | undefined
 }
+
+/** Places of the workload's that an image knows nothing of. */
+export interface OverImage {
+  readonly user: GuestUser
+  /** Empty folders of the user's. */
+  readonly folders: readonly string[]
+  /** Files and folders of the host's. */
+  readonly places: readonly string[]
+}
+
+/** Where a guest with an image has busybox: what becomes the command needs a program, and images may have none. */
+export const IMAGE_BUSYBOX = '/run/agentcage/busybox'
 
 const SHARE = 'trans=virtio,version=9p2000.L,msize=262144'
 
@@ -26,21 +41,58 @@ const SHARE = 'trans=virtio,version=9p2000.L,msize=262144'
  * The root is the host's tree, read-only, with a layer over it that takes what the guest writes and that ends with it.
  * Only `writable` places are the host's own. What must not change there cannot: the host serves it read-only or masked.
  */
-export function setupScript({ network, writable, scratchDisk }: GuestSetup): string {
+export function setupScript({ network, writable, scratchDisk, image }: GuestSetup): string {
+  const scratchDevice = image === undefined ? '/dev/vda' : '/dev/vdb'
   const commands = [
     ...networkCommands(network),
     'mkdir -p /lower /live /scratch /root',
-    `mount -t 9p -o ${SHARE},cache=loose,ro ${TAGS.system} /lower`,
+    image === undefined
+      ? `mount -t 9p -o ${SHARE},cache=loose,ro ${TAGS.system} /lower`
+      : 'mount -t ext4 -o ro,nosuid,nodev /dev/vda /lower',
     `mount -t 9p -o ${SHARE},cache=mmap ${TAGS.live} /live`,
     scratchDisk
-      ? 'mount -t ext4 -o nosuid,nodev,noatime /dev/vda /scratch'
+      ? `mount -t ext4 -o nosuid,nodev,noatime ${scratchDevice} /scratch`
       : 'mount -t tmpfs -o nosuid,nodev,mode=755,size=50% scratch /scratch',
     'mkdir -p /scratch/upper /scratch/work',
     'mount -t overlay -o lowerdir=/lower,upperdir=/scratch/upper,workdir=/scratch/work overlay /root',
     ...kernelCommands(),
-    ...writable.map((path) => shellWords(['mount', '--bind', `/live${path}`, `/root${path}`])),
+    ...(image === undefined ? writable.map((path) => bind(path)) : imageCommands(image)),
   ]
   return commands.map((command) => `${command} || exit 1\n`).join('')
+}
+
+function bind(path: string): string {
+  return shellWords(['mount', '--bind', `/live${path}`, `/root${path}`])
+}
+
+/** Links of the image's in these places give way: they would lead what is mounted elsewhere. */
+function imageCommands({ user, folders, places }: OverImage): readonly string[] {
+  const busybox = `/root${IMAGE_BUSYBOX}`
+  return [
+    'mkdir -p /root/run/agentcage',
+    `cat /bin/busybox >${busybox}`,
+    `chmod 755 ${busybox}`,
+    ...nameUser(user),
+    ...folders.flatMap((path) => [
+      shellWords(['mkdir', '-p', `/root${path}`]),
+      shellWords(['chown', `${user.uid}:${user.gid}`, `/root${path}`]),
+    ]),
+    ...places.flatMap((path) => [
+      `{ ${shellWords(['test', '!', '-L', `/root${path}`])} || ${shellWords(['rm', '-f', `/root${path}`])}; }`,
+      `if ${shellWords(['test', '-d', `/live${path}`])}; then ${shellWords(['mkdir', '-p', `/root${path}`])}; else ${shellWords(['mkdir', '-p', `/root${dirname(path)}`])} && : >>${shellWord(`/root${path}`)}; fi`,
+      bind(path),
+    ]),
+  ]
+}
+
+/** Programs want a name for who they run as. */
+function nameUser({ uid, gid }: GuestUser): readonly string[] {
+  const [passwd, line] = ['/root/etc/passwd', `agentcage:x:${uid}:${gid}:agentcage:/:/bin/sh`]
+  return [
+    'mkdir -p /root/etc',
+    `: >>${passwd}`,
+    `{ cut -d: -f3 ${passwd} | grep -qx ${uid} || echo ${shellWord(line)} >>${passwd}; }`,
+  ]
 }
 
 /** IPv4 only: what goes to an IPv6 address fails at once, and clients take the other one. */
@@ -79,16 +131,31 @@ export interface GuestUser {
 
 /**
  * Becomes the command, in the guest's root, as the user and with the plan's environment and nothing else.
- * `setpriv`: its path in the guest's root.
  */
 export function commandScript(
   { command, environment, workingDirectory }: Pick<WorkloadPlan, 'command' | 'environment' | 'workingDirectory'>,
-  { user, setpriv }: { readonly user: GuestUser; readonly setpriv: string },
+  { user, setpriv, image }: CommandOptions,
 ): string {
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
   const identity = user.uid === 0 ? [] : [setpriv, `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', '--']
-  const entry = ['/bin/sh', '-c', ENTRY, 'agentcage', workingDirectory, ...command]
-  return `exec ${shellWords(['env', '-i', ...variables, '/bin/chroot', '/root', ...identity, ...entry])}\n`
+  const shell = image === true ? imageShell(user) : [...identity, '/bin/sh']
+  const entry = [...shell, '-c', ENTRY, 'agentcage', workingDirectory, ...command]
+  return `exec ${shellWords(['env', '-i', ...variables, '/bin/chroot', '/root', ...entry])}\n`
+}
+
+export interface CommandOptions {
+  readonly user: GuestUser
+  /** Its path in the guest's root. */
+  readonly setpriv: string
+  /** Whether the root is that of an image, which may have neither setpriv nor a shell. */
+  readonly image?: boolean
+}
+
+/** Of busybox's programs, this one takes on a user by number; it looks for a process by a file that is not there. */
+function imageShell({ uid, gid }: GuestUser): readonly string[] {
+  if (uid === 0) return [IMAGE_BUSYBOX, 'sh']
+  const options = ['-S', '-q', '-p', '/nonexistent', '-c', `${uid}:${gid}`, '-x', IMAGE_BUSYBOX, '--', 'sh']
+  return [IMAGE_BUSYBOX, 'start-stop-daemon', ...options]
 }
 
 const ENTRY = `

@@ -12,7 +12,7 @@ export interface InitramfsParts {
 
 /** What the scripts of the guest call. */
 const APPLETS = (
-  'base64 cat chown chroot cut date dd env hostname insmod ip kill ln mkdir ' +
+  'base64 cat chown chroot cut date dd env grep hostname insmod ip kill ln mkdir ' +
   'mkfifo mount poweroff rm setsid sh sleep stty sync tail tee test tr usleep wc'
 ).split(' ')
 

@@ -8,6 +8,7 @@ import { bootGuest } from './boot.ts'
 import { FURTHER_SESSIONS, machinePorts, type Port } from './guest-ports.ts'
 import type { OwnStreams } from './guest-streams.ts'
 import { findFirmware, hostInitramfs, KVM, mayUseKvm, requireQemu } from './host-parts.ts'
+import { imageDisk } from './image/image-disk.ts'
 import { requireKernel } from './kernel.ts'
 import { recallKvmFailure, rememberKvmFailure } from './kvm-failure.ts'
 import { GUEST_TREE, MACHINE_FOLDER, machineMounts } from './machine-mounts.ts'
@@ -19,6 +20,8 @@ import { bootableKernel } from './unpack.ts'
 export interface MachineSettings {
   /** Path of a kernel; absent: an installed one. */
   readonly kernel?: string | undefined
+  /** Path of an image, an OCI layout or an archive; absent: the guest's root is the host's system. */
+  readonly image?: string | undefined
   readonly vcpus: number
   readonly memoryMebibytes: number
   /** Size of a disk for what the guest writes outside of the project; absent: its memory holds that. */
@@ -52,6 +55,8 @@ interface Blueprint {
   readonly ports: readonly (readonly Port[])[]
   readonly qemu: string
   readonly kernel: string
+  /** Path of a disk with the guest's root. */
+  readonly image: string | undefined
   readonly initramfs: Buffer
 }
 
@@ -68,6 +73,7 @@ export async function launchMachine(
 ): Promise<Workload> {
   const qemu = requireQemu()
   const kernel = requireKernel(options.settings.kernel)
+  const { image } = options.settings
   const terminal = hasTerminal(options.stdio[0]) && options.stdio[1] === 'inherit' && 'isTTY' in options.own.stdout
   const further = options.open ? FURTHER_SESSIONS : 0
   const blueprint: Blueprint = {
@@ -79,6 +85,7 @@ export async function launchMachine(
     further,
     ports: machinePorts({ terminal, further }),
     kernel: await bootableKernel(kernel, options.cache),
+    image: image === undefined ? undefined : await imageDisk(image, options.cache),
     initramfs: hostInitramfs(kernel),
   }
   if (!mayUseKvm()) return emulate(blueprint)
@@ -111,7 +118,7 @@ async function startMachine(accelerator: Accelerator, blueprint: Blueprint): Pro
   const folder = join(options.scratch, `machine-${accelerator}`)
   await mkdir(folder, { mode: 0o700 })
   await writeFile(join(folder, 'initramfs'), blueprint.initramfs, { mode: 0o600 })
-  for (const name of ['kernel', 'scratch']) await writeFile(join(folder, name), '')
+  for (const name of ['kernel', 'image', 'scratch']) await writeFile(join(folder, name), '')
   const scratch = await makeScratch(blueprint, accelerator)
   const ports = blueprint.ports.flat().map(({ name }) => name)
   const sockets = await PortSockets.listen(folder, ports)
@@ -128,6 +135,7 @@ async function startMachine(accelerator: Accelerator, blueprint: Blueprint): Pro
       sockets,
       terminal,
       further,
+      image: blueprint.image !== undefined,
       scratchDisk: scratch !== undefined,
       ...options,
     })
@@ -152,7 +160,7 @@ interface Attempt {
 }
 
 /** The VMM as a workload: it has nothing of the environment but where programs are. */
-function vmmPlan({ plan, options, ports, qemu, kernel }: Blueprint, attempt: Attempt): WorkloadPlan {
+function vmmPlan({ plan, options, ports, qemu, kernel, image }: Blueprint, attempt: Attempt): WorkloadPlan {
   const { vcpus, memoryMebibytes } = options.settings
   const { accelerator, folder, scratch } = attempt
   const machine = qemuArguments({
@@ -165,6 +173,7 @@ function vmmPlan({ plan, options, ports, qemu, kernel }: Blueprint, attempt: Att
     sockets: MACHINE_FOLDER,
     ports,
     firmware: findFirmware(),
+    image: image === undefined ? undefined : `${MACHINE_FOLDER}/image`,
     scratch: scratch === undefined ? undefined : `${MACHINE_FOLDER}/scratch`,
   })
   const devices = accelerator === 'kvm' ? [KVM] : []
@@ -172,7 +181,7 @@ function vmmPlan({ plan, options, ports, qemu, kernel }: Blueprint, attempt: Att
     command: [qemu, ...machine],
     workingDirectory: '/',
     environment: { PATH: '/usr/bin:/bin' },
-    mounts: machineMounts({ workload: plan.mounts, folder, kernel, scratch, devices }),
+    mounts: machineMounts({ workload: plan.mounts, folder, kernel, scratch, image, devices }),
     limits: plan.limits,
   }
 }

@@ -20,6 +20,8 @@ export interface MachineView {
   readonly kernel: string
   /** A disk of the guest's alone; `folder` has an empty file `scratch` for it. */
   readonly scratch?: string | undefined
+  /** A disk with the guest's root; `folder` has an empty file `image` for it. */
+  readonly image?: string | undefined
   /** Devices of the host's that the VMM may use. */
   readonly devices: readonly string[]
 }
@@ -29,7 +31,8 @@ export interface MachineView {
  * hidden folders: the guest gets at files through the VMM only, so that not even its root, nor a VMM that it has taken
  * over, finds more there than a workload without a machine would.
  */
-export function machineMounts({ workload, folder, kernel, scratch, devices }: MachineView): readonly Mount[] {
+export function machineMounts({ workload, folder, kernel, scratch, image, devices }: MachineView): readonly Mount[] {
+  const served = image === undefined ? workload : overImage(workload)
   return [
     ...workload.filter((mount) => isSystem(mount)),
     { kind: 'dev', target: '/dev' },
@@ -37,10 +40,13 @@ export function machineMounts({ workload, folder, kernel, scratch, devices }: Ma
     { kind: 'tmpfs', target: '/tmp', sizeBytes: PLACES_BYTES, sealed: true },
     { kind: 'bind', source: folder, target: MACHINE_FOLDER, writable: false },
     { kind: 'bind', source: kernel, target: `${MACHINE_FOLDER}/kernel`, writable: false },
+    ...(image === undefined
+      ? []
+      : [{ kind: 'bind', source: image, target: `${MACHINE_FOLDER}/image`, writable: false } as const]),
     ...(scratch === undefined
       ? []
       : [{ kind: 'bind', source: scratch, target: `${MACHINE_FOLDER}/scratch`, writable: true } as const]),
-    ...workload.filter((mount) => !isKernel(mount)).map(intoGuest),
+    ...served.filter((mount) => !isKernel(mount)).map(intoGuest),
   ]
 }
 
@@ -72,4 +78,29 @@ function intoGuest(mount: Mount): Mount {
     default:
       return { ...mount, target }
   }
+}
+
+/** The host's own system, which an image takes the place of. */
+const HOST_SYSTEM = new Set([...VMM_NEEDS, '/etc', '/opt', '/snap', '/srv'])
+
+/** What a workload in an image sees of the host: what was made for it, project and volumes, and nothing of the system. */
+export function overImage(workload: readonly Mount[]): readonly Mount[] {
+  const isSystemFolder = (mount: Mount): boolean =>
+    HOST_SYSTEM.has(mount.target) && !(mount.kind === 'bind' && mount.writable)
+  const kept = workload.filter((mount) => mount.kind !== 'mask' && !isSystemFolder(mount))
+  const bound = kept.flatMap((mount) => (mount.kind === 'bind' ? [`${mount.target}/`] : []))
+  return workload.filter((mount) =>
+    mount.kind === 'mask' ? bound.some((place) => mount.target.startsWith(place)) : kept.includes(mount),
+  )
+}
+
+/** Where the host's own lies, without places in others: paths in the guest. */
+export function boundPlaces(workload: readonly Mount[]): readonly string[] {
+  const places = workload.flatMap((mount) => (mount.kind === 'bind' && !isKernel(mount) ? [mount.target] : []))
+  return places.filter((place) => !places.some((other) => place.startsWith(`${other}/`)))
+}
+
+/** Folders that a cage makes empty, such as the home: paths in the guest. */
+export function emptyFolders(workload: readonly Mount[]): readonly string[] {
+  return workload.flatMap((mount) => (mount.kind === 'tmpfs' && !isKernel(mount) ? [mount.target] : []))
 }

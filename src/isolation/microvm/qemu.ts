@@ -17,6 +17,8 @@ export interface QemuMachine {
   readonly sockets: string
   /** By the device that they hang on. */
   readonly ports: readonly (readonly Port[])[]
+  /** A raw image with the files of the guest's root, which it may read. */
+  readonly image?: string | undefined
   /** A raw image that the guest may write to. */
   readonly scratch?: string | undefined
   /** Firmware that starts faster than the default. */
@@ -36,7 +38,7 @@ export const QEMU_NETWORK: GuestNetwork = { address: '10.0.2.15', prefix: 24, ga
 export function qemuArguments(machine: QemuMachine): readonly string[] {
   return [BASICS, platform(machine), randomness(machine), network(machine), files(machine), channel(machine)]
     .flat()
-    .concat(disk(machine))
+    .concat(disks(machine))
 }
 
 const BASICS: readonly string[] = [
@@ -115,8 +117,16 @@ function channel(machine: QemuMachine): readonly string[] {
   ])
 }
 
-function disk(machine: QemuMachine): readonly string[] {
-  if (machine.scratch === undefined) return []
-  const drive = `if=none,id=scratch,format=raw,cache=unsafe,discard=unmap,file=${machine.scratch}`
-  return ['-drive', drive, ...device(machine, 'blk', ['drive=scratch'])]
+/** The guest finds them as vda and vdb, or the one that there is as vda. */
+function disks(machine: QemuMachine): readonly string[] {
+  const { image, scratch } = machine
+  const drive = (id: string, options: string): readonly string[] => [
+    '-drive',
+    `if=none,id=${id},format=raw,${options}`,
+    ...device(machine, 'blk', [`drive=${id}`]),
+  ]
+  return [
+    ...(image === undefined ? [] : drive('image', `readonly=on,file=${image}`)),
+    ...(scratch === undefined ? [] : drive('scratch', `cache=unsafe,discard=unmap,file=${scratch}`)),
+  ]
 }

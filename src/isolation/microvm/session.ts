@@ -5,7 +5,7 @@ import type { WorkloadExit } from '../isolation.ts'
 import type { GuestSession, SessionRequest, TerminalSize } from '../session.ts'
 import { fileLines, type GuestExit } from './channel-line.ts'
 import { FURTHER_SESSIONS, pipePorts, terminalDevice, terminalPort } from './guest-ports.ts'
-import { commandScript, terminalScript } from './guest-setup.ts'
+import { commandScript, terminalScript, type GuestUser } from './guest-setup.ts'
 import type { Machine, OpenSession } from './machine.ts'
 import { PortOutput, portInput, terminalInput } from './port-streams.ts'
 import type { PortSockets } from './port-sockets.ts'
@@ -13,22 +13,28 @@ import type { PortSockets } from './port-sockets.ts'
 /** How long the guest may take until a command runs, in milliseconds. */
 const PATIENCE = 120_000
 
+export interface SessionsOptions {
+  /** Whether the machine's own command has a terminal. */
+  readonly hasTerminal: boolean
+  /** For how many others there are ports. */
+  readonly further: number
+  /** Whether the guest's root is an image's. */
+  readonly image: boolean
+}
+
 /** The sessions of one machine. The machine ends with number 0. */
 export class Sessions {
   readonly #machine: Machine
   readonly #sockets: PortSockets
   readonly #hasTerminal: boolean
+  readonly #image: boolean
   readonly #free: number[]
 
-  /** `hasTerminal`: that of the machine's own command; `further`: for how many others there are ports. */
-  constructor(
-    machine: Machine,
-    sockets: PortSockets,
-    { hasTerminal, further }: { readonly hasTerminal: boolean; readonly further: number },
-  ) {
+  constructor(machine: Machine, sockets: PortSockets, { hasTerminal, further, image }: SessionsOptions) {
     this.#machine = machine
     this.#sockets = sockets
     this.#hasTerminal = hasTerminal
+    this.#image = image
     this.#free = Array.from({ length: further }, (_, index) => index + 1)
   }
 
@@ -75,7 +81,8 @@ export class Sessions {
   }
 
   #command(request: SessionRequest): string {
-    return commandScript(request, { user: ownUser(), setpriv: findProgram('setpriv') ?? 'setpriv' })
+    const setpriv = findProgram('setpriv') ?? 'setpriv'
+    return commandScript(request, { user: ownUser(), setpriv, image: this.#image })
   }
 
   #terminal(number: number, { terminal }: SessionRequest): ReturnType<typeof fileLines> {
@@ -98,7 +105,7 @@ export class Sessions {
 }
 
 /** Who runs this is who the workload is in the guest. */
-function ownUser(): { readonly uid: number; readonly gid: number } {
+export function ownUser(): GuestUser {
   return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }
 }
 

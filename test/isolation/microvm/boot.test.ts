@@ -75,6 +75,7 @@ async function boot(t: TestContext, { play, patience = 60_000 }: Play): Promise<
     sockets,
     terminal: false,
     further: 0,
+    image: false,
     scratchDisk: false,
     stdio: ['ignore', 'pipe', 'ignore'],
     own: process,

@@ -13,6 +13,9 @@ import { assertGolden } from '../../support/golden.ts'
 
 const GOLDEN = join(import.meta.dirname, 'golden')
 
+const USER = { uid: 1000, gid: 1000 }
+const OVER_IMAGE = { user: USER, folders: ['/home/person'], places: ["/it's", '/etc/hosts'] }
+
 const PLAN = {
   command: ['node', '-e', 'console.log("it\'s")', '$HOME'],
   environment: { HOME: '/home/person', TOKEN: 'agentcage:secret:TOKEN:0123', LINES: "one\ntwo'" },
@@ -40,7 +43,9 @@ test('all scripts are what a shell can read', () => {
   const scripts = [
     INIT,
     setupScript({ network: QEMU_NETWORK, writable: ["/it's"], scratchDisk: true }),
-    commandScript(PLAN, { user: { uid: 1000, gid: 1000 }, setpriv: '/usr/bin/setpriv' }),
+    setupScript({ network: QEMU_NETWORK, writable: [], scratchDisk: true, image: OVER_IMAGE }),
+    commandScript(PLAN, { user: USER, setpriv: '/usr/bin/setpriv' }),
+    commandScript(PLAN, { user: USER, setpriv: '', image: true }),
     ...[0, 1].map((session) =>
       terminalScript(session, { device: '/dev/hvc0', user: { uid: 1000, gid: 1000 }, rows: 24, columns: 80 }),
     ),
@@ -52,13 +57,17 @@ test('all scripts are what a shell can read', () => {
 })
 
 test('every command of the setup ends it when it fails', () => {
-  const script = setupScript({ network: QEMU_NETWORK, writable: ['/data'], scratchDisk: false })
-  assert.ok(
-    script
-      .trimEnd()
-      .split('\n')
-      .every((line) => line.endsWith(' || exit 1')),
-  )
+  for (const image of [undefined, OVER_IMAGE]) {
+    const script = setupScript({ network: QEMU_NETWORK, writable: ['/data'], scratchDisk: false, image })
+    for (const line of script.trimEnd().split('\n')) assert.match(line, / \|\| exit 1$/)
+  }
+})
+
+test('with an image the disk for what the guest writes is the second one', () => {
+  const setup = setupScript({ network: QEMU_NETWORK, writable: [], scratchDisk: true, image: OVER_IMAGE })
+  assert.match(setup, /^mount -t ext4 -o ro,nosuid,nodev \/dev\/vda \/lower /m)
+  assert.match(setup, /^mount -t ext4 -o nosuid,nodev,noatime \/dev\/vdb \/scratch /m)
+  assert.doesNotMatch(setup, /\/lower\/|mount_tag=system| system \/lower/)
 })
 
 test('the guest puts its root where the command looks for it', () => {

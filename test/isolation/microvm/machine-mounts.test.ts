@@ -5,7 +5,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Mount } from '../../../src/isolation/isolation.ts'
-import { machineMounts, writablePlaces } from '../../../src/isolation/microvm/machine-mounts.ts'
+import {
+  boundPlaces,
+  emptyFolders,
+  overImage,
+  machineMounts,
+  writablePlaces,
+} from '../../../src/isolation/microvm/machine-mounts.ts'
 
 const WORKLOAD: readonly Mount[] = [
   { kind: 'bind', source: '/usr', target: '/usr', writable: false },
@@ -76,4 +82,28 @@ test('outside of the guest’s tree nothing is writable, and of the host there i
 
 test('places to write to are named once, without those inside of others', () => {
   assert.deepEqual(writablePlaces(WORKLOAD), ['/home/person/project', '/data'])
+})
+
+test('over an image lies what was made for the workload, and nothing of the host’s system', () => {
+  const project = '/opt/project'
+  const workload: readonly Mount[] = [
+    { kind: 'bind', source: '/usr', target: '/usr', writable: false },
+    { kind: 'bind', source: '/etc', target: '/etc', writable: false },
+    { kind: 'bind', source: '/opt', target: '/opt', writable: false },
+    { kind: 'symlink', target: '/bin', to: 'usr/bin' },
+    { kind: 'tmpfs', target: '/home/person' },
+    { kind: 'tmpfs', target: '/dev/shm' },
+    { kind: 'mask', target: '/etc/shadow', over: 'file' },
+    { kind: 'bind', source: project, target: project, writable: true },
+    { kind: 'bind', source: `${project}/.claude`, target: `${project}/.claude`, writable: false },
+    { kind: 'mask', target: `${project}/.git/hooks`, over: 'directory' },
+    { kind: 'bind', source: '/scratch/resolv.conf', target: '/etc/resolv.conf', writable: false },
+  ]
+  const over = overImage(workload)
+  assert.deepEqual(
+    over.map(({ target }) => target),
+    ['/home/person', '/dev/shm', project, `${project}/.claude`, `${project}/.git/hooks`, '/etc/resolv.conf'],
+  )
+  assert.deepEqual(boundPlaces(over), [project, '/etc/resolv.conf'])
+  assert.deepEqual(emptyFolders(over), ['/home/person'])
 })

@@ -1,0 +1,55 @@
+/**
+ * `microvm.image`: the guest's root is the files of an image, and over them lie the project, the certificate and what else
+ * a cage makes for its workload. Nothing of the host's own system is there, and nothing that is written comes back.
+ */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { requireBusybox } from '../../../src/isolation/microvm/host-parts.ts'
+import { ociArchive } from '../../support/oci-image.ts'
+import { missingTools } from '../../support/requires.ts'
+import { CageHost } from '../support/cage.ts'
+import { MACHINE, PATIENCE, withoutMachinesOr } from '../support/machine.ts'
+
+const skip = withoutMachinesOr() || missingTools('mkfs.ext4')
+
+test('a guest runs from an image', { skip, timeout: PATIENCE * 2 }, async ({ signal }) => {
+  await using host = await CageHost.open({ signal })
+  const image = join(host.folder, 'image.tar')
+  await writeFile(image, imageArchive())
+  await host.configure({ ...MACHINE, microvm: { ...MACHINE.microvm, image } })
+  await host.write('from-host', 'project\n')
+  const script = `
+    PATH=/bin; cat /etc/motd from-host; ls /usr /opt 2>&1; id -u; id -g; ls -ld /home/x 2>/dev/null
+    echo changed > /etc/motd && cat /etc/motd; echo out > from-guest
+    test -s /run/agentcage/ca.pem && echo trusted
+    wget -q -O /dev/null http://unlisted.example/ 2>&1 | grep -o 403`
+  for (const turn of ['first', 'second']) {
+    const { code, stdout, stderr } = await host.run(['/bin/sh', '-c', script])
+    const [uid, gid] = [process.geteuid?.(), process.getegid?.()]
+    assert.equal(
+      stdout,
+      `of the image\nproject\nls: /usr: No such file or directory\nls: /opt: No such file or directory\n${uid}\n${gid}\nchanged\ntrusted\n403\n`,
+      `${turn}: ${stderr}`,
+    )
+    assert.equal(code, 0)
+  }
+  assert.equal(readFileSync(join(host.project, 'from-guest'), 'utf8'), 'out\n')
+})
+
+function imageArchive(): Buffer {
+  const programs = ['sh', 'cat', 'ls', 'id', 'wget', 'grep', 'test']
+  return ociArchive([
+    [
+      { path: 'bin/', type: '5', mode: 0o755 },
+      { path: 'bin/busybox', content: readFileSync(requireBusybox()), mode: 0o755 },
+      ...programs.map((name) => ({ path: `bin/${name}`, type: '2', target: 'busybox' })),
+      { path: 'etc/motd', content: 'of the lower layer\n' },
+      // It gives way to the cage's own.
+      { path: 'etc/resolv.conf', type: '2', target: '/nowhere' },
+    ],
+    [{ path: 'etc/motd', content: 'of the image\n' }],
+  ])
+}
