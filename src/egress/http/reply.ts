@@ -26,6 +26,9 @@ export interface Reply {
 
 const NOTHING = Buffer.alloc(0)
 
+/** Longer bodies are not copied into a text. */
+const SHORT_BYTES = 16_384
+
 /** RFC 9110 section 6.4.1: responses that never have content, and section 15.3.6: one that must not have any. */
 export function hasNoContent(method: string, status: number): boolean {
   return method === 'HEAD' || status === 204 || status === 205 || status === 304 || status < 200
@@ -44,6 +47,8 @@ export function isTellable(status: number, protocol: 'http/1.1' | 'h2'): boolean
 export class Http1Reply implements Reply {
   readonly #response: ServerResponse
   #wrote = false
+  /** Whom to tell of the end; the response has one listener for all of them. */
+  #closed: (() => void)[] | undefined
 
   constructor(response: ServerResponse) {
     this.#response = response
@@ -59,7 +64,9 @@ export class Http1Reply implements Reply {
     const isOver = response.req.complete
     const closing = isOver ? [] : ['Connection', 'close']
     response.writeHead(status, reason ?? STATUS_CODES[status] ?? '', [...headers, ...closing])
-    if (isOver) return void response.end(body)
+    // Head and body are one text then, which is written in one piece.
+    if (isOver)
+      return void (body.length <= SHORT_BYTES ? response.end(body.toString('latin1'), 'latin1') : response.end(body))
     response.write(body)
     response.flushHeaders()
     discardRest(response.req, () => response.end())
@@ -84,8 +91,12 @@ export class Http1Reply implements Reply {
   }
 
   onClose(closed: () => void): void {
-    if (this.#response.closed) closed()
-    else this.#response.once('close', closed)
+    if (this.#response.closed) return closed()
+    if (this.#closed !== undefined) return void this.#closed.push(closed)
+    const all = (this.#closed = [closed])
+    this.#response.once('close', () => {
+      for (const tell of all) tell()
+    })
   }
 
   end(trailers: HeaderList): void {

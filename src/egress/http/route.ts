@@ -49,7 +49,7 @@ export function resolveDestination(route: Route, target: string, hosts: readonly
     throw new Denial('bad_request', `the request target says ${scheme}, the connection is ${route.scheme}`)
   }
   const defaultPort = scheme === 'https' ? 443 : 80
-  const named = namedAuthority(absolute?.[2], hosts, defaultPort)
+  const named = namedAuthority(absolute?.[2], hosts, { defaultPort, fixed: route.authority?.host })
   const bound = route.authority ?? { host: named.host, port: route.port ?? named.port }
   if (named.host !== bound.host || named.port !== bound.port) {
     throw mismatch(formatIfOdd(bound, defaultPort), formatIfOdd(named, defaultPort))
@@ -60,17 +60,18 @@ export function resolveDestination(route: Route, target: string, hosts: readonly
 /** Host is what the client calls us, and the workload's server may want to know: it is passed on, and decides nothing. */
 function publishedDestination({ scheme, authority }: Route, target: string, hosts: readonly string[]): Destination {
   if (authority === undefined) throw new TypeError('a published port leads to one destination')
-  const { host, port } = namedAuthority(undefined, hosts, 80)
+  const { host, port } = namedAuthority(undefined, hosts, { defaultPort: 80 })
   return { scheme, authority, path: requestPath(target), named: formatIfOdd({ host, port }, 80) }
 }
 
 /** The one authority that the target and the Host fields name. */
-function namedAuthority(inTarget: string | undefined, hosts: readonly string[], defaultPort: number): Authority {
+function namedAuthority(inTarget: string | undefined, hosts: readonly string[], terms: Terms): Authority {
+  const { defaultPort } = terms
   const texts = inTarget === undefined ? hosts : [inTarget, ...hosts]
   if (hosts.length !== 1)
     throw new Denial('bad_request', `a request must have exactly one Host, this one has ${hosts.length}`)
   const [first, ...others] = texts.map((text) => {
-    const authority = parseAuthority(text, defaultPort)
+    const authority = readAuthority(text, terms)
     if (authority === undefined)
       throw new Denial('bad_request', 'the Host is not a host name or address with an optional port')
     return authority
@@ -82,6 +83,18 @@ function namedAuthority(inTarget: string | undefined, hosts: readonly string[], 
     }
   }
   return first
+}
+
+interface Terms {
+  readonly defaultPort: number
+  /** The host that the connection is for, if it is for one. */
+  readonly fixed?: Hostname | undefined
+}
+
+/** Most clients name the host as it is known: a name in normal form is read as itself. */
+function readAuthority(text: string, { defaultPort, fixed }: Terms): Authority | undefined {
+  if (fixed !== undefined && text === fixed && !text.includes(':')) return { host: fixed, port: defaultPort }
+  return parseAuthority(text, defaultPort)
 }
 
 function requestPath(text: string): string {

@@ -52,6 +52,7 @@ export class Http1Front {
       requestTimeout: 0, // A large body may take its time; the head may not.
       requireHostHeader: false, // Counted, and refused with a record, in `resolveDestination`.
       insecureHTTPParser: false,
+      optimizeEmptyRequests: true, // Where no body was announced nothing is read.
       shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === 'websocket',
     })
     this.#server.maxHeadersCount = 0 // The size bounds them; a count would drop the rest unseen.
@@ -93,8 +94,9 @@ export class Http1Front {
       return this.#breakOff(request.socket, new Denial('bad_request', 'too many pipelined requests'))
     const inbound = this.#inbound(request, connection, proceed)
     connection.open += 1
-    response.once('close', () => this.#answered(request.socket, connection))
-    void handleExchange(this.#core, inbound, new Http1Reply(response))
+    const reply = new Http1Reply(response)
+    reply.onClose(() => this.#answered(request.socket, connection))
+    void handleExchange(this.#core, inbound, reply)
   }
 
   #answered(socket: Socket, connection: Connection): void {
