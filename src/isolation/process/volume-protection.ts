@@ -1,5 +1,6 @@
 import { join } from 'node:path/posix'
-import { relative } from 'node:path'
+import { accessSync, constants } from 'node:fs'
+import { dirname, relative } from 'node:path'
 import type { Mount } from '../isolation.ts'
 import { isWithin, statOf } from './paths.ts'
 import { protectProject } from './protection.ts'
@@ -48,9 +49,27 @@ function protectVolume(volume: Bind): ProtectedVolumes {
   const { source, target } = volume
   const survey = surveyRepositories(source)
   const { mounts, standIns, warnings } = protectProject(source, { survey, settings: [] })
-  const inner = mounts.filter((mount) => isWithin(mount.target, source))
+  const unneeded = standIns.filter(({ path }) => isOutOfReach(path)).map(({ path }) => path)
+  const inner = mounts.filter(
+    (mount) => isWithin(mount.target, source) && !unneeded.some((path) => isWithin(mount.target, path)),
+  )
   const moved = inner.map((mount) => ({ ...mount, target: join(target, relative(source, mount.target)) }))
-  return { mounts: [volume, ...moved], standIns, warnings, folders: [{ folder: source, survey }] }
+  const needed = standIns.filter(({ path }) => !unneeded.includes(path))
+  return { mounts: [volume, ...moved], standIns: needed, warnings, folders: [{ folder: source, survey }] }
+}
+
+/** Whether nobody of this user could make something there: the folder is somebody else's, and may not be written. */
+function isOutOfReach(path: string): boolean {
+  const folder = dirname(path)
+  const stats = statOf(folder)
+  if (stats === undefined) return isOutOfReach(folder)
+  if (stats.uid === process.geteuid?.()) return false
+  try {
+    accessSync(folder, constants.W_OK)
+    return false
+  } catch {
+    return true
+  }
 }
 
 function isWritableFolder({ source, writable }: Bind): boolean {

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { CageError, type ErrorCode } from '../../../src/errors.ts'
 import { CREDENTIALS } from '../../../src/isolation/process/credentials.ts'
+import { protectVolumes } from '../../../src/isolation/process/volume-protection.ts'
 import { bubblewrapArguments, CageBed, withoutBubblewrap, withoutGit } from './cage-bed.ts'
 
 /*
@@ -84,6 +85,18 @@ for (const [what, source] of Object.entries({
     }
   })
 }
+
+const withRights = process.getuid?.() === 0 && 'root may write everywhere'
+
+test(
+  'a folder of somebody else that may not be written needs nothing in it, and is shown',
+  { skip: withRights },
+  () => {
+    const volume = { kind: 'bind', source: '/usr/sbin', target: '/data', writable: true } as const
+    const { mounts, standIns } = protectVolumes([volume])
+    assert.deepEqual([mounts, standIns], [[volume], []])
+  },
+)
 
 test('what a workload leaves in a volume is named too', { skip: skip || withoutGit }, () => {
   using bed = new CageBed()
