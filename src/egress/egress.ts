@@ -12,7 +12,8 @@ import { Front } from './listen/front.ts'
 import { boundPort, boundText, listen, type ListenSource } from './listen/listeners.ts'
 import { LiveExchanges } from './live.ts'
 import { redactedAudit } from './redacted-audit.ts'
-import { makeRuling, type MakeOptions, type NewRuling } from './ruling.ts'
+import { makeRuling, type Lasting, type MakeOptions, type NewRuling } from './ruling.ts'
+import type { SecretSet } from './secrets/secret-set.ts'
 import type { SecretBinding } from './secrets/binding.ts'
 import type { Authority } from '../policy/host.ts'
 import type { CertificateAuthority } from './tls/authority.ts'
@@ -113,7 +114,7 @@ export class Egress {
     this.#options = options
     this.#clock = clock
     this.#current = first
-    first.lasting.transforms.guardWith([first.lasting.secrets])
+    first.lasting.transforms.guardWith(guardiansOf(first.lasting))
     this.#core = {
       direction: options.published === undefined ? 'outbound' : 'inbound',
       ruling: () => this.#current.ruling,
@@ -220,9 +221,8 @@ export class Egress {
     this.#current = await makeRuling(config, bindings, this.#clock, options)
     const { custom } = this.#current.lasting
     for (const inspector of before.lasting.custom) if (!custom.includes(inspector)) void inspector.retire()
-    const { transforms, secrets } = this.#current.lasting
     // Exchanges under way may still use what was in force.
-    transforms.guardWith([secrets, before.lasting.secrets])
+    this.#current.lasting.transforms.guardWith([...guardiansOf(this.#current.lasting), before.lasting.secrets])
     if (before.ruling.upstream !== this.#current.ruling.upstream) before.ruling.upstream.close()
     this.#core.live.judgeAgain(this.#current.ruling.policy, this.#clock())
     this.#watchExpiry()
@@ -239,6 +239,11 @@ export class Egress {
       this.#watchExpiry()
     }, wait).unref()
   }
+}
+
+/** Who learns of a token before it is used. */
+function guardiansOf({ secrets, split }: Pick<Lasting, 'secrets' | 'split'>): readonly Pick<SecretSet, 'protect'>[] {
+  return split === undefined ? [secrets] : [secrets, split]
 }
 
 function customOf({ inspectors = NO_FOLDERS, log }: EgressOptions): MakeOptions {

@@ -28,6 +28,9 @@ const MOST_BYTES = 256
 /** Of longer values the beginning is watched. */
 const LONGEST = 4096
 
+/** Tokens of an hour are replaced by others: so many of the latest are enough, and looking for more costs every request. */
+const MOST_ADDED = 64
+
 /** Where a piece may begin in content that is long: others would cost more than they find. */
 const SHORT_CONTENT = 4096
 const LONG_STEP = 7
@@ -39,21 +42,32 @@ const LONG_STEP = 7
  */
 export class FragmentWatch {
   readonly #seconds: number
-  readonly #values: readonly Coverage[]
-  readonly #index: GramIndex
+  #values: readonly Coverage[]
+  #index: GramIndex
   /** By position in the index. */
-  readonly #forms: readonly WatchedForm[]
+  #forms: readonly WatchedForm[]
+  /** Those that came since, the latest last. */
+  #added: readonly Coverage[] = []
 
   /** What `before` knows of the same values is taken over. */
   constructor(values: readonly WatchedValue[], seconds: number, before?: FragmentWatch) {
     this.#seconds = seconds
     const known = before === undefined ? [] : before.#values
     this.#values = withoutDuplicates(values).flatMap((watched) => coverageOf(watched, known))
-    this.#forms = this.#values.flatMap((coverage) => valueForms(coverage.bytes).map((form) => ({ form, coverage })))
-    this.#index =
-      before !== undefined && isSameList(known, this.#values)
-        ? before.#index
-        : new GramIndex(this.#forms.map(({ form, coverage }) => indexed(form, coverage)))
+    this.#forms = formsOf(this.#values)
+    this.#index = before !== undefined && isSameList(known, this.#values) ? before.#index : indexOf(this.#forms)
+  }
+
+  /** Watches one more value from now on, such as a token that was minted; of those the latest ones. */
+  add(watched: WatchedValue): void {
+    const [coverage] = coverageOf(watched, [])
+    if (coverage === undefined || this.#values.some(({ bytes }) => bytes.equals(coverage.bytes))) return
+    const [oldest] = this.#added
+    const surplus = this.#added.length < MOST_ADDED ? undefined : oldest
+    this.#added = [...this.#added.filter((other) => other !== surplus), coverage]
+    this.#values = [...this.#values.filter((other) => other !== surplus), coverage]
+    this.#forms = formsOf(this.#values)
+    this.#index = indexOf(this.#forms)
   }
 
   get isEmpty(): boolean {
@@ -63,10 +77,12 @@ export class FragmentWatch {
   /** For one request or message. `now` in milliseconds. */
   look(destination: Destination, now: number): FragmentLook {
     const second = Math.floor(now / 1000)
+    // Another value may come while this one is looked at.
+    const forms = this.#forms
     return new FragmentLook({
       index: this.#index,
       note: ({ text, offset, length }) => {
-        const { form, coverage } = this.#forms[text] as WatchedForm
+        const { form, coverage } = forms[text] as WatchedForm
         if (coverage.watched.mayGo(destination)) return undefined
         const [from, end] = form.span(offset, offset + length)
         coverage.left.fill(second, from, Math.max(from, end))
@@ -137,6 +153,14 @@ export class FragmentLook {
     const leaks = [...this.#touched].map((coverage) => this.#parts.leak(coverage)).filter((leak) => leak !== undefined)
     return leaks.toSorted((a, b) => Number(b.isMost) - Number(a.isMost) || b.share - a.share)[0]
   }
+}
+
+function formsOf(values: readonly Coverage[]): readonly WatchedForm[] {
+  return values.flatMap((coverage) => valueForms(coverage.bytes).map((form) => ({ form, coverage })))
+}
+
+function indexOf(forms: readonly WatchedForm[]): GramIndex {
+  return new GramIndex(forms.map(({ form, coverage }) => indexed(form, coverage)))
 }
 
 function stepFor(length: number): number {

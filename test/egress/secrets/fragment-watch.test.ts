@@ -4,6 +4,7 @@
  * and of everybody's vocabulary do not count. After the time that was set a piece is forgotten.
  */
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { FragmentWatch, type Leak } from '../../../src/egress/secrets/fragment-watch.ts'
@@ -197,5 +198,39 @@ describe('any secret, any cut', () => {
         return !isMost(send(watchFor(VALUE), pieces))
       }),
     )
+  })
+})
+
+describe('a value that comes later', () => {
+  const mayGo = ({ authority }: Destination): boolean => authority.host === 'own.test'
+  const later = (at: number) => ({
+    name: `TOKEN${at}`,
+    value: new Secret('TOKEN', createHash('sha256').update(`token ${at}`).digest('base64url')),
+    mayGo,
+  })
+
+  test('is watched from then on, and those from before still are, with what left of them', () => {
+    const watch = watchFor(VALUE)
+    const [first = '', ...rest] = cut(VALUE, 16)
+    send(watch, [first])
+    const pieces = cut(later(1).value.reveal(), 16)
+    assert.ok(!isMost(send(watch, pieces)))
+    watch.add(later(1))
+    watch.add(later(1))
+    assert.ok(isMost(send(watch, pieces)))
+    assert.ok(!isMost(send(watch, pieces, 'own.test')))
+    assert.ok(isMost(send(watch, rest)))
+  })
+
+  test('of many the latest are watched, and all that were there from the beginning', () => {
+    const watch = watchFor(VALUE)
+    const values = Array.from({ length: 70 }, (_, at) => later(at))
+    for (const value of values) watch.add(value)
+    const whole = (at: number) => [values[at]?.value.reveal() ?? '']
+    assert.deepEqual(
+      [0, 5, 69].map((at) => isMost(send(watch, whole(at)))),
+      [false, false, true],
+    )
+    assert.ok(isMost(send(watch, [VALUE])))
   })
 })

@@ -35,10 +35,12 @@ export function splitRules(
     options ?? { builtinAllow: true, allow: new Map() },
     placeholders.map(({ placeholder }) => placeholder),
   )
+  const watch = new FragmentWatch(watched, split.window_seconds, before?.watch)
   return {
     settings: split,
     window: before?.window ?? new SplitWindow(),
-    watch: new FragmentWatch(watched, split.window_seconds, before?.watch),
+    watch,
+    protect: (value) => watch.add(watchedValue(value, namesPort)),
     patterns,
     zoneOf: zoneFinder(domains),
   }

