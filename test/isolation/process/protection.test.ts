@@ -91,6 +91,9 @@ test('settings that exist can be read and not be changed', { skip }, () => {
     '.husky/pre-commit',
     '.npmrc',
     '.pre-commit-config.yaml',
+    'lefthook.yml',
+    '.overcommit.yml',
+    '.vimrc',
   ]) {
     bed.write(`project/${path}`, 'original')
     const { stdout } = bed.run(`cat ${path}; echo evil > ${path}; rm -rf ${path}; echo evil > ${path}`)
