@@ -52,7 +52,8 @@ const root = buildRouteMap({
   },
 })
 
-export function buildCli(): Application<CliContext> {
+/** `argv` is for errors: they point to the help of the command that was meant. */
+export function buildCli(argv: readonly string[] = []): Application<CliContext> {
   return buildApplication(
     root,
     {
@@ -60,7 +61,7 @@ export function buildCli(): Application<CliContext> {
       scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true },
       documentation: { disableAnsiColor: true },
       completion: { includeAliases: false },
-      localization: { text: cliText },
+      localization: { text: cliText(commandIn(argv)) },
     },
     {
       help: help({
@@ -75,4 +76,16 @@ export function buildCli(): Application<CliContext> {
       }),
     },
   )
+}
+
+/** The words at the beginning that name a command, or a group of them. */
+function commandIn(argv: readonly string[]): string {
+  const words = ['agentcage']
+  let target: ReturnType<typeof root.getRoutingTargetForInput> = root
+  for (const word of argv) {
+    target = 'getRoutingTargetForInput' in target ? target.getRoutingTargetForInput(word) : undefined
+    if (target === undefined) break
+    words.push(word)
+  }
+  return words.join(' ')
 }

@@ -12,7 +12,7 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
   const framework = { stdout: io.stdout, stderr: io.stderr, env: io.env, exitCode: null as number | string | null }
   try {
     if (argv[0] === '__complete') return await printCompletions(argv.slice(1), io)
-    await run(buildCli(), separateWorkload(argv), {
+    await run(buildCli(argv), separateWorkload(argv), {
       process: framework,
       io,
       finish: (code) => {

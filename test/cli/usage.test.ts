@@ -5,7 +5,9 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { describe, test } from 'node:test'
-import { cli } from './captured-io.ts'
+import { main } from '../../src/cli/main.ts'
+import { withFolder } from '../support/temporary.ts'
+import { captureIo, cli } from './captured-io.ts'
 
 const WRONG: Readonly<Record<string, readonly [argv: readonly string[], message: string]>> = {
   'no such command': [['audti'], "no such command: 'audti' (did you mean audit?)"],
@@ -25,6 +27,9 @@ const WRONG: Readonly<Record<string, readonly [argv: readonly string[], message:
   'an empty argument': [['config', 'check', ''], 'FILE: must not be empty'],
   'nothing to run': [['run', '-q'], 'COMMAND is missing'],
   'nothing to run after --': [['run', '--'], 'COMMAND is missing'],
+  'a cage and nothing to run in it': [['cage', 'exec', 'demo'], 'COMMAND is missing'],
+  'no cage': [['exec'], 'NAME is missing'],
+  'a cage and no host': [['domain', 'rm', 'demo'], 'HOST is missing'],
   'a host that is none': [
     ['run', '--allow', 'https://a.example', 'true'],
     '--allow: must be a host name or an address, such as api.example.com',
@@ -48,11 +53,19 @@ const WRONG: Readonly<Record<string, readonly [argv: readonly string[], message:
   ],
 }
 
+/** What of these command lines is a command or a group of them. */
+const COMMANDS =
+  /^agentcage(?: (?:run|exec|doctor|egress|audit|cage(?: exec)?|config(?: check| schema)?|secret(?: set)?|domain(?: rm)?)(?= |$))?/
+
+function commandIn(argv: readonly string[]): string {
+  return COMMANDS.exec(['agentcage', ...argv].join(' '))?.[0] ?? ''
+}
+
 describe('wrong command lines', () => {
   for (const [name, [argv, message]] of Object.entries(WRONG)) {
     test(name, async () => {
       const { code, stdout, stderr } = await cli(...argv)
-      assert.equal(stderr, `error: ${message}\n  Try 'agentcage --help'.\n`)
+      assert.equal(stderr, `error: ${message}\n  Try '${commandIn(argv)} --help'.\n`)
       assert.deepEqual([code, stdout], [2, ''])
       assert.doesNotMatch(stderr, /hunter/)
     })
@@ -92,4 +105,10 @@ describe('help and version', () => {
       assert.match(stdout, new RegExp(`^USAGE\\n  agentcage ${name} `))
     })
   }
+})
+
+test('whether a cage is to be destroyed is asked only when there is one', async (t) => {
+  const { io, written } = captureIo({ HOME: await withFolder(t) })
+  assert.equal(await main(['cage', 'destroy', 'nosuch'], io), 0)
+  assert.deepEqual(await written(), { stdout: 'Nothing to remove (cage "nosuch" not found).\n', stderr: '' })
 })

@@ -1,3 +1,4 @@
+import { readDeploymentRecord } from '../../cage/deployment.ts'
 import { destroyCage } from '../../cage/destroy.ts'
 import { confirm } from '../confirm.ts'
 import type { Io } from '../io.ts'
@@ -5,6 +6,10 @@ import { printable } from '../render/printable.ts'
 import type { CageDestroyFlags } from '../routes/cage-make.ts'
 
 export async function cageDestroy(flags: CageDestroyFlags, [name]: readonly [string], io: Io): Promise<number> {
+  if ((await readDeploymentRecord(name, io.env)) === undefined) {
+    io.stdout.write(`Nothing to remove (cage "${name}" not found).\n`)
+    return 0
+  }
   const question = `Destroy cage "${name}"? This will stop its services and remove units, state, and scoped secrets.`
   if (!flags.yes && !(await confirm(question, io))) {
     io.stderr.write('Aborted.\n')

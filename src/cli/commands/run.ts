@@ -14,7 +14,7 @@ export async function run(flags: RunFlags, args: readonly string[], io: Io): Pro
   if (flags.list) return listScaffolds(io)
   const preset = flags.scaffold === undefined ? undefined : await presetOf(flags)
   const [program, ...rest] = commandOf(flags, args, preset)
-  if (program === undefined) throw new CageError('usage', 'COMMAND is missing', { hint: `Try 'agentcage --help'.` })
+  if (program === undefined) throw new CageError('usage', 'COMMAND is missing', { hint: `Try 'agentcage run --help'.` })
   const log = (message: string): void => {
     if (!flags.quiet || message.startsWith('error')) io.stderr.write(`agentcage: ${message}\n`)
   }
