@@ -121,9 +121,9 @@ export class Connection implements ResponseSink, ResponseSource {
     }
     if (parser.hasSwitched) this.#switch(chunk.subarray(used))
     else if (parser.isOver) this.#complete(parser, used === chunk.length)
-    else if (this.#response !== undefined && !this.#isAnswered) {
-      this.#response.flow()
-      this.#answer(this.#response)
+    else if (this.#response !== undefined) {
+      this.#response.flush()
+      if (!this.#isAnswered) this.#answer(this.#response)
     }
   }
 

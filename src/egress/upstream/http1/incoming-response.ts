@@ -39,15 +39,12 @@ export class IncomingResponse implements UpstreamResponse {
 
   get body(): Readable {
     if (this.#body !== undefined) return this.#body
-    const body = new ResponseBody(this.#source)
-    for (const piece of this.#pieces) body.push(piece)
-    this.#pieces = []
+    this.#body = new ResponseBody(this.#source)
     if (this.#whole !== undefined) {
-      if (this.#whole.length > 0) body.push(this.#whole)
-      body.push(null)
+      if (this.#whole.length > 0) this.#body.push(this.#whole)
+      this.#body.push(null)
     }
-    this.#body = body
-    return body
+    return this.#body
   }
 
   trailers(): HeaderList {
@@ -59,28 +56,33 @@ export class IncomingResponse implements UpstreamResponse {
     this.#source?.abandon()
   }
 
-  /** From the connection: the next bytes of the body. */
+  /** From the connection: the next bytes of the body. They are kept until `flush` or `complete`. */
   push(bytes: Buffer): void {
-    if (this.#body === undefined) this.#pieces.push(bytes)
-    else if (!this.#body.push(bytes)) this.#source?.pause()
+    this.#pieces.push(bytes)
   }
 
-  /** The rest comes later: whoever asks for the body gets a stream. */
-  flow(): void {
-    void this.body
+  /**
+   * From the connection: these bytes are all for now. They travel on in one piece: thousands of chunks of a byte each would
+   * be thousands of buffers.
+   */
+  flush(): void {
+    const body = this.body
+    const piece = this.#take()
+    if (piece.length > 0 && !body.push(piece)) this.#source?.pause()
   }
 
   /** From the connection: all has come, and the connection goes its own way. */
   complete(trailers: HeaderList): void {
     this.#trailers = trailers
     this.#source = undefined
-    if (this.#body !== undefined) {
-      this.#body.release()
-      this.#body.push(null)
+    const piece = this.#take()
+    if (this.#body === undefined) {
+      this.#whole = piece
       return
     }
-    this.#whole = this.#pieces.length === 1 ? (this.#pieces[0] as Buffer) : joined(this.#pieces)
-    this.#pieces = []
+    this.#body.release()
+    if (piece.length > 0) this.#body.push(piece)
+    this.#body.push(null)
   }
 
   /** From the connection: it broke before the end. The body closes without having ended. */
@@ -89,10 +91,13 @@ export class IncomingResponse implements UpstreamResponse {
     this.#body?.release()
     this.#body?.destroy()
   }
-}
 
-function joined(pieces: readonly Buffer[]): Buffer {
-  return pieces.length === 0 ? NOTHING : Buffer.concat(pieces)
+  #take(): Buffer {
+    const pieces = this.#pieces
+    if (pieces.length === 0) return NOTHING
+    this.#pieces = []
+    return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
+  }
 }
 
 class ResponseBody extends Readable {

@@ -89,6 +89,25 @@ describe('a body', () => {
     assert.deepEqual(response.trailers(), ['X-Sum', '6'])
   })
 
+  test('in thousands of chunks of one byte travels on in pieces as large as they came', async (t) => {
+    const up = await startUpstream(t, (socket) =>
+      onRequests(socket, () => {
+        socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')
+        socket.write(`${'1\r\na\r\n'.repeat(20_000)}0\r\n\r\n`)
+      }),
+    )
+    const response = await get(up).response
+    let [pieces, bytes] = [0, 0]
+    if (response.whole === undefined) {
+      for await (const piece of response.body as AsyncIterable<Buffer>) {
+        pieces += 1
+        bytes += piece.length
+      }
+    } else bytes = response.whole.length
+    assert.equal(bytes, 20_000)
+    assert.ok(pieces < 1000, `${pieces} pieces`)
+  })
+
   test('that nobody reads does not come', async (t) => {
     const block = Buffer.alloc(1 << 20)
     const up = await startUpstream(t, (socket) =>
