@@ -1,11 +1,15 @@
+/** What a pair of bytes is to some literal: its first two, its second and third. */
+const FIRST = 1
+const SECOND = 2
+
 /**
- * Finds where any of many byte strings of at least 3 bytes stands, in one pass that mostly reads every other byte: by
- * their first three, as Wu and Manber do ("A fast algorithm for multi-pattern searching", TR-94-17). Immutable.
+ * Finds where any of many byte strings of at least 3 bytes stands, in one pass that reads two bytes at once: wherever a
+ * literal stands, its first two bytes or its second and third lie in one aligned pair. Immutable.
  */
 export class LiteralIndex {
   readonly #literals: readonly Buffer[]
-  /** By a pair of bytes: how far the search may move when it is the end of the window of three. */
-  readonly #shift: Uint8Array
+  /** By a pair of bytes as this machine reads them. */
+  readonly #pairs = new Uint8Array(1 << 16)
   /** 1 for the hash of a triple that some literal begins with. */
   readonly #begins: Uint8Array
   /** Positions in the list, by the first three bytes. */
@@ -14,16 +18,13 @@ export class LiteralIndex {
   /** Throws a RangeError for a literal of less than 3 bytes. */
   constructor(literals: readonly Buffer[]) {
     this.#literals = literals
-    this.#shift = new Uint8Array(1 << 16).fill(2)
     this.#begins = new Uint8Array(HASHES)
     const byTriple = new Map<number, number[]>()
     for (const [position, literal] of literals.entries()) {
       if (literal.length < 3) throw new RangeError('a literal is shorter than 3 bytes')
-      const [first, second, third] = literal as unknown as readonly [number, number, number]
-      const head = (first << 8) | second
-      this.#shift[head] = Math.min(1, this.#shift[head] as number)
-      this.#shift[(second << 8) | third] = 0
-      const triple = (head << 8) | third
+      this.#pairs[pairOf(literal, 0)]! |= FIRST
+      this.#pairs[pairOf(literal, 1)]! |= SECOND
+      const triple = tripleAt(literal, 0)
       this.#begins[hashOf(triple)] = 1
       byTriple.set(triple, [...(byTriple.get(triple) ?? []), position])
     }
@@ -35,28 +36,40 @@ export class LiteralIndex {
    * true.
    */
   search(bytes: Buffer, found: (literal: number, at: number) => boolean, from = 0): void {
-    const shift = this.#shift
-    const begins = this.#begins
-    const { length } = bytes
-    for (let last = from + 2; last < length;) {
-      const pair = ((bytes[last - 1] as number) << 8) | (bytes[last] as number)
-      const step = shift[pair] as number
-      if (step !== 0) {
-        last += step
-        continue
-      }
-      const triple = ((bytes[last - 2] as number) << 16) | pair
-      if (begins[hashOf(triple)] === 1 && this.#foundAt(bytes, last - 2, triple, found)) return
-      last += 1
+    const pairs = this.#pairs
+    const odd = bytes.byteOffset & 1
+    const halves = new Uint16Array(bytes.buffer, bytes.byteOffset - odd, (bytes.length + odd) >> 1)
+    for (let index = (from + odd) >> 1; index < halves.length; index += 1) {
+      const pair = pairs[halves[index] as number] as number
+      if (pair === 0) continue
+      const at = index * 2 - odd
+      if ((pair & SECOND) !== 0 && this.#foundAt(bytes, at - 1, { from, found })) return
+      if ((pair & FIRST) !== 0 && this.#foundAt(bytes, at, { from, found })) return
     }
   }
 
-  #foundAt(bytes: Buffer, at: number, triple: number, found: (literal: number, at: number) => boolean): boolean {
+  #foundAt(
+    bytes: Buffer,
+    at: number,
+    { from, found }: { readonly from: number; readonly found: (literal: number, at: number) => boolean },
+  ): boolean {
+    if (at < from || at + 3 > bytes.length) return false
+    const triple = tripleAt(bytes, at)
+    if (this.#begins[hashOf(triple)] === 0) return false
     for (const position of this.#byTriple.get(triple) ?? []) {
       if (standsAt(bytes, at, this.#literals[position] as Buffer) && found(position, at)) return true
     }
     return false
   }
+}
+
+function tripleAt(bytes: Buffer, at: number): number {
+  return ((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number)
+}
+
+/** Two bytes as this machine reads them. */
+function pairOf(bytes: Buffer, at: number): number {
+  return new Uint16Array(Uint8Array.from(bytes.subarray(at, at + 2)).buffer)[0] as number
 }
 
 const HASHES = 1 << 12
