@@ -89,9 +89,9 @@ class Visitor {
       if (this.#socket.destroyed) session.destroy()
       this.#socket.write(frame('begun'))
       const outputs = [this.#pass('output', session.output), this.#pass('errors', session.errors)]
-      const { code } = await session.exited
-      await Promise.all(outputs)
-      this.#socket.end(frame('exit', String(code)))
+      const [exit] = await Promise.allSettled([session.exited, ...outputs])
+      if (exit.status === 'rejected') throw exit.reason
+      this.#socket.end(frame('exit', String(exit.value.code)))
     } catch (error) {
       const { message, hint } = error instanceof CageError ? error : { message: String(error), hint: undefined }
       this.#socket.end(frame('failure', JSON.stringify({ message, hint })))
