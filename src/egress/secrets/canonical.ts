@@ -33,8 +33,17 @@ const KINDS = Uint8Array.from({ length: 256 }, (_, byte) =>
 )
 
 /** By two bytes as this machine reads them: what is kept of them (bits 0-15), how many (16-17); no mark among them. */
+class PairTable {
+  #made: Int32Array | undefined
+
+  /** Made for the first text: a start need not wait for it. */
+  get entries(): Int32Array {
+    return (this.#made ??= pairTable())
+  }
+}
+
 const WITH_MARK = -1
-const PAIRS = pairTable()
+const PAIRS = new PairTable()
 
 const BLOCK = 65_536
 
@@ -129,10 +138,11 @@ function copyPairs(
   { first, last }: { readonly first: number; readonly last: number },
   { target, written }: { readonly target: Buffer; readonly written: number },
 ): { readonly next: number; readonly written: number } {
+  const pairs = PAIRS.entries
   let to = written
   let at = first
   for (; at <= last; at += 1) {
-    const pair = PAIRS[halves[at] as number] as number
+    const pair = pairs[halves[at] as number] as number
     if (pair < 0) break
     target[to] = pair & 0xff
     target[to + 1] = (pair >>> 8) & 0xff
@@ -243,7 +253,7 @@ export class CanonicalWalk {
   }
 }
 
-/** Written without a list for each pair: every start of an egress waits for it. */
+/** Written without a list for each pair: there are 65 536. */
 function pairTable(): Int32Array {
   const table = new Int32Array(65_536).fill(WITH_MARK)
   const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
