@@ -2,83 +2,28 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { AuditLog } from '../audit/log.ts'
-import type { ConfigFile } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
-import { watchConfig } from '../config/watch.ts'
 import { Egress } from '../egress/egress.ts'
-import type { KeptInspectors } from '../egress/inspect/custom/kept-program.ts'
 import type { InspectorPlace } from '../egress/inspect/custom/load.ts'
 import { CertificateAuthority } from '../egress/tls/authority.ts'
 import { CageError } from '../errors.ts'
-import type { WorkloadExit, WorkloadPlan } from '../isolation/isolation.ts'
+import type { WorkloadExit } from '../isolation/isolation.ts'
 import { gatherHost } from '../isolation/process/host.ts'
-import type { MoatNamespaces, Workload } from '../isolation/process/launch.ts'
 import { applyLimits } from '../isolation/process/limits.ts'
 import { openMoat, RESOLVER, type Moat } from '../isolation/process/moat.ts'
-import type { MoatHelper } from '../isolation/process/moat-process.ts'
 import { prepareWorkload } from '../isolation/process/prepare.ts'
 import { writeTrust } from '../isolation/trust/trust.ts'
-import type { Secret } from '../secrets/secret.ts'
 import { cageState, configHome, stateHome } from '../system/paths.ts'
 import { inspectorFolders } from './inspector-folders.ts'
-import { cageNameFor, emptyConfig, requireRunnable, withAdditions, type RunAdditions } from './run-config.ts'
+import { cageNameFor, requireRunnable } from './run-config.ts'
 import { failureOf, interruptible, reportDefects } from './run-failure.ts'
-import { startWorkload, type StartOptions } from './run-workload.ts'
+import { configFileOf, reloadEgress, watchRunConfig } from './run-reload.ts'
+import type { RunRequest, RunResult } from './run-request.ts'
+import { startWorkload } from './run-workload.ts'
 import { secretVariables } from './secret-variables.ts'
 import { CageSecrets } from './secrets.ts'
 import { openStateFolder } from './state-folder.ts'
-import { configPathOf, foldersInReach, isConfigInProject, settingsFiles } from './settings.ts'
-
-/** One command in a cage of its own, from nothing to nothing. */
-export interface RunRequest {
-  readonly command: readonly [string, ...string[]]
-  /** Path of a configuration; absent: nothing is reachable but what `additions` allow. */
-  readonly configPath: string | undefined
-  /** What to go by where there is no file, such as a scaffold. */
-  readonly preset?: Config | undefined
-  readonly additions: RunAdditions
-  /** Values given for this run. */
-  readonly secrets: readonly Secret[]
-  /** The project folder, as named. */
-  readonly project: string
-  readonly workingDirectory: string
-  readonly environment: Readonly<Record<string, string | undefined>>
-  readonly stdio: StartOptions['stdio']
-  /** For the operator: warnings, and what the egress has to say. */
-  readonly log: (message: string) => void
-  /** Called once the command has begun: forwards signals to it. Returns what undoes that. */
-  readonly onStarted: (workload: Workload, cage: StartedCage) => Disposable | Promise<Disposable>
-  /** Started ahead; the caller disposes of it. */
-  readonly moatHelper?: MoatHelper | undefined
-  /** For a cage that stays. */
-  readonly service?: CageService | undefined
-}
-
-/** A cage whose name and state are its own: nothing else may use them meanwhile. */
-export interface CageService {
-  readonly name: string
-  /** Where its configuration came from, absolute: relative paths of secrets start there. */
-  readonly source: string
-  readonly inspectors: KeptInspectors
-  /** Tells which configuration is in force, by its digest, or why one is not. Does not throw. */
-  readonly tell: (configSha256: string, problem?: string) => Promise<void>
-}
-
-/** What others need to work with a cage that runs. */
-export interface StartedCage {
-  readonly plan: WorkloadPlan
-  readonly moat: MoatNamespaces
-  /** Folder for this run; only this user may enter it. */
-  readonly scratch: string
-  /** Reads configuration and secrets again. Never throws: how it went is logged and told. */
-  readonly reload: () => Promise<void>
-}
-
-export interface RunResult {
-  readonly exit: WorkloadExit
-  readonly counts: AuditLog['counts']
-  readonly auditPath: string
-}
+import { configPathOf, foldersInReach, settingsFiles } from './settings.ts'
 
 /** The explicit proxy's address in the cage: not one of the workload's own loopback. */
 const PROXY = { address: RESOLVER, port: 3128 }
@@ -104,7 +49,7 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
   cleanup.use(reportDefects(failure))
   const serving = Promise.withResolvers<Egress>()
   const reload = (): Promise<void> => reloadEgress(request, serving.promise)
-  await watch(request, reload, cleanup)
+  await watchRunConfig(request, reload, cleanup)
   const file = await configFileOf(request)
   const config = file.parse()
   requireRunnable(config)
@@ -156,15 +101,6 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
   return { exit, counts: audit.counts, auditPath: audit.path }
 }
 
-/** The configuration file with what the command line adds; its digest is '' where there is none. */
-async function configFileOf({ configPath, preset, additions }: RunRequest): Promise<ConfigFile> {
-  if (configPath === undefined) return { sha256: '', parse: () => withAdditions(preset ?? emptyConfig(), additions) }
-  // Reading YAML and the schema are a good part of a start; without a file there is nothing to read.
-  const { readConfigFile } = await import('../config/load.ts')
-  const file = await readConfigFile(configPath)
-  return { sha256: file.sha256, parse: () => withAdditions(file.parse(), additions) }
-}
-
 function portsOf(config: Config): readonly number[] {
   const named = config.domains?.list.flatMap((rule) => rule.ports ?? []) ?? []
   return [...new Set([...config.ports.tcp.allow, ...named])].filter((port) => port !== 53)
@@ -214,43 +150,6 @@ async function startEgress({ moat, ...parts }: EgressParts): Promise<Egress> {
   })
   return egress
 }
-
-/**
- * The configuration file stays in force as it is edited; one that cannot be used changes nothing, and neither does one
- * that the workload may have edited. It is watched before it is read, so that a change in between is not missed.
- */
-async function watch(request: RunRequest, reload: () => Promise<void>, cleanup: AsyncDisposableStack): Promise<void> {
-  if (request.configPath === undefined) return
-  const ending = new AbortController()
-  cleanup.defer(() => ending.abort())
-  const inProject = await isConfigInProject(request, request.project)
-  const onChange = async (): Promise<void> => {
-    if (inProject) request.log(`warning: ${request.configPath} has changed. ${WITHIN_REACH}`)
-    else await reload()
-  }
-  await watchConfig(request.configPath, { signal: ending.signal, onChange })
-}
-
-async function reloadEgress(request: RunRequest, serving: Promise<Egress>): Promise<void> {
-  const egress = await serving
-  let sha256 = ''
-  let problem: string | undefined
-  try {
-    const file = await configFileOf(request)
-    sha256 = file.sha256
-    await egress.reload(file.parse())
-    request.log(
-      'configuration reloaded: what it says of the network is in force; mounts, environment and captured ports are those of the start',
-    )
-  } catch (error) {
-    problem = error instanceof Error ? error.message : String(error)
-    request.log(`configuration not reloaded, the last good one stays in force: ${problem}`)
-  }
-  await request.service?.tell(sha256, problem)
-}
-
-const WITHIN_REACH =
-  'It lies in the project, within reach of the workload: look at it; what it says counts from the next run on'
 
 interface WorkloadParts {
   readonly request: RunRequest

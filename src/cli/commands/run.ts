@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 import { StartInterrupted } from '../../cage/run-failure.ts'
-import type { RunRequest, RunResult } from '../../cage/run.ts'
+import type { RunRequest, RunResult } from '../../cage/run-request.ts'
 import type { Config } from '../../config/schema.ts'
 import { CageError } from '../../errors.ts'
 import { startMoatHelper } from '../../isolation/process/moat-process.ts'
