@@ -1,3 +1,4 @@
+import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Config } from '../config/schema.ts'
 import { serviceUnit, serviceUnitName } from '../isolation/process/service-unit.ts'
@@ -63,6 +64,7 @@ export function unitPath(name: string, environment: Environment): string {
 
 /** The program that this module is a part of: in a checkout its source; what was built lies in one folder. */
 function programPath(): string {
-  const path = import.meta.url.endsWith('.ts') ? '../../bin/agentcage.ts' : './agentcage.js'
-  return fileURLToPath(new URL(path, import.meta.url))
+  const kind = extname(import.meta.url)
+  const folder = kind === '.ts' ? '../../bin' : '.'
+  return fileURLToPath(new URL(`${folder}/agentcage${kind}`, import.meta.url))
 }
