@@ -13,7 +13,8 @@ export async function pruneShared(backend: Backend, environment: Environment): P
   await backend.prune?.(environment, await recordsOfOthers(undefined, environment))
 }
 
-async function recordsOfOthers(
+/** The records of all cages but one. */
+export async function recordsOfOthers(
   own: string | undefined,
   environment: Environment,
 ): Promise<readonly DeploymentRecord[]> {

@@ -36,13 +36,7 @@ export function cageNameFor(config: Config, project: string): string {
 
 /** Throws when the configuration asks for an isolation that `run` does not have. */
 export function requireRunnable(config: Config): void {
-  const isolation = isolationOf(config)
-  if (isolation === 'container' || config.container.image !== undefined) {
-    throw new CageError('config_invalid', 'run does not start containers from images', {
-      hint: 'Use isolation: process or microvm, and no container.image.',
-    })
-  }
-  if (isolation === 'microvm' && machineOf(config).vmm === 'firecracker') {
+  if (isolationOf(config) === 'microvm' && machineOf(config).vmm === 'firecracker') {
     throw new CageError('config_invalid', 'run starts machines with QEMU only: Firecracker cannot show host folders', {
       hint: 'Use microvm.vmm: auto.',
     })

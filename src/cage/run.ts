@@ -2,6 +2,7 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { AuditLog } from '../audit/log.ts'
+import { isolationOf } from '../config/isolation.ts'
 import type { Config } from '../config/schema.ts'
 import { Egress } from '../egress/egress.ts'
 import type { InspectorPlace } from '../egress/inspect/custom/load.ts'
@@ -32,9 +33,9 @@ const PROXY = { address: RESOLVER, port: 3128 }
  * Runs a command in a cage: egress and workload start, the command runs, and everything ends with it. What stays is the
  * cage's state: certificate authority, placeholders, audit log. Throws a CageError when nothing could be started, or
  * `egress_failed` when the egress broke while the command ran (the workload has been ended then); a StartInterrupted
- * when a signal came before the command began.
+ * when a signal came before the command began. Undefined when the configuration means containers: nothing was started.
  */
-export async function runCage(request: RunRequest): Promise<RunResult> {
+export async function runCage(request: RunRequest): Promise<RunResult | undefined> {
   const failure = new AbortController()
   try {
     return await runUntil(failure, request)
@@ -43,7 +44,7 @@ export async function runCage(request: RunRequest): Promise<RunResult> {
   }
 }
 
-async function runUntil(failure: AbortController, request: RunRequest): Promise<RunResult> {
+async function runUntil(failure: AbortController, request: RunRequest): Promise<RunResult | undefined> {
   await using cleanup = new AsyncDisposableStack()
   const starting = cleanup.use(interruptible(failure))
   cleanup.use(reportDefects(failure))
@@ -52,6 +53,7 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
   await watchRunConfig(request, reload, cleanup)
   const file = await configFileOf(request)
   const config = file.parse()
+  if (isolationOf(config) === 'container') return undefined
   requireRunnable(config)
   const moatOpening = openMoat({
     tcpPorts: portsOf(config),

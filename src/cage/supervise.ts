@@ -30,7 +30,7 @@ export async function superviseCage(name: string, environment: Environment): Pro
     const stateFolder = await openStateFolder(deployment.stateFolder)
     const report = new InForceReport(stateFolder)
     await using output = await openJournal(`${name}-cage`)
-    const { exit } = await runCage({
+    const result = await runCage({
       ...requestOf(deployment),
       stdio: ['ignore', output.descriptor, output.descriptor],
       log,
@@ -51,7 +51,9 @@ export async function superviseCage(name: string, environment: Environment): Pro
       },
     })
     await notifySystemd(['--status=ended'], environment)
-    return stopping ? 0 : exit.code
+    if (result === undefined)
+      return refuse(new CageError('config_invalid', `cage '${name}' is none of containers`), log)
+    return stopping ? 0 : result.exit.code
   } catch (error) {
     if (stopping) return 0
     if (!begun && error instanceof CageError && error.exitCode === 2) return refuse(error, log)

@@ -8,7 +8,7 @@ import type { Deployment } from '../deployment.ts'
 
 /** A network that no other cage, no network of Podman's and no route of this host has. */
 export async function findNetwork(
-  { name, environment }: Deployment,
+  { name, environment }: Pick<Deployment, 'name' | 'environment'>,
   others: readonly DeploymentRecord[],
 ): Promise<CageNetwork> {
   const recorded = others.flatMap(({ network }) => (network === undefined ? [] : [network.subnet]))

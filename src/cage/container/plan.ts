@@ -48,11 +48,13 @@ export function planCage(deployment: Deployment, volumes: AgentVolumes = volumes
   }
 }
 
-export function volumesOf({ config, record, configPath, environment }: Deployment): AgentVolumes {
+/** `project`: a folder that may hold the configuration, see `agentVolumes`. */
+export function volumesOf({ config, record, configPath, environment }: Deployment, project?: string): AgentVolumes {
   const own = { ...environment, ...record.environment }
   return agentVolumes({
     container: config.container,
     settings: [record.source, configPath],
+    project,
     host: gatherHost({
       environment: own,
       workingDirectory: record.working_directory,

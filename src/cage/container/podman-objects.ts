@@ -8,7 +8,11 @@ import { podmanSecretValues } from './state-files.ts'
 const PULL_PATIENCE = 1_800_000
 
 /** Fetches the workload's image unless it is there. Throws `service_failed` when it cannot be had. */
-export async function ensureWorkloadImage(podman: Podman, { config }: Deployment, report: Report): Promise<void> {
+export async function ensureWorkloadImage(
+  podman: Podman,
+  { config }: Pick<Deployment, 'config'>,
+  report: Report,
+): Promise<void> {
   const { image } = config.container
   if (image === undefined || (await podman.has('image', image))) return
   report(`Pulling ${image}...`)
@@ -26,11 +30,12 @@ export async function ensureWorkloadImage(podman: Podman, { config }: Deployment
 /** Values go by standard input: arguments can be read by every user of this host. */
 export async function storePodmanSecrets(podman: Podman, deployment: Deployment): Promise<void> {
   const values = await podmanSecretValues(deployment)
-  for (const [key, value] of values) {
-    const name = podmanSecretName(deployment.name, key)
-    const { code, stderr } = await podman.run(['secret', 'create', '--replace', name, '-'], { input: value })
-    if (code !== 0) throw new CageError('service_failed', `podman did not take the secret ${name}: ${lastLine(stderr)}`)
-  }
+  for (const [key, value] of values) await storePodmanSecret(podman, podmanSecretName(deployment.name, key), value)
+}
+
+export async function storePodmanSecret(podman: Podman, name: string, value: string): Promise<void> {
+  const { code, stderr } = await podman.run(['secret', 'create', '--replace', name, '-'], { input: value })
+  if (code !== 0) throw new CageError('service_failed', `podman did not take the secret ${name}: ${lastLine(stderr)}`)
 }
 
 /** Containers, network, certificate authority and secrets of a cage; volumes that the user named stay. */

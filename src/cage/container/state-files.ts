@@ -37,11 +37,17 @@ export function valuesFolder({ stateFolder }: Place): string {
 
 /** Makes the folders that are mounted and writes what the containers read at their start, for this user alone. */
 export async function writeStateFiles(deployment: Deployment): Promise<void> {
-  const { name, stateFolder, environment } = deployment
-  await openStateFolder(stateFolder)
-  for (const path of [join(stateFolder, 'dns'), valuesFolder(deployment), secretsFolder(name, environment)])
+  const secrets = secretsFolder(deployment.name, deployment.environment)
+  await usable(secrets, () => ensurePrivateFolder(secrets))
+  await openStateFolder(deployment.stateFolder)
+  await writeContainerFiles(deployment, await stageValues(deployment))
+}
+
+/** As `writeStateFiles`, with values that are where the egress finds them already. */
+export async function writeContainerFiles(deployment: Deployment, values: readonly Secret[]): Promise<void> {
+  for (const path of [join(deployment.stateFolder, 'dns'), valuesFolder(deployment)])
     await usable(path, () => ensurePrivateFolder(path))
-  await writeWorkloadFile(deployment, await stageValues(deployment))
+  await writeWorkloadFile(deployment, values)
   await write(egressFile(deployment), patternVariables(deployment))
 }
 

@@ -27,6 +27,8 @@ export interface AgentSettings {
 
 export interface AgentPlan {
   readonly name: string
+  /** What its parts in Podman are called after; absent: the cage. */
+  readonly prefix?: string | undefined
   readonly settings: AgentSettings
   readonly network: CageNetwork
   /** The network, as the renderer names it. */
@@ -47,12 +49,13 @@ export interface AgentPlan {
 /** The workload's container: on the cage's network only, and everything on that network is the egress. */
 export function agentContainer(plan: AgentPlan): ContainerSpec {
   const { name, settings, network, trust, limits } = plan
+  const prefix = plan.prefix ?? name
   if (settings.image === undefined)
     throw new CageError('config_invalid', 'container.image is required in config', {
       hint: 'Name the image that the agent runs in, or write isolation: process.',
     })
   return {
-    name: cageNames(name).cage,
+    name: cageNames(prefix).cage,
     image: settings.image,
     identity: identityOf(settings.user, plan.volumes.length > 0),
     networks: [`${plan.internal}:${fixedAddress(network.cage)}`],
@@ -60,7 +63,7 @@ export function agentContainer(plan: AgentPlan): ContainerSpec {
     command: settings.command ?? [],
     environment: environmentOf(plan),
     environmentFiles: [plan.placeholderFile],
-    secrets: Object.fromEntries(settings.podman_secrets.map((key) => [key, podmanSecretName(name, key)])),
+    secrets: Object.fromEntries(settings.podman_secrets.map((key) => [key, podmanSecretName(prefix, key)])),
     mounts: [...plan.volumes, ...namedVolumes(settings), ...settings.tmpfs.map(tmpfs), ...trust.mounts],
     published: [],
     sysctls: {

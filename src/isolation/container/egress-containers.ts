@@ -6,12 +6,14 @@ import type { PublishedPort } from '../../policy/published-port.ts'
 /** What the trusted side of a cage is made of. Paths are the host's, absolute. */
 export interface EgressPlan {
   readonly name: string
+  /** What its parts in Podman are called after; absent: the cage. */
+  readonly prefix?: string | undefined
   readonly image: string
   readonly network: CageNetwork
   /** Network that both sides are on, as the renderer names it. */
   readonly internal: string
-  /** Volume of the certificate authority, as the renderer names it. */
-  readonly volume: string
+  /** Volume of the certificate authority, as the renderer names it; undefined: it lives in memory, as long as the proxy does. */
+  readonly volume: string | undefined
   /** Configuration, record and secrets. */
   readonly folder: string
   readonly stateFolder: string
@@ -44,7 +46,7 @@ export function dnsContainer(plan: EgressPlan): ContainerSpec {
   const inside = `${CONFIG_HOME}/deployments/${plan.name}`
   return {
     ...base(plan),
-    name: cageNames(plan.name).dns,
+    name: cageNames(plan.prefix ?? plan.name).dns,
     networks: [`${plan.internal}:${fixedAddress(network.dns)}`],
     command: [
       ['egress', '--config', `${inside}/cage.yaml`, '--name', plan.name, '--state', `${STATE}/dns`],
@@ -68,11 +70,18 @@ export function proxyContainer(plan: EgressPlan): ContainerSpec {
   const doors = doorsOf(plan, explicit)
   return {
     ...base(plan),
-    name: cageNames(plan.name).proxy,
+    name: cageNames(plan.prefix ?? plan.name).proxy,
     networks: [`${plan.internal}:${fixedAddress(network.proxy)}`, 'podman'],
     command: [
       ['egress', '--config', `${inside}/cage.yaml`, '--name', plan.name, '--state', `${STATE}/cage`],
-      ['--ca', `${STATE}/certs/ca`, '--trust', `${STATE}/cage/trust`, '--values', `${STATE}/cage/values`],
+      [
+        '--ca',
+        plan.volume === undefined ? '/tmp/ca' : `${STATE}/certs/ca`,
+        '--trust',
+        `${STATE}/cage/trust`,
+        '--values',
+        `${STATE}/cage/values`,
+      ],
       ['--recorded-inspectors', '--proxy', `${network.proxy}:${explicit}`],
       ...plan.ports.flatMap((port) => ['--transparent', `${network.proxy}:${port}=${port}`]),
       ...doors.flatMap(({ port, inside: to }) => ['--publish', `0.0.0.0:${port}=${network.cage}:${to}`]),
@@ -82,12 +91,16 @@ export function proxyContainer(plan: EgressPlan): ContainerSpec {
       bind(folder, inside, false),
       bind(stateFolder, `${STATE}/cage`, true),
       { kind: 'tmpfs', target: `${STATE}/cage/dns`, options: 'size=4k,mode=0700' },
-      { kind: 'volume', source: plan.volume, target: `${STATE}/certs`, writable: true },
+      ...certificates(plan),
       ...plan.files.map((path) => bind(path, path, false)),
     ],
     published: doors.map(({ bind: address, outside, port }) => `${address}:${outside}:${port}`),
     health: probe(network.proxy, explicit),
   }
+}
+
+function certificates({ volume }: EgressPlan): readonly ContainerMount[] {
+  return volume === undefined ? [] : [{ kind: 'volume', source: volume, target: `${STATE}/certs`, writable: true }]
 }
 
 /** Where the proxy listens for each published port: it may capture the same number from inside. */

@@ -57,6 +57,7 @@ function containerDirectives(spec: ContainerSpec): Directive[] {
     ['Pull', 'never'],
     ...spec.networks.map((network): Directive => ['Network', quadletValue(network)]),
     ...(spec.nameserver === undefined ? [] : dns(spec.nameserver)),
+    ...optional('WorkingDir', spec.workingDirectory),
     ...flag('ReadOnly', spec.readOnly),
     ...flag('NoNewPrivileges', spec.noNewPrivileges),
     ...flag('SecurityLabelDisable', spec.labelDisable),

@@ -31,6 +31,8 @@ export interface ContainerSpec {
   readonly networks: readonly string[]
   /** Resolver of the container; absent: what Podman writes. */
   readonly nameserver?: string | undefined
+  /** Absolute; absent: where the image says. */
+  readonly workingDirectory?: string | undefined
   /** Words after the image's entrypoint; empty: what the image names. */
   readonly command: readonly string[]
   readonly environment: Readonly<Record<string, string>>

@@ -11,8 +11,8 @@ export interface Quadlet {
 }
 
 export interface CagePlan {
-  readonly egress: Omit<EgressPlan, 'internal' | 'volume'>
-  readonly agent: Omit<AgentPlan, 'internal' | 'network' | 'name' | 'proxyPort' | 'settings'> & {
+  readonly egress: Omit<EgressPlan, 'internal' | 'volume' | 'prefix'>
+  readonly agent: Omit<AgentPlan, 'internal' | 'network' | 'name' | 'prefix' | 'proxyPort' | 'settings'> & {
     readonly settings: AgentSettings & ServiceSettings
   }
 }

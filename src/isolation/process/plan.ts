@@ -96,7 +96,7 @@ export function planWorkload(request: WorkloadRequest): PlannedWorkload {
     below,
     reserved: [...replaced, ...trust.mounts].map(({ target }) => target),
   })
-  const guarded = protectVolumes(volumes.mounts, (volume) => isOpened(volume, protection.mounts))
+  const guarded = protectVolumes(volumes.mounts, { isOpen: (volume) => isOpened(volume, protection.mounts) })
   const mounts = [...below, ...guarded.mounts, ...replaced, ...trust.mounts]
   const standIns = distinct([...protection.standIns, ...volumes.standIns, ...guarded.standIns])
   const files = [...replacedFiles(request.nameserver).values(), ...gitFiles(host, project, standIns)]

@@ -23,6 +23,13 @@ export interface ProtectedVolumes {
   readonly folders: readonly WritableFolder[]
 }
 
+export interface VolumeProtection {
+  /** Those that stay as they are. */
+  readonly isOpen?: (volume: Bind) => boolean
+  /** Files that decide about the cage, with links resolved: where they lie in a volume they are read-only. */
+  readonly settings?: readonly string[]
+}
+
 /**
  * Keeps what runs later, outside, (hooks, settings of editors and agents) from being written by way of a volume, as
  * `protectProject` does for the project: a volume may be a repository, or show the project a second time. Those that
@@ -30,10 +37,10 @@ export interface ProtectedVolumes {
  */
 export function protectVolumes(
   volumes: readonly Bind[],
-  isOpen: (volume: Bind) => boolean = () => false,
+  { isOpen = () => false, settings = [] }: VolumeProtection = {},
 ): ProtectedVolumes {
   const each = volumes.map((volume) =>
-    isWritableFolder(volume) && !isOpen(volume) ? protectVolume(volume) : { ...NOTHING, mounts: [volume] },
+    isWritableFolder(volume) && !isOpen(volume) ? protectVolume(volume, settings) : { ...NOTHING, mounts: [volume] },
   )
   return {
     mounts: each.flatMap(({ mounts }) => mounts),
@@ -45,10 +52,11 @@ export function protectVolumes(
 
 const NOTHING = { standIns: [], warnings: [], folders: [] } as const
 
-function protectVolume(volume: Bind): ProtectedVolumes {
+function protectVolume(volume: Bind, all: readonly string[]): ProtectedVolumes {
   const { source, target } = volume
   const survey = surveyRepositories(source)
-  const { mounts, standIns, warnings } = protectProject(source, { survey, settings: [] })
+  const settings = all.filter((path) => isWithin(path, source))
+  const { mounts, standIns, warnings } = protectProject(source, { survey, settings })
   const unneeded = standIns.filter(({ path }) => isOutOfReach(path)).map(({ path }) => path)
   const inner = mounts.filter(
     (mount) => isWithin(mount.target, source) && !unneeded.some((path) => isWithin(mount.target, path)),
