@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { agentcage, asRoot, asUser, tryAgentcage, writeUserFile } from '../lab/lab.ts'
+import { agentcage, asRoot, asUser, NODE, tryAgentcage, tryAsUser, writeUserFile } from '../lab/lab.ts'
 import { configFor, createCage, curl, HOME, inCage, traces, untilActive } from './support.ts'
 
 const CAGE = 'life'
@@ -79,6 +79,17 @@ test('another value, and another host, count while the workload runs', async () 
   await agentcage('domain', 'rm', CAGE, 'later.test')
   assert.match(await curl(CAGE, 'https://later.test/'), /"blocked":true.* 403/)
   assert.equal(await startOf('life-cage'), started)
+})
+
+test('exec has signals and exit codes, and leaves no process when its client is killed', async () => {
+  const exec = `${NODE} /project/bin/agentcage.ts exec ${CAGE} -- `
+  assert.equal((await tryAsUser(['bash', '-c', `${exec} sh -c 'exit 7'`])).code, 7)
+  const begun = `until podman top ${CAGE}-cage args | grep -q '^sleep 4711'; do sleep 0.1; done`
+  const ended = `while podman top ${CAGE}-cage args | grep -q '^sleep 4711'; do sleep 0.1; done`
+  for (const signal of ['TERM', 'KILL']) {
+    const script = `${exec} sleep 4711 >/dev/null 2>&1 & client=$!; ${begun}; kill -${signal} $client; wait $client; code=$?; ${ended}; exit $code`
+    assert.equal((await tryAsUser(['timeout', '120', 'bash', '-c', script])).code, signal === 'TERM' ? 143 : 137)
+  }
 })
 
 test('without its proxy the workload has no network; it comes back as it was', async () => {

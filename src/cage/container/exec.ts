@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { constants } from 'node:os'
 import { isatty } from 'node:tty'
 import { cageNames } from '../../isolation/container/names.ts'
@@ -6,6 +7,7 @@ import { findPodman } from '../../isolation/container/podman.ts'
 import type { WorkloadExit } from '../../isolation/isolation.ts'
 import type { ExecRequest, Execution } from '../backend.ts'
 import { notRunning } from '../process-exec.ts'
+import { guardExec } from './exec-guard.ts'
 import type { Deployment } from '../deployment.ts'
 
 /**
@@ -21,22 +23,33 @@ export async function executeInContainer(deployment: Deployment, request: ExecRe
   if (stdout.trim() !== 'true') throw notRunning(name)
   const terminal = [0, 1].every((stream) => request.stdio[stream] === 'inherit' && isatty(stream))
   const placeholders = request.part === 'cage' ? Object.entries(request.placeholders) : []
+  const guard = guardExec(podman, randomUUID())
   const args = [
     'exec',
     '--interactive',
     ...(terminal ? ['--tty'] : []),
+    '--env',
+    guard.variable,
     ...placeholders.flatMap(([key, value]) => ['--env', `${key}=${value}`]),
     container,
     ...request.command,
   ]
   const child = spawn(podman.program, args, { stdio: [...request.stdio], env: podman.environment })
-  const abort = (): void => void child.kill('SIGKILL')
+  const abort = (): void => {
+    void guard.end()
+    child.kill('SIGKILL')
+  }
   request.signal?.addEventListener('abort', abort, { once: true })
   const exited = new Promise<WorkloadExit>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code, signal) => {
       request.signal?.removeEventListener('abort', abort)
-      resolve(signal === null ? { code: code ?? 1 } : { code: 128 + constants.signals[signal], signal })
+      if (signal === null) {
+        guard.release()
+        return resolve({ code: code ?? 1 })
+      }
+      // Podman was killed, not the command.
+      void guard.end().then(() => resolve({ code: 128 + constants.signals[signal], signal }))
     })
   })
   return {
@@ -45,6 +58,9 @@ export async function executeInContainer(deployment: Deployment, request: ExecRe
     stdout: child.stdout ?? undefined,
     stderr: child.stderr ?? undefined,
     exited,
-    kill: (signal) => child.kill(signal),
+    kill(signal) {
+      guard.deliver(signal)
+      return true
+    },
   }
 }

@@ -36,12 +36,13 @@ export async function openRunState(name: string, podman: Podman, environment: En
     if (lock === undefined) continue
     cleanup.use(lock)
     const prefix = `${own}_run`
+    const scratch = scratchFolder(prefix, environment)
+    cleanup.defer(() => rm(scratch, { recursive: true, force: true }))
     cleanup.defer(() => clearAway(podman, prefix, stateFolder))
     // What a run left that was killed before it could.
     await clearAway(podman, prefix, stateFolder)
     if (!isFree(join(stateFolder, 'audit.jsonl'))) continue
-    const scratch = await makeScratch(prefix, environment)
-    cleanup.defer(() => rm(scratch, { recursive: true, force: true }))
+    await makeAnew(scratch)
     const kept = cleanup.move()
     return { stateFolder, scratch, prefix, [Symbol.asyncDispose]: () => kept.disposeAsync() }
   }
@@ -87,20 +88,21 @@ function holderOf(log: string): FileInUseError['holder'] | undefined {
   }
 }
 
-/** One that was left holds secrets of a run that was killed: it is made anew. */
-async function makeScratch(prefix: string, environment: Environment): Promise<string> {
+/** In memory. Throws `host_unsupported` where this user has no such place. */
+function scratchFolder(prefix: string, environment: Environment): string {
   const named = environment['XDG_RUNTIME_DIR']
   const runtime = named !== undefined && isAbsolute(named) ? named : `/run/user/${process.geteuid?.() ?? 0}`
-  if (!existsSync(runtime))
-    throw new CageError('host_unsupported', `${runtime} is missing, which Podman needs too`, {
-      hint: 'Log in as this user (su - does not), or: sudo loginctl enable-linger $USER',
-    })
-  const folder = join(runtime, 'agentcage')
-  return usable(folder, async () => {
-    const scratch = join(folder, prefix)
+  if (existsSync(runtime)) return join(runtime, 'agentcage', prefix)
+  throw new CageError('host_unsupported', `${runtime} is missing, which Podman needs too`, {
+    hint: 'Log in as this user (su - does not), or: sudo loginctl enable-linger $USER',
+  })
+}
+
+/** One that was left holds secrets of a run that was killed. */
+async function makeAnew(folder: string): Promise<void> {
+  await usable(folder, async () => {
+    await ensurePrivateFolder(dirname(folder))
+    await rm(folder, { recursive: true, force: true })
     await ensurePrivateFolder(folder)
-    await rm(scratch, { recursive: true, force: true })
-    await ensurePrivateFolder(scratch)
-    return scratch
   })
 }
