@@ -1,6 +1,6 @@
 import type { EgressCore } from '../core.ts'
 import type { HeadContext } from '../inspect/inspector.ts'
-import { checkDeclaredLength, holdExchange, readBody } from './body.ts'
+import { checkDeclaredLength, holdExchange, readBody, unreadBytes } from './body.ts'
 import { forward } from './forward.ts'
 import { isGrpcType, relayGrpc } from './grpc.ts'
 import { headerValue } from './headers.ts'
@@ -23,7 +23,9 @@ export async function handleExchange(core: EgressCore, request: InboundRequest, 
     // Nothing is waited for where the answer is there.
     const received = receiveBody(core, request)
     const body = received instanceof Promise ? await received : received
-    held += body.length
+    const unread = unreadBytes(request)
+    core.budget.release(unread)
+    held += body.length - unread
     const { chain } = core.ruling()
     const { method } = request
     const result = chain.inspectRequest({ ...context, priorResults: record.findings, body })

@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls'
 import type { EgressCore } from '../core.ts'
 import { Denial } from '../denial.ts'
 import { handleExchange } from '../http/exchange.ts'
+import { UNREAD_BYTES } from '../http/body.ts'
 import type { InboundRequest } from '../http/inbound.ts'
 import { deny } from '../http/refusal.ts'
 import { ExchangeRecord } from '../http/exchange-record.ts'
@@ -32,6 +33,7 @@ export class Http2Front {
         enableConnectProtocol: true,
         maxConcurrentStreams: CONCURRENT_STREAMS,
         maxHeaderListSize: MAX_HEADER_BYTES,
+        initialWindowSize: UNREAD_BYTES,
       },
       maxHeaderListPairs: 1000,
       maxSessionMemory: 32,
@@ -39,6 +41,7 @@ export class Http2Front {
       maxSessionInvalidFrames: 0,
       strictSingleValueFields: false, // Duplicates are the upstream's to send and the client's to judge.
     })
+    session.setLocalWindowSize(UNREAD_BYTES)
     let requests = 0
     this.#sessions.add(session)
     session.on('close', () => this.#sessions.delete(session))

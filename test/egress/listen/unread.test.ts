@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type ClientHttp2Session } from 'node:http2'
 import { test } from 'node:test'
+import { UNREAD_BYTES } from '../../../src/egress/http/body.ts'
 import { connectTunnel, get, tlsOver } from '../../support/proxy-client.ts'
 import { startBed, type Bed, type BedOptions } from '../bed.ts'
 
@@ -57,3 +58,18 @@ for (const [what, options] of Object.entries(unread)) {
     for (;;) if ((await get('https://open.test/', bed)).status === 200) return
   })
 }
+
+test('bodies that are begun have a share of what may come of them before they are read', async (t) => {
+  const bed = await startBed(t, { hosts: { 'api.test': {} } })
+  const sessions = [await deafSession(bed), await deafSession(bed)]
+  assert.equal(sessions[0]?.remoteSettings.initialWindowSize, UNREAD_BYTES)
+  const begin = { ':path': '/', ':method': 'POST' }
+  // With their length they count for that alone.
+  for (const session of sessions)
+    for (let count = 0; count < 40; count++) session.request({ ...begin, 'content-length': '9' }).on('error', () => {})
+  assert.equal((await get('https://api.test/', bed)).status, 200)
+  for (const session of sessions) for (let count = 0; count < 70; count++) session.request(begin).on('error', () => {})
+  assert.equal((await bed.record(({ code }) => code === 'overloaded')).status, 503)
+  for (const session of sessions) session.destroy()
+  for (;;) if ((await get('https://api.test/', bed)).status === 200) return
+})
