@@ -32,6 +32,7 @@ export function planCage(deployment: Deployment, volumes: AgentVolumes = volumes
       stateFolder,
       environmentFile: egressFile(deployment),
       files: authorityFiles(deployment),
+      keepsSecrets: keepsSecrets(config),
       ports: capturedPorts(config),
       published: config.container.ports.map(parsePort).filter((port) => port !== undefined),
       limits,
@@ -62,6 +63,11 @@ export function volumesOf({ config, record, configPath, environment }: Deploymen
     }),
     reserved: imageTrust('/').mounts.map(({ target }) => target),
   })
+}
+
+/** A server may answer a refresh token with the next one, and take the old one no more (RFC 6749 section 6). */
+function keepsSecrets({ secret_injection: rules }: Config): boolean {
+  return rules.some(({ transform }) => transform === 'oauth2-refresh')
 }
 
 /** Ports on which the workload is captured; DNS has its own. */

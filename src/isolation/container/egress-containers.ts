@@ -21,6 +21,8 @@ export interface EgressPlan {
   readonly environmentFile: string
   /** Files that the configuration names, shown at their own paths. */
   readonly files: readonly string[]
+  /** Whether a transform gets new secrets in place of old ones, which the proxy then keeps. */
+  readonly keepsSecrets: boolean
   /** Ports on which the workload is captured. */
   readonly ports: readonly number[]
   readonly published: readonly PublishedPort[]
@@ -89,6 +91,7 @@ export function proxyContainer(plan: EgressPlan): ContainerSpec {
     environmentFiles: [plan.environmentFile],
     mounts: [
       bind(folder, inside, false),
+      ...(plan.keepsSecrets ? [bind(`${folder}/secrets`, `${inside}/secrets`, true)] : []),
       bind(stateFolder, `${STATE}/cage`, true),
       { kind: 'tmpfs', target: `${STATE}/cage/dns`, options: 'size=4k,mode=0700' },
       ...certificates(plan),

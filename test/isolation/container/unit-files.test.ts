@@ -133,6 +133,14 @@ test('published ports go to the proxy under numbers that it does not capture', (
   assert.match(proxy?.content ?? '', /--proxy 10\.89\.7\.11:8081/)
 })
 
+test('the store is written by the proxy alone, and by it only where a transform gets new secrets', () => {
+  const writable = (keepsSecrets: boolean): readonly string[] =>
+    cageQuadlets({ ...ORDINARY, egress: { ...ORDINARY.egress, keepsSecrets } }).flatMap(({ name, content }) =>
+      /^Volume=\S*\/secrets:\S*:rw/m.test(content) ? [name] : [],
+    )
+  assert.deepEqual([writable(false), writable(true)], [[], ['demo-proxy.container']])
+})
+
 const ORDINARY: CagePlan = {
   egress: {
     name: 'demo',
@@ -148,6 +156,7 @@ const ORDINARY: CagePlan = {
     stateFolder: '/home/u/.local/state/agentcage/cages/demo',
     environmentFile: '/home/u/.local/state/agentcage/cages/demo/egress.env',
     files: [],
+    keepsSecrets: false,
     ports: [80, 443],
     published: [],
     limits: { memory: true, pids: true },
