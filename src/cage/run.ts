@@ -200,6 +200,11 @@ async function runWorkload({
     scratch,
   })
   cleanup.use(prepared)
+  // Whatever ended the workload: it may be what broke the egress.
+  cleanup.defer(() => {
+    for (const { path, reason } of prepared.leftovers())
+      log(`warning: ${path} ${reason}; look at it before you use it outside the cage`)
+  })
   const limits = await applyLimits(prepared.plan.limits)
   cleanup.defer(() => limits.cleanup())
   for (const warning of [...prepared.warnings, ...limits.warnings]) log(`warning: ${warning}`)
@@ -222,7 +227,5 @@ async function runWorkload({
   const exit = await workload.exited
   await drained
   failure.signal.throwIfAborted()
-  for (const { path, reason } of prepared.leftovers())
-    log(`warning: ${path} ${reason}; look at it before you use it outside the cage`)
   return exit
 }

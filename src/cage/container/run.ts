@@ -77,9 +77,12 @@ async function runUntil(failure: AbortController, request: ContainerRunRequest):
   cleanup.use(placeStandIns(volumes.standIns))
   for (const warning of volumes.warnings) log(`warning: ${warning}`)
   const started = new Date()
+  // Whatever ended the workload: it may be what broke the egress.
+  cleanup.defer(() => {
+    for (const { path, reason } of findLeftovers(project, before))
+      log(`warning: ${path} ${reason}; look at it before you use it outside the cage`)
+  })
   const exit = await runParts({ request, podman, deployment, volumes, state, failure, starting, own })
-  for (const { path, reason } of findLeftovers(project, before))
-    log(`warning: ${path} ${reason}; look at it before you use it outside the cage`)
   const auditPath = join(state.stateFolder, 'audit.jsonl')
   return { exit, auditPath, counts: await countsSince(auditPath, started) }
 }

@@ -31,18 +31,19 @@ describe('run', { skip: withoutCages }, () => {
     }
   })
 
-  test('ends the workload when the egress has a defect', async () => {
+  test('ends the workload when the egress has a defect, and names what it left all the same', async () => {
     await using host = await CageHost.open()
     const defect = `
       const { existsSync } = await import('node:fs')
       if (process.argv[2] === 'run')
         setInterval(() => { if (existsSync('started')) throw new Error('a defect') }, 50).unref()`
-    const { code, stderr } = await host.run(['sh', '-c', 'touch started; sleep 60'], {
+    const { code, stderr } = await host.run(['sh', '-c', 'mkdir sub; echo evil >sub/.envrc; touch started; sleep 60'], {
       env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(defect)}` },
     })
     assert.equal(code, 1, stderr)
     assert.match(stderr, /error: the egress failed and the workload was ended: a defect/)
-    assert.deepEqual(await readdir(host.project), ['started'])
+    assert.match(stderr, /warning: \S+\/sub\/\.envrc .*; look at it before you use it outside the cage/)
+    assert.deepEqual((await readdir(host.project)).toSorted(), ['started', 'sub'])
   })
 })
 
