@@ -30,6 +30,7 @@ const COMMANDS = [
   /^(?:include|includeif\..*)\.path$/,
   /^(?:sequence\.editor|init\.templatedir|uploadpack\.packobjectshook|protocol\.(?:.*\.)?allow|interactive\.difffilter)$/,
   /^(?:gc\.recentobjectshook|tar\..*\.command|trailer\..*\.(?:command|cmd)|imap\.tunnel|svn\.authorsprog)$/,
+  /^instaweb\.(?:httpd|browser)$/,
   /^sendemail\.(?:.*\.)?(?:smtpserver|sendmailcmd|tocmd|cccmd|headercmd)$/,
   /^(?:remote\..*\.(?:uploadpack|receivepack|vcs)|submodule\..*\.update)$/,
   /^lfs\.(?:customtransfer|extension)\./,

@@ -68,6 +68,11 @@ const FINDS: Readonly<Record<string, readonly [script: string, path: string, rea
     'sub/.git/config',
     /gc\.recentobjectshook=evil/,
   ],
+  'what serves a repository to a browser': [
+    'git init -q sub; git -C sub config instaweb.httpd evil',
+    'sub/.git/config',
+    /instaweb\.httpd=evil/,
+  ],
   'a hook in a new repository': [
     'git init -q sub; echo evil > sub/.git/hooks/post-checkout; chmod +x sub/.git/hooks/post-checkout',
     'sub/.git/hooks/post-checkout',
