@@ -41,7 +41,10 @@ export async function executeInContainer(deployment: Deployment, request: ExecRe
   }
   request.signal?.addEventListener('abort', abort, { once: true })
   const exited = new Promise<WorkloadExit>((resolve, reject) => {
-    child.once('error', reject)
+    child.once('error', (error) => {
+      guard.release()
+      reject(error)
+    })
     child.once('close', (code, signal) => {
       request.signal?.removeEventListener('abort', abort)
       if (signal === null) {

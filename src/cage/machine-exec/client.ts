@@ -15,6 +15,7 @@ const GONE = 'the machine ended before the command did'
  * `signal` ends it.
  */
 export async function enterMachine(path: string, request: SessionRequest, signal?: AbortSignal): Promise<GuestSession> {
+  signal?.throwIfAborted()
   const socket = connect(path)
   socket.on('error', () => undefined) // Its end, which comes too, is what counts.
   signal?.addEventListener('abort', () => socket.destroy(), { once: true })

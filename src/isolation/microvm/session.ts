@@ -54,11 +54,11 @@ export class Sessions {
     const late = Promise.withResolvers<never>()
     const timer = setTimeout(() => late.reject(new CageError('workload_failed', 'the guest did not answer')), PATIENCE)
     const beginning = this.#begin(number, request)
+    const leave = (): void => void this.#free.push(number)
+    // One that begins too late has its place until it has ended.
+    beginning.then(({ exited }) => exited.then(leave, leave)).catch(() => undefined)
     try {
-      const session = await Promise.race([beginning, late.promise])
-      const leave = (): void => void this.#free.push(number)
-      session.exited.then(leave, leave)
-      return session
+      return await Promise.race([beginning, late.promise])
     } catch (error) {
       beginning.then(
         (session) => session.destroy(),

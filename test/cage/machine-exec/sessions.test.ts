@@ -88,6 +88,13 @@ test('signals and sizes are not held up by input that nobody reads', async (t) =
   assert.deepEqual(await session.exited, { code: 0 })
 })
 
+test('who has given up before asks for nothing', async (t) => {
+  const asked: SessionRequest[] = []
+  const path = await serve(t, async (request) => (asked.push(request), new PlayedSession()))
+  await assert.rejects(enterMachine(path, REQUEST, AbortSignal.abort(new Error('given up'))), /given up/)
+  assert.deepEqual(asked, [])
+})
+
 test('what went wrong is told in the same words', async (t) => {
   const path = await serve(t, async () => {
     throw new CageError('workload_failed', 'all places are taken', { hint: 'Wait.' })
