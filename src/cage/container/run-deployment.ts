@@ -31,7 +31,7 @@ export interface RunDraft {
   readonly text: string
 }
 
-/** Writes what the containers of a run read, as a cage that stays has it; secrets lie in memory only. */
+/** Writes what the containers of a run read, as a cage that stays has it; values to inject lie in memory only. */
 export async function saveRun(podman: Podman, draft: RunDraft, network: CageNetwork): Promise<Deployment> {
   const { request, config, name, state } = draft
   const { environment } = request
