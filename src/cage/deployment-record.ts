@@ -36,7 +36,6 @@ const recordSchema = z.strictObject({
 })
 
 export type DeploymentRecord = z.output<typeof recordSchema>
-export type DeploymentNetwork = NonNullable<DeploymentRecord['network']>
 
 /** Reads a record. Throws `state_unusable` when it is not one: what was decided is never guessed. */
 export function parseRecord(text: string, path: string): DeploymentRecord {

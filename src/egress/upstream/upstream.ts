@@ -7,7 +7,6 @@ import { CageError } from '../../errors.ts'
 import { AddressGuard } from '../../policy/address.ts'
 import type { HeaderList } from '../http/headers.ts'
 import type { Readable } from 'node:stream'
-import type { Duplex } from 'node:stream'
 import { parseUpstreamProxy, type UpstreamProxy } from './corporate-proxy.ts'
 import type { DialOptions, Origin } from './dial.ts'
 import { Http1Pool } from './http1/pool.ts'
@@ -46,12 +45,6 @@ export interface UpstreamResponse {
 export interface UpstreamCall {
   readonly response: Promise<UpstreamResponse>
   readonly cancel: () => void
-}
-
-/** An HTTP/2 stream whose request body is written while the response arrives (gRPC), or an upgraded HTTP/1.1 connection. */
-export interface UpstreamStream {
-  readonly stream: Duplex
-  readonly address: string
 }
 
 /** How the egress reaches the internet: connections to origins, kept alive and bound to the origin they were made for. */
