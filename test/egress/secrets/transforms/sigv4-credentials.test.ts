@@ -28,6 +28,8 @@ test('what gives out no credentials, or was meant', () => {
   ask({ service: 'iam', body: 'Action=ListUsers&Version=2010-05-08' })
   ask({ service: 's3', target: '/key', body: 'anything', headers: [] })
   ask({ body: 'Action=AssumeRole', named: ['s3', 'sts'] })
+  ask({ service: 's3', target: '/v20180820/accessgrantsinstance/grants', headers: [] })
+  ask({ service: 's3', target: '/v20180820/accessgrantsinstance/dataaccess', headers: [], named: ['s3'] })
   ask({ service: 'constructor' })
 })
 
@@ -50,6 +52,11 @@ const ATTACKS: Readonly<Record<string, Asked>> = {
   'rights for oneself': { service: 'iam', body: 'Action=AttachUserPolicy' },
   'a word that begins like a look': { service: 'iam', body: 'Action=List%0aCreateAccessKey' },
   'an identity': { service: 'cognito-identity', headers: ['X-Amz-Target', 'x.GetCredentialsForIdentity'] },
+  'a session with a bucket': { service: 's3express', target: '/?session', headers: [] },
+  'access that was granted to data': { service: 's3', target: '/v20180820/accessgrantsinstance/dataaccess?target=x' },
+  'the same with an escape': { service: 's3', target: '/v20180820/accessgrantsinstance/%64ataaccess', headers: [] },
+  'a job of a pipeline': { service: 'codepipeline', headers: ['X-Amz-Target', 'CodePipeline_20150709.PollForJobs'] },
+  'an environment of data': { service: 'datazone', target: '/v2/domains/d/environments/e/credentials', headers: [] },
   'a list that names others': { body: 'Action=GetSessionToken', named: ['s3', 'iam'] },
 }
 
