@@ -249,9 +249,10 @@ export class ContentViews implements Iterable<View> {
   }
 
   *#unpacked(bytes: Buffer, depth: number): Generator<Undone> {
-    for (const archive of [{ encodings: [], bytes }, ...embeddedZips(bytes)]) {
-      if (archive.encodings.length === 0 && this.#spoilt.has(bytes)) continue
-      const isLast = depth >= this.#limits.maxDepth
+    const isLast = depth >= this.#limits.maxDepth
+    for (const [count, archive] of [{ encodings: [], bytes }, ...embeddedZips(bytes)].entries()) {
+      if (count === 0 && this.#spoilt.has(bytes)) continue
+      if (count > MAX_EMBEDDED) return this.#leave(isLast)
       for (const { name, bytes: content, isCut } of unpacked(archive.bytes, isLast ? 0 : this.#bytesLeft)) {
         if (isCut) this.#leave(isLast)
         if (content.length > 0) yield { encodings: [...archive.encodings, name], bytes: content }

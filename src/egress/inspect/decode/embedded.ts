@@ -18,15 +18,9 @@ const LEAST_RUN = 28
 const BASE64 = byteClass(`${ALPHANUMERIC}+/-_\r\n\\`)
 const HEX = byteClass(`${HEX_DIGITS}\r\n`)
 
-/** At most `MAX_EMBEDDED` and one more, which says that there are more. */
-export function* embeddedStreams(bytes: Buffer): Generator<Embedded> {
-  if (bytes.length < LEAST_RUN) return
-  let left = MAX_EMBEDDED
-  for (const stream of candidates(bytes)) {
-    yield stream
-    if (left === 0) return
-    left -= 1
-  }
+/** Each announces a coding. At most `MAX_EMBEDDED` and one more, which says that there are more. */
+export function embeddedStreams(bytes: Buffer): Generator<Embedded> {
+  return withOneMore(candidates(bytes))
 }
 
 /** How many streams seem to begin in the bytes as they are. */
@@ -37,22 +31,30 @@ export function rawStreams(bytes: Buffer): number {
   return count
 }
 
-/** Zip archives that are written in base64. */
-export function* embeddedZips(bytes: Buffer): Generator<Embedded> {
+/** Zip archives that are written in base64. At most `MAX_EMBEDDED` and one more, as above. */
+export function embeddedZips(bytes: Buffer): Generator<Embedded> {
+  return withOneMore(marked(bytes, ZIP_BASE64))
+}
+
+function* withOneMore(all: Iterable<Embedded>): Generator<Embedded> {
   let left = MAX_EMBEDDED
-  for (const start of occurrences(bytes, ZIP_BASE64)) {
-    if (left-- === 0) return
-    yield* written(bytes, 'base64', { start, members: BASE64 })
+  for (const each of all) {
+    yield each
+    if (left === 0) return
+    left -= 1
   }
 }
 
+/** What only looks like a stream is none: decoys would use up the number that is looked at. */
 function* candidates(bytes: Buffer): Generator<Embedded> {
-  for (const mark of BASE64_MARKS) {
-    for (const start of occurrences(bytes, mark)) yield* written(bytes, 'base64', { start, members: BASE64 })
-  }
+  for (const stream of written(bytes)) if (announcedCoding(stream.bytes) !== undefined) yield stream
+}
+
+function* written(bytes: Buffer): Generator<Embedded> {
+  if (bytes.length < LEAST_RUN) return
+  for (const mark of BASE64_MARKS) yield* marked(bytes, mark)
   for (const start of runs(bytes, BASE64)) {
-    if (bytes[start] === 0x65 && ZLIB_BASE64.has(bytes[start + 1] as number))
-      yield* written(bytes, 'base64', { start, members: BASE64 })
+    if (bytes[start] === 0x65 && ZLIB_BASE64.has(bytes[start + 1] as number)) yield* fromBase64(bytes, start)
   }
   for (const start of runs(bytes, HEX)) {
     const digits = bytes.toString('latin1', start, endOfRun(bytes, HEX, start)).toLowerCase()
@@ -72,10 +74,17 @@ function* candidates(bytes: Buffer): Generator<Embedded> {
   }
 }
 
-/** The first three bytes of gzip and zstd in base64: wherever they stand, the stream begins there. */
-const BASE64_MARKS = ['H4sI', 'KLUv'] as const
-/** The first three bytes of a zip archive in base64. */
-const ZIP_BASE64 = 'UEsD'
+/** The first letters of a stream or archive in base64, and those that may follow: wherever they stand, it begins there. */
+interface Mark {
+  readonly letters: string
+  readonly next: readonly RegExp[]
+}
+
+const BASE64_MARKS: readonly Mark[] = [
+  { letters: 'H4sI', next: [] },
+  { letters: 'KLUv', next: [/[/_]/, /[Q-Za-f]/] },
+]
+const ZIP_BASE64: Mark = { letters: 'UEsD', next: [/B/, /[A-P]/] }
 const HEX_MARKS = ['1f8b08', '28b52ffd'] as const
 /** zlib's header is too short to look for everywhere: `eJ`, `eN`, `eA` and `eF` count where a value begins. */
 const ZLIB_BASE64: ReadonlySet<number> = new Set(Buffer.from('JNAF'))
@@ -89,15 +98,39 @@ const RAW_MARKS = [
   '\r\n\r\n\x78\x5e',
 ]
 
-function* written(
-  bytes: Buffer,
-  encoding: 'base64' | 'hex',
-  { start, members }: { readonly start: number; readonly members: ByteClass },
-): Generator<Embedded> {
-  const end = endOfRun(bytes, members, start)
+/** Exactly: a mark that is looked at in vain costs the whole run behind it, and a body may be made of such. */
+function* marked(bytes: Buffer, { letters, next }: Mark): Generator<Embedded> {
+  for (const start of occurrences(bytes, letters)) {
+    let at = start + letters.length - 1
+    const fits = next.every((letter) => {
+      at = nextLetter(bytes, at + 1)
+      return letter.test(String.fromCharCode(bytes[at] ?? 0))
+    })
+    if (fits) yield* fromBase64(bytes, start)
+  }
+}
+
+/** Behind line ends, as such or escaped. */
+function nextLetter(bytes: Buffer, from: number): number {
+  let at = from
+  while (bytes[at] === CR || bytes[at] === LF || bytes[at] === BACKSLASH) {
+    const isEscape = bytes[at] === BACKSLASH
+    at += 1
+    if (isEscape && LINE_END_LETTERS.has(bytes[at] as number)) at += 1
+  }
+  return at
+}
+
+const CR = 0x0d
+const LF = 0x0a
+const BACKSLASH = 0x5c
+const LINE_END_LETTERS: ReadonlySet<number> = new Set(Buffer.from('nrt'))
+
+function* fromBase64(bytes: Buffer, start: number): Generator<Embedded> {
+  const end = endOfRun(bytes, BASE64, start)
   if (end - start < LEAST_RUN) return
   const text = bytes.toString('latin1', start, end).replace(/\\+[nrt]/g, '')
-  yield { encodings: [encoding], bytes: Buffer.from(text, encoding) }
+  yield { encodings: ['base64'], bytes: Buffer.from(text, 'base64') }
 }
 
 function* occurrences(bytes: Buffer, mark: string): Generator<number> {

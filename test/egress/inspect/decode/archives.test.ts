@@ -98,6 +98,28 @@ function member(name: string, data: Buffer): Buffer {
 }
 
 describe('hostile', () => {
+  const behind = (decoy: string, count: number, stream: string): Buffer =>
+    Buffer.from(JSON.stringify([...Array.from({ length: count }, (_, n) => `${decoy}${n}`), stream]))
+
+  test('attack: a stream behind dozens of texts that only begin like one is opened', () => {
+    const stream = deflateSync(TEXT)
+    for (const decoy of [`eJAA${'A'.repeat(30)}`, `KLUv${'A'.repeat(30)}`])
+      for (const encoding of ['base64', 'hex'] as const)
+        assert.ok(sees(behind(decoy, 40, stream.toString(encoding))), `${decoy} ${encoding}`)
+    for (const decoy of ['UEsD', `UEsD${'A'.repeat(30)}`])
+      assert.ok(sees(behind(decoy, 40, member('a', deflateRawSync(TEXT)).toString('base64'))), decoy)
+  })
+
+  test('attack: more archives than are opened are told, and marks without number cost nothing', () => {
+    const empty = member('a', deflateRawSync('')).toString('base64')
+    const views = viewsOf(behind(empty, 40, member('a', deflateRawSync(TEXT)).toString('base64')))
+    assert.ok([...views].length > 0 && views.isTooLarge)
+    for (const mark of ['KLUv', 'KLUv/A', 'UEsD', 'UEsDBQ', 'eJAA', 'H4sI', '1f8b08']) {
+      const many = viewsOf(Buffer.alloc(4_000_000, mark))
+      assert.ok([...many].length < 300, mark)
+    }
+  })
+
   test('a bomb, and thousands of members: bounded and told', () => {
     const bomb = member('a', deflateRawSync(Buffer.alloc(100_000_000)))
     const many = Buffer.concat(Array.from({ length: 3000 }, () => member('a', deflateRawSync(Buffer.from('x')))))
