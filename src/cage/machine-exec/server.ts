@@ -46,6 +46,7 @@ class Visitor {
   readonly #enter: Enter
   #session: GuestSession | undefined
   #asked = false
+  #isOver = false
 
   constructor(socket: Socket, enter: Enter) {
     this.#socket = socket
@@ -63,6 +64,7 @@ class Visitor {
 
   /** Throws for what was not to come. */
   #take({ kind, content }: Frame): void {
+    if (this.#isOver) return // Sent before its sender could know; to end here would lose what is still on its way there.
     if (kind === 'request' && !this.#asked) {
       this.#asked = true
       void this.#run(request.parse(JSON.parse(content.toString())))
@@ -96,6 +98,7 @@ class Visitor {
       const { message, hint } = error instanceof CageError ? error : { message: String(error), hint: undefined }
       this.#socket.end(frame('failure', JSON.stringify({ message, hint })))
     } finally {
+      this.#isOver = true
       this.#session = undefined
     }
   }

@@ -95,6 +95,23 @@ test('who has given up before asks for nothing', async (t) => {
   assert.deepEqual(asked, [])
 })
 
+test('attack: input and signals that cross the end of the command do not cost its output or its code', async (t) => {
+  // How much waits on this side for a reader that is slow, nothing says: of these sizes some leave little of it here.
+  for (let kibibytes = 16; kibibytes <= 512; kibibytes += 16) {
+    const played = new PlayedSession()
+    const path = await serve(t, async () => played)
+    const socket = connect(path)
+    socket.write(frame('request', JSON.stringify(REQUEST)))
+    await once(socket, 'readable')
+    for (let written = 0; written < kibibytes; written += 16) played.output.write(Buffer.alloc(16_384, 'y'))
+    played.finish(9)
+    await new Promise((resolve) => setImmediate(resolve))
+    socket.write(Buffer.concat([frame('signal', 'SIGINT'), frame('input', 'more'), frame('input')]))
+    const got = Buffer.concat((await socket.toArray()) as Buffer[])
+    assert.ok(got.length > kibibytes * 1024 && got.subarray(-6).equals(frame('exit', '9')), `${kibibytes} KiB`)
+  }
+})
+
 test('what went wrong is told in the same words', async (t) => {
   const path = await serve(t, async () => {
     throw new CageError('workload_failed', 'all places are taken', { hint: 'Wait.' })
