@@ -1,5 +1,4 @@
 import { headerValue, headerValues, type HeaderList } from '../../http/headers.ts'
-import { hasNoContent } from '../../http/reply.ts'
 import { parseFields } from './fields.ts'
 import { MalformedResponse } from './malformed.ts'
 
@@ -45,7 +44,8 @@ export function framingOf(method: string, { status, headers }: ResponseHead): Fr
   // A list of equal lengths may be taken for one (RFC 9110 section 8.6), and need not be: the client sees it too.
   if (lengths.length > 1) throw new MalformedResponse('it has several lengths')
   const bytes = lengths.length === 0 ? undefined : lengthOf(lengths[0] as string)
-  if (hasNoContent(method, status)) return NO_BODY
+  // Not 205: that should have no content, but what it has all the same is no answer to the next request.
+  if (method === 'HEAD' || status < 200 || status === 204 || status === 304) return NO_BODY
   if (codings.length === 1) return CHUNKED
   return bytes === undefined ? UNTIL_CLOSE : { kind: 'length', bytes }
 }

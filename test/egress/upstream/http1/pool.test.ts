@@ -59,6 +59,23 @@ describe('a connection is used again', () => {
     assert.equal(await textOf(await get(up).response), '1!')
   })
 
+  test('attack: the body of a 205 is not the answer to the next request', async (t) => {
+    const poison = OK.replace('ok', 'no')
+    const up = await startUpstream(t, (socket, index) => {
+      let count = 0
+      onRequests(socket, () => {
+        if (index > 0) return void socket.write(OK)
+        const head = `HTTP/1.1 205 Reset Content\r\nContent-Length: ${poison.length}\r\n\r\n`
+        socket.write(count++ === 0 ? head : poison)
+      })
+    })
+    const first = await get(up).response
+    assert.equal(first.status, 205)
+    assert.equal(await textOf(await get(up).response), 'ok')
+    up.sockets[0]?.write(poison)
+    assert.equal(await textOf(first), poison)
+  })
+
   test('but not one on which the request had not left when the answer came', async (t) => {
     const up = await startUpstream(t, (socket) => {
       socket.write(OK)

@@ -34,6 +34,10 @@ const valid: Readonly<Record<string, readonly [bytes: string, method?: string]>>
   'to HEAD, with the length of what is not sent': [`${OK}Content-Length: 300\r\n\r\n`, 'HEAD'],
   'to HEAD, with a coding': [CHUNKED, 'HEAD'],
   '204': ['HTTP/1.1 204 No Content\r\n\r\n'],
+  '205 in chunks, of which there are none': [
+    'HTTP/1.1 205 Reset Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+  ],
+  '205 with content that it should not have': ['HTTP/1.1 205 Reset Content\r\nContent-Length: 3\r\n\r\nabc'],
   '304 with a length': ['HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n'],
   'after interim responses': [
     `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${OK}Content-Length: 1\r\n\r\na`,
