@@ -19,13 +19,20 @@ export async function handleExchange(core: EgressCore, request: InboundRequest, 
   try {
     held = holdExchange(core.budget, request)
     const { destination, context } = await judgeHead(core, request, record)
-    if (isGrpc(context)) return await relayGrpc(core, { request, reply, record, destination, context })
+    const allRead = (): void => {
+      const unread = unreadBytes(request)
+      core.budget.release(unread)
+      held -= unread
+    }
+    if (isGrpc(context)) {
+      if (request.hasBody) request.body.once('end', allRead)
+      return await relayGrpc(core, { request, reply, record, destination, context })
+    }
     // Nothing is waited for where the answer is there.
     const received = receiveBody(core, request)
     const body = received instanceof Promise ? await received : received
-    const unread = unreadBytes(request)
-    core.budget.release(unread)
-    held += body.length - unread
+    allRead()
+    held += body.length
     const { chain } = core.ruling()
     const { method } = request
     const result = chain.inspectRequest({ ...context, priorResults: record.findings, body })

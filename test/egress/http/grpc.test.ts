@@ -113,6 +113,22 @@ describe('the four forms', () => {
   })
 })
 
+test('calls whose request has been read count for no more than others, however long their answer takes', async (t) => {
+  const { bed, echo } = await open(t)
+  const other = capturedClient(t, bed, { 'grpc.use_local_subchannel_pool': 1 })
+  // Two sessions: one takes 128 streams.
+  for (let count = 0; count < 70; count++)
+    for (const client of [echo, other]) {
+      const stream = client.serverStream('wait')
+      t.after(() => stream.cancel())
+      const [answer] = (await once(
+        stream.on('error', () => {}),
+        'data',
+      )) as [string]
+      assert.equal(answer, 'wait')
+    }
+})
+
 describe('what goes wrong', () => {
   test('an error of the server, in trailers only, with its details', async (t) => {
     const { bed, echo } = await open(t)
