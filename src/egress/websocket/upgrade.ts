@@ -7,7 +7,6 @@ import type { EgressCore } from '../core.ts'
 import { Denial } from '../denial.ts'
 import { holdExchange } from '../http/body.ts'
 import type { InboundRequest } from '../http/inbound.ts'
-import type { ExchangeEnds } from '../http/exchange-ends.ts'
 import { judgeResponse } from '../http/judged-response.ts'
 import { accept, judgeHead } from '../http/judgement.ts'
 import { deny, denialFor, recordFor } from '../http/refusal.ts'
@@ -67,8 +66,8 @@ async function relayWebSocket(
     checkHandshake(request)
     // Loaded with the first WebSocket: most cages never open one, and `ws` costs memory and time at the start.
     const { relayMessages } = await import('./relay.ts')
-    const { destination, context: head } = await judgeHead(core, request, record)
-    const context = { ...head, protocol: 'websocket' as const }
+    const { destination, context: opened } = await judgeHead(core, request, record)
+    const context = { ...opened, protocol: 'websocket' as const }
     const ruling = core.ruling()
     const outbound = {
       ...destination,
@@ -99,20 +98,21 @@ async function relayWebSocket(
     const { response, socket } = await whileThere(client.reply, ruling.upstream.http1.upgrade({ ...bare, headers }))
     if (socket === undefined)
       return await respond(core, ruling, response, { request, reply: client.reply, record, context })
-    if (headerValue(response.headers, 'sec-websocket-accept') !== acceptFor(key)) {
-      socket.destroy()
-      throw new Denial('upstream_protocol', 'the upstream did not complete the WebSocket handshake')
-    }
-    record.upstreamAddress = response.address
-    record.status = 101
-    const answer = ruling.secrets.redactHeaders(handshakeHeaders(endToEnd(response.headers)))
-    record.redacted = new Set(answer.redacted)
-    await judgeAnswer(core, { context, record }, answer.headers, socket)
-    await relayMessages(
-      core,
-      { record, destination, context },
-      { client: client.open(answer.headers), upstream: socket },
-    )
+    await orDestroy(socket, async () => {
+      if (headerValue(response.headers, 'sec-websocket-accept') !== acceptFor(key))
+        throw new Denial('upstream_protocol', 'the upstream did not complete the WebSocket handshake')
+      record.upstreamAddress = response.address
+      record.status = 101
+      const answer = ruling.secrets.redactHeaders(handshakeHeaders(endToEnd(response.headers)))
+      record.redacted = new Set(answer.redacted)
+      const head = { part: 'head', status: 101, headers: answer.headers, body: Buffer.alloc(0) } as const
+      await judgeResponse(core, { context, record }, head)
+      await relayMessages(
+        core,
+        { record, destination, context },
+        { client: client.open(answer.headers), upstream: socket },
+      )
+    })
   } catch (error) {
     deny(core, record, client.reply, denialFor(core, error, request))
   } finally {
@@ -120,15 +120,10 @@ async function relayWebSocket(
   }
 }
 
-/** The connection to the upstream ends where the workload does not get it. */
-async function judgeAnswer(
-  core: EgressCore,
-  ends: Pick<ExchangeEnds, 'context' | 'record'>,
-  headers: HeaderList,
-  socket: Duplex,
-): Promise<void> {
+/** The connection to the upstream ends where the workload does not get it: it is blocked, or gone meanwhile. */
+async function orDestroy(socket: Duplex, work: () => Promise<void>): Promise<void> {
   try {
-    await judgeResponse(core, ends, { part: 'head', status: 101, headers, body: Buffer.alloc(0) })
+    await work()
   } catch (error) {
     socket.destroy()
     throw error

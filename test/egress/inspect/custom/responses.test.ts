@@ -293,6 +293,26 @@ describe('other protocols', () => {
     assert.equal((await bed.record(() => true)).code, 'inspector_blocked')
   })
 
+  test('attack: who goes away while the handshake is judged leaves no connection to the upstream behind', async (t) => {
+    const members = `async inspectResponse() { await new Promise((resolve) => setTimeout(resolve, 500)); return PASS }`
+    const hosts = { 'wss.test': {} } as const
+    const bed = await bedWith(t, { slow: { members } }, { hosts })
+    const server = playWebSocket(bed.server('wss.test').server)
+    const session = await http2Session('https://wss.test', bed)
+    if (!session.remoteSettings.enableConnectProtocol) await once(session, 'remoteSettings')
+    const opening = {
+      ':method': 'CONNECT',
+      ':protocol': 'websocket',
+      ':path': '/ws',
+      ':authority': 'wss.test',
+      'sec-websocket-version': '13',
+    }
+    session.request(opening).on('error', () => {})
+    const peer = await server.next()
+    session.destroy()
+    while ((await peer.ear.next()).kind !== 'close');
+  })
+
   test('gRPC: each message in both directions, head and trailers', async (t) => {
     const members = `${WATCH},
       inspectMessage({ direction, protocol, body }) {
