@@ -92,6 +92,15 @@ test('exec has signals and exit codes, and leaves no process when its client is 
   }
 })
 
+test('the part that answers DNS sees no value, and the proxy no records of names', async () => {
+  const covered = { dns: `/etc/agentcage/deployments/${CAGE}/secrets`, proxy: '/var/lib/agentcage/cage/dns' }
+  for (const [part, folder] of Object.entries(covered)) {
+    const script = `try { console.log(fs.readdirSync('${folder}')) } catch ({ code }) { console.log(code) }`
+    const seen = await asUser('podman', 'exec', `${CAGE}-${part}`, '/usr/bin/node', '-e', script)
+    assert.ok(['[]\n', 'EACCES\n'].includes(seen), seen)
+  }
+})
+
 test('without its proxy the workload has no network; it comes back as it was', async () => {
   const [authority, held] = [await inCage(CAGE, 'cat', '/run/agentcage/ca.pem'), await placeholder()]
   await asUser('systemctl', '--user', 'stop', 'life-proxy')

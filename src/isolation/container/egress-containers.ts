@@ -33,6 +33,9 @@ export interface EgressPlan {
 /** The user inside: the host's, under a number that nobody else has. */
 export const EGRESS_USER = 65_532
 
+/** An empty folder over one of a mount. Podman's default would copy into it what it is to hide, and fail for its size. */
+const COVER = 'size=4k,mode=0700,notmpcopyup'
+
 /** Where things are in the egress's containers. */
 const CONFIG_HOME = '/etc/agentcage'
 const STATE = '/var/lib/agentcage'
@@ -57,7 +60,7 @@ export function dnsContainer(plan: EgressPlan): ContainerSpec {
     mounts: [
       bind(folder, inside, false),
       // What it does not need it does not see.
-      { kind: 'tmpfs', target: `${inside}/secrets`, options: 'size=4k,mode=0700' },
+      { kind: 'tmpfs', target: `${inside}/secrets`, options: COVER },
       bind(`${stateFolder}/dns`, `${STATE}/dns`, true),
     ],
     health: probe(network.dns, 53),
@@ -93,7 +96,7 @@ export function proxyContainer(plan: EgressPlan): ContainerSpec {
       bind(folder, inside, false),
       ...(plan.keepsSecrets ? [bind(`${folder}/secrets`, `${inside}/secrets`, true)] : []),
       bind(stateFolder, `${STATE}/cage`, true),
-      { kind: 'tmpfs', target: `${STATE}/cage/dns`, options: 'size=4k,mode=0700' },
+      { kind: 'tmpfs', target: `${STATE}/cage/dns`, options: COVER },
       ...certificates(plan),
       ...plan.files.map((path) => bind(path, path, false)),
     ],

@@ -60,7 +60,7 @@ function containerMount(mount: Mount): readonly ContainerMount[] {
     case 'mask':
       return [
         mount.over === 'directory'
-          ? { kind: 'tmpfs', target: mount.target, options: 'ro,size=4k,mode=0555' }
+          ? { kind: 'tmpfs', target: mount.target, options: 'ro,size=4k,mode=0555,notmpcopyup' }
           : { kind: 'bind', source: '/dev/null', target: mount.target, writable: false },
       ]
     case 'tmpfs':

@@ -204,7 +204,7 @@ const EVERYTHING: CagePlan = {
     volumes: [
       { kind: 'bind', source: '/home/u/my project', target: '/workspace', writable: true },
       { kind: 'bind', source: '/home/u/my project/.git/hooks', target: '/workspace/.git/hooks', writable: false },
-      { kind: 'tmpfs', target: '/workspace/sockets', options: 'ro,size=4k,mode=0555' },
+      { kind: 'tmpfs', target: '/workspace/sockets', options: 'ro,size=4k,mode=0555,notmpcopyup' },
     ],
     settings: {
       ...ORDINARY.agent.settings,
