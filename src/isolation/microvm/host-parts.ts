@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { CageError } from '../../errors.ts'
 import { findProgram } from '../../system/process.ts'
 import { initramfs } from './initramfs.ts'
-import type { GuestKernel } from './kernel.ts'
+import { guestModules, type GuestKernel, type MachineParts } from './kernel.ts'
 import { readModule } from './unpack.ts'
 
 export const KVM = '/dev/kvm'
@@ -22,6 +22,15 @@ export function requireQemu(): string {
   throw new CageError('host_unsupported', 'QEMU is not installed (package qemu-system-x86)', {
     hint: 'agentcage vm doctor names the command that installs it.',
   })
+}
+
+/** Whether the host's own clock is its processors' counter: the kernel watches that it is steady and the same on all. */
+export function hasSteadyCounter(path = '/sys/devices/system/clocksource/clocksource0/current_clocksource'): boolean {
+  try {
+    return readFileSync(path, 'latin1').trim() === 'tsc'
+  } catch {
+    return false
+  }
 }
 
 export function findFirmware(): string | undefined {
@@ -49,8 +58,8 @@ export function requireBusybox(): string {
 }
 
 /** What the guest starts from, of this host's parts. */
-export function hostInitramfs(kernel: GuestKernel): Buffer {
-  const modules = kernel.order.map((path) => ({ path, content: readModule(join(kernel.modules, path)) }))
+export function hostInitramfs(kernel: GuestKernel, parts: MachineParts): Buffer {
+  const modules = guestModules(kernel, parts).map((path) => ({ path, content: readModule(join(kernel.modules, path)) }))
   return initramfs({ busybox: readFileSync(requireBusybox()), modules })
 }
 

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { CageError } from '../../errors.ts'
 import { readBootImage, type BootImage } from './boot-image.ts'
-import { moduleOrder, type ModuleOrder } from './modules.ts'
+import { moduleOrder, type ModuleIndex } from './modules.ts'
 
 /** A kernel that guests can run. */
 export interface GuestKernel {
@@ -12,8 +12,7 @@ export interface GuestKernel {
   readonly release: string
   /** Folder of its modules. */
   readonly modules: string
-  /** Those that the guest needs, in the order to load them. */
-  readonly order: readonly string[]
+  readonly index: ModuleIndex
 }
 
 /** A kernel that was looked at. */
@@ -23,11 +22,21 @@ export type KernelFinding =
 
 /** Drivers of what the machines have, and the file systems of the guest's root. */
 const NEEDED = ['virtio_net', 'virtio_console', '9pnet_virtio', '9p', 'overlay']
-/**
- * By how the machine connects its devices; and what a guest can do without, or needs for a scratch disk only. ext4 asks for
- * its checksum by name, which no index of modules tells.
- */
-const WANTED = ['virtio_mmio', 'virtio_pci', ...NEEDED, 'virtio_rng', 'virtio_blk', 'crc32c_generic', 'ext4']
+/** ext4 asks for its checksum by name, which no index of modules tells. */
+const FOR_DISKS = ['virtio_blk', 'crc32c_generic', 'ext4']
+
+/** What of a machine decides which modules its guest needs. */
+export interface MachineParts {
+  /** How devices are connected. */
+  readonly bus: 'mmio' | 'pci'
+  /** Whether it has any. */
+  readonly disks: boolean
+}
+
+/** Modules that the guest of such a machine needs, in the order to load them. Each takes its time, emulated above all. */
+export function guestModules({ index }: Pick<GuestKernel, 'index'>, { bus, disks }: MachineParts): readonly string[] {
+  return moduleOrder(index, [`virtio_${bus}`, ...NEEDED, 'virtio_rng', ...(disks ? FOR_DISKS : [])]).load
+}
 
 const MODULE_FOLDERS = ['/lib/modules', '/usr/lib/modules', '/run/booted-system/kernel-modules/lib/modules'] as const
 
@@ -72,19 +81,19 @@ export function examineKernel(path: string, moduleFolders: readonly string[] = M
   if (release === undefined) return unusable('does not say its version')
   const modules = moduleFolders.map((folder) => join(folder, release)).find((folder) => existsSync(folder))
   if (modules === undefined) return unusable(`has no modules in /lib/modules/${release}`)
-  const order = orderOf(modules)
-  if (order === undefined) return unusable(`has no index of its modules: depmod ${release}`)
-  const missing = order.missing.filter((name) => NEEDED.includes(name))
+  const index = indexOf(modules)
+  if (index === undefined) return unusable(`has no index of its modules: depmod ${release}`)
+  const { missing } = moduleOrder(index, NEEDED)
   if (missing.length > 0) return unusable(`lacks ${missing.join(', ')}`)
-  return { kind: 'usable', kernel: { path, file, image, release, modules, order: order.load } }
+  return { kind: 'usable', kernel: { path, file, image, release, modules, index } }
 }
 
-function orderOf(modules: string): ModuleOrder | undefined {
+function indexOf(modules: string): ModuleIndex | undefined {
   try {
     const [dependencies, builtin] = ['modules.dep', 'modules.builtin'].map((name) =>
       readFileSync(join(modules, name), 'utf8'),
     )
-    return moduleOrder({ dependencies: dependencies ?? '', builtin: builtin ?? '' }, WANTED)
+    return { dependencies: dependencies ?? '', builtin: builtin ?? '' }
   } catch {
     return undefined
   }

@@ -7,13 +7,13 @@ import { launchWorkload, type LaunchOptions, type MoatNamespaces, type Workload 
 import { bootGuest } from './boot.ts'
 import { FURTHER_SESSIONS, machinePorts, type Port } from './guest-ports.ts'
 import type { OwnStreams } from './guest-streams.ts'
-import { findFirmware, hostInitramfs, KVM, mayUseKvm, requireQemu } from './host-parts.ts'
+import { findFirmware, hasSteadyCounter, hostInitramfs, KVM, mayUseKvm, requireQemu } from './host-parts.ts'
 import { imageDisk } from './image/image-disk.ts'
-import { requireKernel } from './kernel.ts'
+import { requireKernel, type GuestKernel } from './kernel.ts'
 import { recallKvmFailure, rememberKvmFailure } from './kvm-failure.ts'
 import { GUEST_TREE, MACHINE_FOLDER, machineMounts } from './machine-mounts.ts'
 import { PortSockets } from './port-sockets.ts'
-import { qemuArguments, type Accelerator } from './qemu.ts'
+import { busOf, qemuArguments, type Accelerator } from './qemu.ts'
 import { makeScratchDisk } from './scratch-disk.ts'
 import { bootableKernel } from './unpack.ts'
 
@@ -54,10 +54,11 @@ interface Blueprint {
   readonly further: number
   readonly ports: readonly (readonly Port[])[]
   readonly qemu: string
+  readonly guest: GuestKernel
+  /** Path of the kernel as QEMU starts it. */
   readonly kernel: string
   /** Path of a disk with the guest's root. */
   readonly image: string | undefined
-  readonly initramfs: Buffer
 }
 
 /**
@@ -85,8 +86,8 @@ export async function launchMachine(
     further,
     ports: machinePorts({ terminal, further }),
     kernel: await bootableKernel(kernel, options.cache),
+    guest: kernel,
     image: image === undefined ? undefined : await imageDisk(image, options.cache),
-    initramfs: hostInitramfs(kernel),
   }
   if (!mayUseKvm()) return emulate(blueprint)
   const host = { qemu, kernel: kernel.path }
@@ -114,10 +115,12 @@ function emulate(blueprint: Blueprint): Promise<Workload> {
 }
 
 async function startMachine(accelerator: Accelerator, blueprint: Blueprint): Promise<Workload> {
-  const { options, moat, terminal, further, plan } = blueprint
+  const { options, moat, terminal, further, plan, image, guest } = blueprint
   const folder = join(options.scratch, `machine-${accelerator}`)
   await mkdir(folder, { mode: 0o700 })
-  await writeFile(join(folder, 'initramfs'), blueprint.initramfs, { mode: 0o600 })
+  const disks = image !== undefined || options.settings.diskMebibytes !== undefined
+  const initramfs = hostInitramfs(guest, { bus: busOf(accelerator), disks })
+  await writeFile(join(folder, 'initramfs'), initramfs, { mode: 0o600 })
   for (const name of ['kernel', 'image', 'scratch']) await writeFile(join(folder, name), '')
   const scratch = await makeScratch(blueprint, accelerator)
   const ports = blueprint.ports.flat().map(({ name }) => name)
@@ -135,7 +138,7 @@ async function startMachine(accelerator: Accelerator, blueprint: Blueprint): Pro
       sockets,
       terminal,
       further,
-      image: blueprint.image !== undefined,
+      image: image !== undefined,
       scratchDisk: scratch !== undefined,
       ...options,
     })
@@ -173,6 +176,7 @@ function vmmPlan({ plan, options, ports, qemu, kernel, image }: Blueprint, attem
     sockets: MACHINE_FOLDER,
     ports,
     firmware: findFirmware(),
+    steadyCounter: hasSteadyCounter(),
     image: image === undefined ? undefined : `${MACHINE_FOLDER}/image`,
     scratch: scratch === undefined ? undefined : `${MACHINE_FOLDER}/scratch`,
   })

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { guestModules } from '../../../src/isolation/microvm/kernel.ts'
 import { moduleName, moduleOrder } from '../../../src/isolation/microvm/modules.ts'
 
 const INDEX = {
@@ -42,3 +43,20 @@ test('names are those of lsmod, however the file is packed', () => {
   assert.equal(moduleName('virtio_net.ko'), 'virtio_net')
   assert.equal(moduleName('9p'), '9p')
 })
+
+test('a guest loads the drivers of its machine and no others', () => {
+  const drivers = (bus: 'mmio' | 'pci', disks: boolean): readonly string[] =>
+    guestModules({ index: EVERYTHING }, { bus, disks }).map(moduleName)
+  const common = ['virtio_net', 'virtio_console', '9pnet_virtio', '9p', 'overlay', 'virtio_rng']
+  assert.deepEqual(drivers('mmio', false), ['virtio_mmio', ...common])
+  assert.deepEqual(drivers('pci', true), ['virtio_pci', ...common, 'virtio_blk', 'crc32c_generic', 'ext4'])
+})
+
+const EVERYTHING = {
+  dependencies:
+    'virtio_mmio virtio_pci virtio_net virtio_console 9pnet_virtio 9p overlay virtio_rng virtio_blk crc32c_generic ext4'
+      .split(' ')
+      .map((name) => `kernel/${name}.ko:\n`)
+      .join(''),
+  builtin: '',
+}

@@ -24,7 +24,13 @@ const MACHINE: QemuMachine = {
 
 const MACHINES: Readonly<Record<string, QemuMachine>> = {
   'qemu-kvm': MACHINE,
-  'qemu-emulated': { ...MACHINE, accelerator: 'tcg', firmware: '/usr/share/qemu/qboot.rom', scratch: '/scratch/disk' },
+  'qemu-emulated': {
+    ...MACHINE,
+    accelerator: 'tcg',
+    firmware: '/usr/share/qemu/qboot.rom',
+    scratch: '/scratch/disk',
+    steadyCounter: true,
+  },
   'qemu-terminal': { ...MACHINE, ports: machinePorts({ terminal: true, further: 0 }) },
   'qemu-open': { ...MACHINE, ports: machinePorts({ terminal: false, further: FURTHER_SESSIONS }) },
 }
