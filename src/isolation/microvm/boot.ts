@@ -3,6 +3,7 @@ import type { Mount, WorkloadPlan } from '../isolation.ts'
 import type { LaunchOptions, Workload } from '../process/launch.ts'
 import { fileLines, type HostLine } from './channel-line.ts'
 import { consoleTail } from './console-tail.ts'
+import { clockLine, keepClock } from './guest-clock.ts'
 import { CONTROL_PORT } from './guest-ports.ts'
 import { setupScript, type OverImage } from './guest-setup.ts'
 import { connectSession, sizeOf, type OwnStreams } from './guest-streams.ts'
@@ -72,6 +73,7 @@ async function begin(options: BootOptions): Promise<Workload> {
   await expectLine(lines, 'hello', booting)
   sendLines(control, firstLines(options))
   await expectLine(lines, 'ready', booting)
+  keepClock(control)
   const sessions = new Sessions(new Machine(booting, lines), sockets, {
     hasTerminal: terminal,
     further,
@@ -91,11 +93,7 @@ function firstLines({ plan, scratchDisk, image }: BootOptions): readonly HostLin
     scratchDisk,
     image: image ? placesOver(overImage(plan.mounts)) : undefined,
   })
-  return [
-    { kind: 'clock', seconds: Math.floor(Date.now() / 1000) },
-    ...fileLines('setup', Buffer.from(setup)),
-    { kind: 'setup' },
-  ]
+  return [clockLine(), ...fileLines('setup', Buffer.from(setup)), { kind: 'setup' }]
 }
 
 function placesOver(mounts: readonly Mount[]): OverImage {

@@ -6,10 +6,15 @@ import { shellWord, shellWords } from './shell-quote.ts'
 /** Tags of the two views of one tree: what may be kept in the guest's memory, and what the host may change as well. */
 export const TAGS = { system: 'system', live: 'live' } as const
 
-export interface GuestNetwork {
+export interface GuestAddress {
   readonly address: string
   readonly prefix: number
   readonly gateway: string
+}
+
+export interface GuestNetwork extends GuestAddress {
+  /** Absent: connections to IPv6 addresses fail in the guest. */
+  readonly ipv6?: GuestAddress
 }
 
 /** What makes the guest's file system and network, as a script for its first program. */
@@ -95,14 +100,24 @@ function nameUser({ uid, gid }: GuestUser): readonly string[] {
   ]
 }
 
-/** IPv4 only: what goes to an IPv6 address fails at once, and clients take the other one. */
-function networkCommands({ address, prefix, gateway }: GuestNetwork): readonly string[] {
+function networkCommands({ address, prefix, gateway, ipv6 }: GuestNetwork): readonly string[] {
   return [
     'hostname agentcage',
     'ip link set lo up',
     'ip link set eth0 up',
     `ip addr add ${address}/${prefix} dev eth0`,
     `ip route add default via ${gateway}`,
+    ...(ipv6 === undefined ? [] : secondNetworkCommands(ipv6)),
+  ]
+}
+
+/** Nobody else is on the wire: an address counts at once. What routers say there is not heard. A kernel may lack all of it. */
+function secondNetworkCommands({ address, prefix, gateway }: GuestAddress): readonly string[] {
+  const settings = '/proc/sys/net/ipv6/conf/eth0'
+  return [
+    `{ test ! -d ${settings} || { echo 0 >${settings}/accept_ra && echo 0 >${settings}/accept_dad; }; }`,
+    `{ test ! -d ${settings} || ip -6 addr add ${address}/${prefix} dev eth0; }`,
+    `{ test ! -d ${settings} || ip -6 route add default via ${gateway} dev eth0; }`,
   ]
 }
 

@@ -28,7 +28,12 @@ export interface QemuMachine {
 }
 
 /** What QEMU's user network gives its guest. Every connection is then made by QEMU, in the moat: it ends at the egress. */
-export const QEMU_NETWORK: GuestNetwork = { address: '10.0.2.15', prefix: 24, gateway: '10.0.2.2' }
+export const QEMU_NETWORK: GuestNetwork = {
+  address: '10.0.2.15',
+  prefix: 24,
+  gateway: '10.0.2.2',
+  ipv6: { address: 'fec0::15', prefix: 64, gateway: 'fec0::2' },
+}
 
 /**
  * QEMU's arguments. Nothing is there by default, there is no monitor, and what the guest prints while it boots comes as
@@ -112,7 +117,7 @@ function randomness(machine: QemuMachine): readonly string[] {
 
 function network(machine: QemuMachine): readonly string[] {
   const rom = machine.accelerator === 'tcg' ? ['romfile='] : []
-  return ['-netdev', 'user,id=wire,ipv4=on,ipv6=off', ...device(machine, 'net', ['netdev=wire', ...rom])]
+  return ['-netdev', 'user,id=wire,ipv4=on,ipv6=on', ...device(machine, 'net', ['netdev=wire', ...rom])]
 }
 
 /** `none`: files belong to who runs QEMU, and what the guest says of owners is not kept. */

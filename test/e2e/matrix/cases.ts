@@ -18,7 +18,7 @@ export class MatrixServers {
   readonly #servers = new Map<string, InternetServer>()
 
   async populate(internet: Internet): Promise<void> {
-    for (const host of ['proxied.test', 'captured.test', 'unlisted.example'])
+    for (const host of ['proxied.test', 'captured.test', 'sixth.test', 'unlisted.example'])
       this.#servers.set(host, await internet.server(host))
   }
 
@@ -50,6 +50,20 @@ const NETWORK: readonly Case[] = [
     name: 'a program that knows of no proxy is captured, and treated alike',
     async hold(world, servers) {
       await assertReached({ world, servers }, 'captured.test', "--noproxy '*'")
+    },
+  },
+  {
+    name: 'a program that goes to an IPv6 address is captured, and treated alike',
+    async hold(world, servers) {
+      await assertReached({ world, servers }, 'sixth.test', "--noproxy '*' --resolve sixth.test:443:[2001:db8::7]")
+      const { stdout } = await world.cage.sh(`
+        curl -sk -m 60 -o /dev/null -w '%{http_code} ' --noproxy '*' --resolve unlisted.example:443:[2001:db8::8] https://unlisted.example/
+        for address in 2001:db8::9 fec0::2 fd00::1 64:ff9b::7f00:1; do
+          curl -sg -m 60 -o /dev/null -w '%{http_code} ' --noproxy '*' "http://[$address]/"
+          curl -sg -m 60 --noproxy '*' "http://[$address]:8443/"; echo $?
+        done`)
+      assert.equal(stdout, `403 ${'403 7\n'.repeat(4)}`)
+      assert.deepEqual(servers.requestsOf('unlisted.example'), [])
     },
   },
   {

@@ -20,6 +20,20 @@ describe('isolation: microvm', { skip: withoutMachinesOr('curl', 'git'), timeout
 
   for (const { name, hold } of CASES) test(name, { timeout: PATIENCE }, () => hold(world, servers))
 
+  test('the clock is the host’s, and random numbers come from there', { timeout: PATIENCE }, async () => {
+    const earliest = Math.floor(Date.now() / 1000)
+    const { stdout } = await world.cage.sh(
+      'date -u +%s; cat /sys/class/misc/hw_random/rng_current; head -c 32 /dev/random | wc -c; head -c 16 /dev/urandom | od -An -tx1',
+    )
+    const latest = Date.now() / 1000
+    const [seconds, source, length, bytes] = stdout.trim().split('\n')
+    // The guest's seconds begin at another moment.
+    assert.ok(Number(seconds) >= earliest - 2 && Number(seconds) <= latest + 2, `${earliest} ${seconds} ${latest}`)
+    assert.match(source ?? '', /^virtio_rng\./)
+    assert.equal(length, '32')
+    assert.notEqual(bytes, ' 00'.repeat(16))
+  })
+
   test('the kernel is not the host’s', { timeout: PATIENCE }, async () => {
     const { stdout } = await world.cage.sh('uname -r')
     assert.equal(stdout.trim(), requireKernel(undefined).release)

@@ -98,8 +98,9 @@ describe('root in a guest', { skip, timeout: SUITE_PATIENCE }, () => {
       ip addr add 198.18.0.1/32 dev lo; ip addr del 198.18.0.1/32 dev lo
       ip addr add 192.168.7.7/24 dev eth0
       ip route add 169.254.169.254/32 dev eth0 via 10.0.2.2
-      for address in 10.0.2.2 10.0.2.3 10.0.2.4 127.0.0.1 169.254.169.254; do
-        curl -s -m 20 --noproxy '*' http://$address:${port}/ && echo "reached $address"
+      echo 2 > /proc/sys/net/ipv6/conf/eth0/accept_ra; ip -6 addr add fd00::7/64 dev eth0
+      for address in 10.0.2.2 10.0.2.3 10.0.2.4 127.0.0.1 169.254.169.254 [fec0::2] [fec0::3] [fe80::2%25eth0] [::1]; do
+        curl -sg -m 20 --noproxy '*' http://$address:${port}/ && echo "reached $address"
       done
       ip link set eth0 promisc on
       curl -s -m 60 -o /dev/null -w '%{http_code}' --noproxy '*' http://unlisted.example/`)

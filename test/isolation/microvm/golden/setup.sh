@@ -3,6 +3,9 @@ ip link set lo up || exit 1
 ip link set eth0 up || exit 1
 ip addr add 10.0.2.15/24 dev eth0 || exit 1
 ip route add default via 10.0.2.2 || exit 1
+{ test ! -d /proc/sys/net/ipv6/conf/eth0 || { echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_ra && echo 0 >/proc/sys/net/ipv6/conf/eth0/accept_dad; }; } || exit 1
+{ test ! -d /proc/sys/net/ipv6/conf/eth0 || ip -6 addr add fec0::15/64 dev eth0; } || exit 1
+{ test ! -d /proc/sys/net/ipv6/conf/eth0 || ip -6 route add default via fec0::2 dev eth0; } || exit 1
 mkdir -p /lower /live /scratch /root || exit 1
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144,cache=loose,ro system /lower || exit 1
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144,cache=mmap live /live || exit 1
