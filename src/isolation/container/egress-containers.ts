@@ -151,7 +151,7 @@ function base({ image, limits }: EgressPlan): Omit<ContainerSpec, 'name' | 'netw
 
 /** The image has no shell; see image/contents.ts for the program. */
 function probe(address: string, port: number): readonly [string, ...string[]] {
-  return ['/usr/bin/node', '/opt/agentcage/probe.mjs', address, String(port)]
+  return ['/usr/bin/node', '/opt/agentcage/probe.mjs', address, String(port), '45']
 }
 
 function bind(source: string, target: string, writable: boolean): ContainerMount {

@@ -134,19 +134,16 @@ export function tmpfsText({ target, options }: Extract<ContainerMount, { kind: '
   return options === undefined ? target : `${target}:${options}`
 }
 
-/** As often as possible until it serves, and rarely after that: each look starts a program. */
+/** Podman looks at once, with a look that waits until it serves, and rarely after that: each look starts a program. */
 function healthDirectives(command: readonly [string, ...string[]]): Directive[] {
   const text = quadletValue(JSON.stringify(command))
   return [
     ['Notify', 'healthy'],
     ['HealthCmd', text],
     ['HealthInterval', '5m'],
-    ['HealthTimeout', '10s'],
+    ['HealthTimeout', '50s'],
     ['HealthRetries', '3'],
     ['HealthOnFailure', 'kill'],
-    ['HealthStartupCmd', text],
-    ['HealthStartupInterval', '100ms'],
-    ['HealthStartupTimeout', '10s'],
   ]
 }
 

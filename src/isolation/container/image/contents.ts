@@ -69,12 +69,19 @@ function ownFiles(user: number): readonly TarEntry[] {
   ]
 }
 
-/** Whether something listens: `probe.mjs ADDRESS PORT`. The program itself would take longer to start than to answer. */
+/**
+ * Ends well once something listens: `probe.mjs ADDRESS PORT SECONDS`. It waits for that itself, because whoever runs it
+ * again after a failure does so a second later. The program itself would take longer to start than to answer.
+ */
 const PROBE = `import { connect } from 'node:net'
-const [host, port] = process.argv.slice(2)
-connect({ host, port: Number(port) })
-  .on('connect', () => process.exit(0))
-  .on('error', () => process.exit(1))
+const [host, port, seconds] = process.argv.slice(2)
+setTimeout(() => process.exit(1), seconds * 1000)
+const look = () => {
+  connect({ host, port: Number(port) })
+    .on('connect', () => process.exit(0))
+    .on('error', () => setTimeout(look, 20))
+}
+look()
 `
 
 async function programFiles({ root, files }: OwnProgram): Promise<readonly TarEntry[]> {
