@@ -22,7 +22,7 @@ const PROGRAMS = [
 const COMMANDS = join(ROOT, 'src/cli/commands')
 
 /** What people wait for most, and what serves for long and is to hold little; all others are one module. */
-const APART = [['run.ts'], ['egress.ts'], ['cage-supervise.ts']]
+const APART = [['run.ts'], ['egress.ts'], ['cage-supervise.ts'], ['domain.ts']]
 
 /** What others import, with its types. */
 const LIBRARY = 'src/inspector.ts'

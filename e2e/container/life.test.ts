@@ -112,6 +112,13 @@ test('without its proxy the workload has no network; it comes back as it was', a
   assert.equal(await placeholder(), held)
 })
 
+test('a change of one that is stopped is not said to be in force, though its egress said so of the same text before', async () => {
+  await agentcage('cage', 'stop', CAGE)
+  for (const command of ['add', 'rm'])
+    assert.doesNotMatch(await agentcage('domain', command, CAGE, 'later.test'), /In force/)
+  await agentcage('cage', 'start', CAGE)
+})
+
 for (const part of ['proxy', 'dns', 'cage']) {
   test(`${part} is killed: systemd brings it back, and every block holds`, async () => {
     const service = `life-${part}`

@@ -11,7 +11,7 @@ import { backendOf } from './backends.ts'
 import { forgetInspectors, keepInspectors, readInspectors, recordOfInspectors } from './deployment-inspectors.ts'
 import { lockCage } from './deployment-lock.ts'
 import { CONFIG_FILE, loadDeployment, saveConfig, saveRecord, type Deployment, type Environment } from './deployment.ts'
-import { awaitInForce, readInForce } from './in-force.ts'
+import { awaitInForce, isInForce, readInForce, type InForce } from './in-force.ts'
 import { requireSecrets } from './secrets-missing.ts'
 import { restartKeys } from './restart-keys.ts'
 
@@ -52,14 +52,11 @@ export async function changeConfig(
   refuseOther(deployment, config.name, isolationOf(config))
   await requireSecrets({ ...deployment, config })
   const next = await recordInspectors({ ...deployment, config }, deployment)
+  const former = await readInForce(deployment.stateFolder)
   await saveConfig(deployment, after)
-  const needsRestart = restartKeys(deployment.config, config)
-  if (!(await isRunning(deployment))) {
-    await forgetInspectors(next)
-    return { changed: true, live: false, needsRestart: [] }
-  }
+  let live: boolean
   try {
-    await awaitInForce(deployment.stateFolder, (report) => report.config_sha256 === configDigest(after))
+    live = former !== undefined && (await takesEffect(deployment, configDigest(after), former))
   } catch (error) {
     await saveConfig(deployment, before)
     await saveRecord(deployment)
@@ -67,7 +64,24 @@ export async function changeConfig(
     throw error
   }
   await forgetInspectors(next)
-  return { changed: true, live: true, needsRestart }
+  return { changed: true, live, needsRestart: live ? restartKeys(deployment.config, config) : [] }
+}
+
+/** How long an answer is waited for before systemd is asked whether there is anybody to give it. Most come in a tenth of it. */
+const GLANCE_MS = 300
+
+/**
+ * Waits until the running egress goes by the configuration with this digest. Yields false where none runs, whatever one
+ * said before. Throws `reload_failed`.
+ */
+async function takesEffect(deployment: Deployment, digest: string, former: InForce): Promise<boolean> {
+  const { stateFolder } = deployment
+  const isAnswer = (report: InForce): boolean => report.config_sha256 === digest
+  const isNew = ({ process, serial }: InForce): boolean => process !== former.process || serial !== former.serial
+  if (await isInForce(stateFolder, (report) => isAnswer(report) && isNew(report), GLANCE_MS)) return true
+  if (!(await isRunning(deployment))) return false
+  await awaitInForce(stateFolder, isAnswer)
+  return true
 }
 
 /** Another list of inspectors is read and recorded before the egress sees it. Yields the cage as it is on record then. */

@@ -72,24 +72,34 @@ const POLL_MS = 50
  * was refused, and when there is no answer.
  */
 export async function awaitInForce(stateFolder: string, isAnswer: (report: InForce) => boolean): Promise<void> {
+  if (await isInForce(stateFolder, isAnswer, PATIENCE_MS)) return
+  throw new CageError('reload_failed', `the egress did not answer within ${PATIENCE_MS / 1000} s`, {
+    hint: 'The change is saved and counts from the next start on. agentcage cage logs NAME -s proxy may say more.',
+  })
+}
+
+/** As `awaitInForce`, for so many milliseconds: false when there is no answer by then. */
+export async function isInForce(
+  stateFolder: string,
+  isAnswer: (report: InForce) => boolean,
+  patience: number,
+): Promise<boolean> {
   const news = newsOf(stateFolder)
   try {
-    for (const end = Date.now() + PATIENCE_MS; Date.now() < end;) {
+    for (const end = Date.now() + patience; Date.now() < end;) {
       const report = await readInForce(stateFolder)
       if (report !== undefined && isAnswer(report)) {
-        if (report.problem === undefined) return
+        if (report.problem === undefined) return true
         throw new CageError('reload_failed', `the egress refuses the change: ${report.problem}`, {
           hint: 'What was in force before still is.',
         })
       }
       await news.next()
     }
+    return false
   } finally {
     news.close()
   }
-  throw new CageError('reload_failed', `the egress did not answer within ${PATIENCE_MS / 1000} s`, {
-    hint: 'The change is saved and counts from the next start on. agentcage cage logs NAME -s proxy may say more.',
-  })
 }
 
 interface News {

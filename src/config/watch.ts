@@ -14,6 +14,9 @@ export interface WatchOptions {
 /** Milliseconds to wait for more of the same change: editors write, rename and touch in quick succession. */
 const DEBOUNCE = 50
 
+/** The same after a rename, which puts a whole file there at once. Where it is only the first of several steps, the next one follows sooner. */
+const RENAMED = 5
+
 /** Milliseconds between looks at the file itself: network and overlay file systems report nothing. */
 const POLL = 1000
 
@@ -64,8 +67,8 @@ class WatchedFile {
   /** Undefined where the folder cannot be watched (it is missing, or inotify is exhausted): the polling remains. */
   #watchFolder(): FSWatcher | undefined {
     try {
-      const watcher = watch(dirname(this.#path), { persistent: false }, (_event, name) => {
-        if (name === null || name === basename(this.#path)) this.#settle()
+      const watcher = watch(dirname(this.#path), { persistent: false }, (event, name) => {
+        if (name === null || name === basename(this.#path)) this.#settle(event === 'rename' ? RENAMED : DEBOUNCE)
       })
       return watcher.on('error', () => watcher.close())
     } catch {
@@ -80,12 +83,12 @@ class WatchedFile {
     this.#settle()
   }
 
-  #settle(): void {
+  #settle(after = DEBOUNCE): void {
     clearTimeout(this.#debounce)
     if (this.#ended) return
     this.#debounce = setTimeout(() => {
       this.#comparing = this.#comparing.then(() => this.#compare())
-    }, DEBOUNCE).unref()
+    }, after).unref()
   }
 
   async #compare(): Promise<void> {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { PassThrough, Writable } from 'node:stream'
-import { z } from 'zod'
+import * as z from 'zod'
 import { CageError } from '../../errors.ts'
 import type { WorkloadExit } from '../../isolation/isolation.ts'
 import type { GuestSession, SessionRequest, TerminalSize } from '../../isolation/session.ts'

@@ -3,7 +3,7 @@ import { createReadStream, existsSync, statSync } from 'node:fs'
 import { open, readFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
-import { z } from 'zod'
+import * as z from 'zod'
 import { CageError } from '../../../errors.ts'
 import { readTar } from './tar.ts'
 
