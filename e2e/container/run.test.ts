@@ -24,6 +24,8 @@ before(async () => {
   await asUser('rm', '-rf', PROJECT)
   await writeUserFile(`${PROJECT}/cage.yaml`, stringify(CONFIG))
   await writeUserFile(`${PROJECT}/input`, 'from a file\n')
+  // As systemd makes it for a cage without containers.
+  await asUser('bash', '-c', 'mkdir -p -m 755 "$XDG_RUNTIME_DIR/agentcage"')
 })
 
 after(async () => {
@@ -38,7 +40,7 @@ async function shell(script: string, inside = '', input = ''): Promise<CommandRe
 /** Nothing of Podman's, of systemd's or in memory; what stays are placeholders and audit log. */
 async function assertNothingLeft(): Promise<void> {
   assert.equal(await traces('shot_run'), '')
-  assert.equal((await shell('ls $XDG_RUNTIME_DIR/agentcage')).stdout, '')
+  assert.equal((await shell('ls $XDG_RUNTIME_DIR/agentcage-run')).stdout, '')
   assert.equal(
     (await shell('ls ~/.local/state/agentcage/cages/shot')).stdout,
     'audit.jsonl\ndns\nin-force.json\nplaceholders.json\ntrust\nvalues\n',
@@ -106,5 +108,5 @@ test('when it is killed, all ends; what is left is removed by the next run, whic
   assert.equal(code, 1)
   assert.match(stderr, /missing secrets for cage 'shot':\n {2}API_KEY/)
   assert.equal(await traces('shot_run'), '')
-  assert.equal((await shell('ls $XDG_RUNTIME_DIR/agentcage')).stdout, '')
+  assert.equal((await shell('ls $XDG_RUNTIME_DIR/agentcage-run')).stdout, '')
 })

@@ -88,11 +88,13 @@ function holderOf(log: string): FileInUseError['holder'] | undefined {
   }
 }
 
-/** In memory. Throws `host_unsupported` where this user has no such place. */
+/**
+ * In memory, beside what systemd makes for services of cages: the folder above theirs can be entered by others.
+ * Throws `host_unsupported` where this user has no such place. */
 function scratchFolder(prefix: string, environment: Environment): string {
   const named = environment['XDG_RUNTIME_DIR']
   const runtime = named !== undefined && isAbsolute(named) ? named : `/run/user/${process.geteuid?.() ?? 0}`
-  if (existsSync(runtime)) return join(runtime, 'agentcage', prefix)
+  if (existsSync(runtime)) return join(runtime, 'agentcage-run', prefix)
   throw new CageError('host_unsupported', `${runtime} is missing, which Podman needs too`, {
     hint: 'Log in as this user (su - does not), or: sudo loginctl enable-linger $USER',
   })
