@@ -1,6 +1,6 @@
 /**
- * The internet as cages in the lab find it: a name server that knows every name below .test, and behind all of these names
- * one server that answers HTTP and HTTPS with what it was asked. Runs in the lab, as root, until it is killed.
+ * The internet as cages in the lab find it: a name server that knows every name below .test and those of the documentation,
+ * and behind all of these names one server that answers HTTP and HTTPS with what it was asked. Runs in the lab, as root, until it is killed.
  */
 import { hash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -13,13 +13,15 @@ import { TestAuthority } from '../../test/support/test-authority.ts'
 const NAME_SERVER = '198.18.0.10'
 const SERVER = '198.18.0.11'
 
+const KNOWN = /(?:\.test|\.example\.com|^api\.anthropic\.com)$/
+
 /** Where the configurations of the tests find the authority; every user of the lab may read it. */
 const AUTHORITY = '/run/internet/ca.pem'
 
 const authority = new TestAuthority()
 mkdirSync('/run/internet', { recursive: true, mode: 0o755 })
 writeFileSync(AUTHORITY, authority.certificatePem, { mode: 0o644 })
-await startNameServer((name) => (name.endsWith('.test') ? [SERVER] : 'NXDOMAIN'), { host: NAME_SERVER, port: 53 })
+await startNameServer((name) => (KNOWN.test(name) ? [SERVER] : 'NXDOMAIN'), { host: NAME_SERVER, port: 53 })
 await Promise.all([serveHttp(), serveHttps()])
 process.stdout.write('ready\n')
 
