@@ -7,7 +7,7 @@ import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { build, type Metafile } from 'esbuild'
-import { builtins, commandGroups, requiredBeside, withBuiltinsByName } from './bundle-plugins.ts'
+import { asciiComments, builtins, commandGroups, requiredBeside, withBuiltinsByName } from './bundle-plugins.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const OUTPUT = resolve(process.argv[2] ?? join(ROOT, 'dist'))
@@ -58,7 +58,7 @@ const required = await build({
   metafile: true,
   logLevel: 'warning',
 })
-await askForBuiltins()
+await finishText()
 await declarations()
 await chmod(join(OUTPUT, 'agentcage.js'), 0o755)
 await writeFile(join(OUTPUT, 'THIRD-PARTY-LICENSES.txt'), await licences([program.metafile, required.metafile]))
@@ -68,12 +68,11 @@ async function groups(): Promise<readonly (readonly string[])[]> {
   return [...APART, others.toSorted()]
 }
 
-/** But in the first file, which an older Node must be able to read. */
-async function askForBuiltins(): Promise<void> {
+/** Node's own modules are asked for by name but in the first file, which an older Node must be able to read. */
+async function finishText(): Promise<void> {
   for (const name of await readdir(OUTPUT)) {
-    if (name === 'agentcage.js') continue
-    const text = await readFile(join(OUTPUT, name), 'utf8')
-    await writeFile(join(OUTPUT, name), withBuiltinsByName(text))
+    const text = asciiComments(await readFile(join(OUTPUT, name), 'utf8'))
+    await writeFile(join(OUTPUT, name), name === 'agentcage.js' ? text : withBuiltinsByName(text))
   }
 }
 

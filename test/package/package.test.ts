@@ -75,6 +75,15 @@ describe('the published package', { skip: missingTools('npm') }, () => {
     }
   })
 
+  // One character that is none doubles the memory that the text of a module takes for as long as the program runs.
+  test('is ASCII, and reads of the schema library what it uses: no messages in other languages', async () => {
+    for (const name of files.filter((file) => /^dist\/.*\.c?js$/.test(file))) {
+      const text = await readFile(join(folder, 'source', name), 'utf8')
+      assert.doesNotMatch(text, /[^\p{ASCII}]/u, name)
+      assert.doesNotMatch(text, /node_modules\/zod\/v4\/locales\/(?!en\.js)/, name)
+    }
+  })
+
   test('installs nothing but itself and prints its version', async (t) => {
     if (!requireThat(t, !isUnreachable(installed), 'a package registry')) return
     assert.equal(installed.code, 0, installed.stderr)
