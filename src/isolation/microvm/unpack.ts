@@ -7,6 +7,7 @@ import { CageError } from '../../errors.ts'
 import { ensurePrivateFolder, writeFileAtomic } from '../../system/files.ts'
 import { findProgram } from '../../system/process.ts'
 import type { BootImage } from './boot-image.ts'
+import { noteUse, removeOldKernels } from './kept-files.ts'
 import type { GuestKernel } from './kernel.ts'
 
 /** More than any kernel or module. */
@@ -22,11 +23,15 @@ const SIZE_BYTES = 4
 export async function bootableKernel({ path, file, image }: GuestKernel, cache: string): Promise<string> {
   if (image.packing === 'none') return path
   const kept = join(cache, `vmlinux-${createHash('sha256').update(file).digest('hex')}`)
-  if (existsSync(kept)) return kept
+  if (existsSync(kept)) {
+    await noteUse(kept)
+    return kept
+  }
   const kernel = unpackKernel(file, image)
   if (kernel === undefined) return path
   await ensurePrivateFolder(cache)
   await writeFileAtomic(kept, kernel, { mode: 0o600 })
+  await removeOldKernels(cache)
   return kept
 }
 

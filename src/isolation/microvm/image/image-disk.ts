@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto'
-import { createReadStream, existsSync, statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { chmod, link, mkdir, mkdtemp, open, rename, rm, symlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
-import { CageError } from '../../../errors.ts'
 import { ensurePrivateFolder } from '../../../system/files.ts'
+import { noteUse, removeOldDisks } from '../kept-files.ts'
 import { makeFileSystem } from '../scratch-disk.ts'
 import { layersOf, layoutFolder, refused, unpackArchive, unpackedLayer, type Layer } from './archive.ts'
+import { examineImage, presentImages, rememberImage } from './image-source.ts'
 import { readTar, type TarEntry } from './tar.ts'
 import { ImageTree, type ImageFolder, type ImageNode } from './tree.ts'
 
@@ -15,17 +15,24 @@ const LARGEST = 32 * 1024 ** 3
 const MEBIBYTE = 1 << 20
 
 /**
- * A disk with the files of an image, in a file of `cache` named by the image's content: made once. Throws
- * `config_invalid` for an image that is none or reaches out of its root, `host_unsupported` without e2fsprogs.
+ * A disk with the files of an image, in a file of `cache` named by the image's content: made once, and kept for as long as
+ * the image is there with that content, or a machine runs with it. Throws `config_invalid` for an image that is none or reaches out of its root, `host_unsupported` without e2fsprogs.
  */
 export async function imageDisk(image: string, cache: string): Promise<string> {
-  const kept = join(cache, `image-${await digestOf(image)}`)
-  if (existsSync(kept)) return kept
+  const found = await examineImage(image, cache)
+  const kept = join(cache, `image-${found.digest}`)
+  if (existsSync(kept)) {
+    await noteUse(kept)
+    await rememberImage(found, cache)
+    return kept
+  }
   await ensurePrivateFolder(cache)
   const folder = await mkdtemp(join(cache, 'making-'))
   try {
     await makeDisk(image, folder, join(folder, 'disk'))
     await rename(join(folder, 'disk'), kept)
+    await rememberImage(found, cache)
+    await removeOldDisks(cache, await presentImages(cache))
     return kept
   } catch (error) {
     if (error instanceof z.ZodError || error instanceof SyntaxError) throw refused('what describes it is malformed')
@@ -33,17 +40,6 @@ export async function imageDisk(image: string, cache: string): Promise<string> {
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
-}
-
-async function digestOf(image: string): Promise<string> {
-  const stats = statSync(image, { throwIfNoEntry: false })
-  if (stats === undefined) throw new CageError('config_invalid', `microvm.image: there is no ${image}`)
-  const hash = createHash('sha256')
-  // A layout's index names all else by its digest.
-  const content = stats.isDirectory() ? join(image, 'index.json') : image
-  if (!existsSync(content)) throw refused('it is neither an OCI layout nor an archive of one')
-  for await (const bytes of createReadStream(content)) hash.update(bytes as Buffer)
-  return hash.digest('hex')
 }
 
 async function makeDisk(image: string, folder: string, disk: string): Promise<void> {
