@@ -95,8 +95,9 @@ function checkKernels(configured: string | undefined): KernelCheck {
       refused.push(`${path} ${finding.reason}`)
       continue
     }
-    const { release, image } = finding.kernel
-    return { check: { name: 'kernel', status: 'ok', detail: `${path} (${release})` }, path, packing: image.packing }
+    const { release, image, sha256 } = finding.kernel
+    const detail = `${path} (${release}), SHA-256 ${sha256}`
+    return { check: { name: 'kernel', status: 'ok', detail }, path, packing: image.packing }
   }
   const detail = refused.length === 0 ? 'none is installed' : refused.join('; ')
   const status = 'missing'

@@ -23,8 +23,11 @@ export const microvmBackend: Backend = {
 
   async decide(draft, others) {
     requireRunnable(draft.config)
-    const { kernel } = machineOf(draft.config)
-    requireKernel(kernel === undefined ? undefined : resolve(draft.record.working_directory, kernel))
+    const { kernel, kernel_sha256: sha256 } = machineOf(draft.config)
+    requireKernel({
+      path: kernel === undefined ? undefined : resolve(draft.record.working_directory, kernel),
+      sha256,
+    })
     return processBackend.decide(draft, others)
   },
 

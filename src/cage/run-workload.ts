@@ -59,6 +59,7 @@ async function startInMachine(plan: WorkloadPlan, options: StartOptions): Promis
     ...rest,
     settings: {
       kernel: machine.kernel === undefined ? undefined : resolve(workingDirectory, machine.kernel),
+      kernelSha256: machine.kernel_sha256,
       image: machine.image === undefined ? undefined : resolve(workingDirectory, machine.image),
       vcpus: machine.vcpus,
       memoryMebibytes: machine.mem_mb,

@@ -16,6 +16,7 @@ export function isolationOf(config: {
 export interface MachineConfig {
   readonly vmm: 'auto' | 'qemu' | 'firecracker'
   readonly kernel?: string | undefined
+  readonly kernel_sha256?: string | undefined
   readonly image?: string | undefined
   readonly vcpus: number
   readonly mem_mb: number

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { CageError } from '../../errors.ts'
@@ -8,6 +9,8 @@ import { moduleOrder, type ModuleIndex } from './modules.ts'
 export interface GuestKernel {
   readonly path: string
   readonly file: Buffer
+  /** SHA-256 of the file, in hexadecimal digits. */
+  readonly sha256: string
   readonly image: BootImage
   readonly release: string
   /** Folder of its modules. */
@@ -52,13 +55,22 @@ export function installedKernels(boot = '/boot', moduleFolders: readonly string[
 
 const NATURAL = new Intl.Collator('en', { numeric: true })
 
-/** The configured kernel, or the newest installed one that fits. Throws `host_unsupported` with why none does. */
-export function requireKernel(configured: string | undefined): GuestKernel {
+/** Which kernel a machine is to have. */
+export interface KernelChoice {
+  /** Absent: the newest installed one that fits. */
+  readonly path?: string | undefined
+  /** Its SHA-256; any other file is refused. */
+  readonly sha256?: string | undefined
+}
+
+/** Looks at the kernels that may be meant, one after another, until one is usable. Throws `host_unsupported` with why none is. */
+export function requireKernel({ path: configured, sha256 }: KernelChoice): GuestKernel {
   const refused: string[] = []
   for (const path of configured === undefined ? installedKernels() : [configured]) {
     const finding = examineKernel(path)
-    if (finding.kind === 'usable') return finding.kernel
-    refused.push(`${path} ${finding.reason}`)
+    if (finding.kind === 'unusable') refused.push(`${path} ${finding.reason}`)
+    else if (sha256 === undefined || finding.kernel.sha256 === sha256) return finding.kernel
+    else refused.push(`${path} has the SHA-256 ${finding.kernel.sha256}, which is not that of microvm.kernel_sha256`)
   }
   const reason = refused.length === 0 ? 'none is installed' : refused.slice(0, 3).join('; ')
   throw new CageError('host_unsupported', `no kernel for a guest: ${reason}`, {
@@ -85,7 +97,10 @@ export function examineKernel(path: string, moduleFolders: readonly string[] = M
   if (index === undefined) return unusable(`has no index of its modules: depmod ${release}`)
   const { missing } = moduleOrder(index, NEEDED)
   if (missing.length > 0) return unusable(`lacks ${missing.join(', ')}`)
-  return { kind: 'usable', kernel: { path, file, image, release, modules, index } }
+  return {
+    kind: 'usable',
+    kernel: { path, file, image, sha256: createHash('sha256').update(file).digest('hex'), release, modules, index },
+  }
 }
 
 function indexOf(modules: string): ModuleIndex | undefined {

@@ -20,6 +20,8 @@ import { bootableKernel } from './unpack.ts'
 export interface MachineSettings {
   /** Path of a kernel; absent: an installed one. */
   readonly kernel?: string | undefined
+  /** Its SHA-256; another one is refused. */
+  readonly kernelSha256?: string | undefined
   /** Path of an image, an OCI layout or an archive; absent: the guest's root is the host's system. */
   readonly image?: string | undefined
   readonly vcpus: number
@@ -73,7 +75,7 @@ export async function launchMachine(
   options: MachineOptions,
 ): Promise<Workload> {
   const qemu = requireQemu()
-  const kernel = requireKernel(options.settings.kernel)
+  const kernel = requireKernel({ path: options.settings.kernel, sha256: options.settings.kernelSha256 })
   const { image } = options.settings
   const terminal = hasTerminal(options.stdio[0]) && options.stdio[1] === 'inherit' && 'isTTY' in options.own.stdout
   const further = options.open ? FURTHER_SESSIONS : 0

@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
@@ -20,9 +19,9 @@ const SIZE_BYTES = 4
  * The path of the kernel as a machine starts it fastest: unpacked once and kept in `cache`, by content, because a guest
  * under emulation takes seconds for it. Where the host cannot unpack it, the boot image itself.
  */
-export async function bootableKernel({ path, file, image }: GuestKernel, cache: string): Promise<string> {
+export async function bootableKernel({ path, file, sha256, image }: GuestKernel, cache: string): Promise<string> {
   if (image.packing === 'none') return path
-  const kept = join(cache, `vmlinux-${createHash('sha256').update(file).digest('hex')}`)
+  const kept = join(cache, `vmlinux-${sha256}`)
   if (existsSync(kept)) {
     await noteUse(kept)
     return kept

@@ -12,6 +12,7 @@ import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
+import { requireKernel } from '../../../src/isolation/microvm/kernel.ts'
 import { childrenOf } from '../../../src/system/process.ts'
 import { TYPIST } from '../../support/typist.ts'
 import { CageHost, COMMAND } from '../support/cage.ts'
@@ -20,6 +21,20 @@ import { MACHINE, PATIENCE, SUITE_PATIENCE, withoutMachinesOr } from '../support
 const timeout = PATIENCE
 
 describe('run in a machine', { skip: withoutMachinesOr(), timeout: SUITE_PATIENCE }, () => {
+  test('is tried by vm setup, which shows what a configuration may pin', { timeout }, async ({ signal }) => {
+    await using host = await CageHost.open({ config: MACHINE, signal })
+    const { code, stdout, stderr } = await host.agentcage(['vm', 'setup'])
+    assert.equal(code, 0, stderr)
+    const { path, sha256 } = requireKernel({})
+    assert.match(stdout, /\[ok\] +qemu: .*\n/)
+    assert.ok(stdout.includes(`kernel: ${path} (`) && stdout.includes(`SHA-256 ${sha256}\n`), stdout)
+    assert.match(stdout, /^All prerequisites met: a guest ran after [0-9.]+ s\.\n$/m)
+    await host.configure({ ...MACHINE, microvm: { ...MACHINE.microvm, kernel_sha256: '0'.repeat(64) } })
+    const refused = await host.run(['true'])
+    assert.equal(refused.code, 1, refused.stderr)
+    assert.match(refused.stderr, /which is not that of microvm\.kernel_sha256/)
+  })
+
   test('is a filter, keeps output and errors apart, and passes signals on', { timeout }, async ({ signal }) => {
     await using host = await CageHost.open({ config: MACHINE, signal })
     const script = 'cat; trap "echo caught >&2; exit 9" TERM; echo ready >&2; while :; do sleep 0.1; done'

@@ -17,7 +17,7 @@ export function withoutMachinesOr(...programs: readonly string[]): string | fals
   try {
     requireQemu()
     requireBusybox()
-    requireKernel(undefined)
+    requireKernel({})
   } catch (error) {
     if (!(error instanceof CageError)) throw error
     return missingOnThisMachine(error.message)
