@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { BlockList } from 'node:net'
 import { CageError } from '../../errors.ts'
 import { parseAddressRange } from '../../policy/address.ts'
 
@@ -42,13 +41,16 @@ function networkAt(prefix: string): CageNetwork {
   }
 }
 
-/** Two ranges overlap when one holds the other's first address. */
+/** Two ranges overlap when they agree in as many bits as the shorter prefix has. */
 function overlaps(prefix: string, range: { readonly address: string; readonly prefix: number }): boolean {
   if (range.prefix === 0) return false // A default route is no network.
-  const [own, other] = [new BlockList(), new BlockList()]
-  own.addSubnet(`${prefix}.0`, 24)
-  other.addSubnet(range.address, range.prefix)
-  return own.check(range.address) || other.check(`${prefix}.0`)
+  const rest = 2 ** (32 - Math.min(range.prefix, 24))
+  return Math.floor(numberOf(`${prefix}.0`) / rest) === Math.floor(numberOf(range.address) / rest)
+}
+
+/** An IPv4 address as the number that its bytes make. */
+function numberOf(address: string): number {
+  return address.split('.').reduce((number, part) => number * 256 + Number(part), 0)
 }
 
 /**
