@@ -1,9 +1,11 @@
 /** Completion knows commands, flags and values, and keeps out of the workload's own command line. */
 import assert from 'node:assert/strict'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { run } from '../support/command.ts'
 import { missingTools } from '../support/requires.ts'
+import { withFolder } from '../support/temporary.ts'
 import { cli } from './captured-io.ts'
 import { COMPILED } from '../support/compiled.ts'
 
@@ -49,12 +51,31 @@ for (const shell of ['bash', 'zsh', 'fish']) {
   })
 }
 
-test('bash completes with it', { skip: missingTools('bash') }, async () => {
+/** What is typed, and what bash makes of it. */
+const TYPED: readonly (readonly [words: string, completed: string])[] = [
+  ['agentcage config check --js', '--json'],
+  ['agentcage cage des', 'destroy'],
+  ['agentcage cage show w', 'worker'],
+  ['agentcage exec d', 'demo'],
+  ['agentcage audit --decision b', 'blocked'],
+]
+
+test('bash completes commands, flags, values and names of cages with it', { skip: missingTools('bash') }, async (t) => {
+  const home = await withFolder(t)
+  for (const name of ['demo', 'worker'])
+    await mkdir(join(home, '.config/agentcage/deployments', name), { recursive: true, mode: 0o700 })
   const program = join(import.meta.dirname, '../../bin/agentcage.ts')
   const script = `agentcage() { "$NODE" "$PROGRAM" "$@"; }
     source <(agentcage completions bash)
-    COMP_WORDS=(agentcage config check --js); COMP_CWORD=3; _agentcage; printf '%s\\n' "\${COMPREPLY[@]}"`
-  const env = { ...process.env, NODE: process.execPath, PROGRAM: program, ...COMPILED }
-  const { code, stdout, stderr } = await run('bash', ['-c', script], { env })
-  assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: '--json\n', stderr: '' })
+    for line; do
+      COMP_WORDS=($line); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _agentcage; printf '%s\\n' "\${COMPREPLY[*]}"
+    done`
+  const env = { PATH: process.env['PATH'], HOME: home, NODE: process.execPath, PROGRAM: program, ...COMPILED }
+  const lines = TYPED.map(([words]) => words)
+  const { code, stdout, stderr } = await run('bash', ['-c', script, 'completing', ...lines], { env })
+  assert.deepEqual([code, stderr], [0, ''])
+  assert.deepEqual(
+    stdout.trimEnd().split('\n'),
+    TYPED.map(([, completed]) => completed),
+  )
 })
