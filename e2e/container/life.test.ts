@@ -81,6 +81,18 @@ test('another value, and another host, count while the workload runs', async () 
   assert.equal(await startOf('life-cage'), started)
 })
 
+test('a host that was added can be asked for by name too: the command waits for the part that answers DNS', async () => {
+  const dns = (await asUser('podman', 'container', 'inspect', '--format', '{{.State.Pid}}', `${CAGE}-dns`)).trim()
+  await asUser('bash', '-c', `kill -STOP ${dns}`)
+  let returned = false
+  const adding = tryAgentcage(['domain', 'add', CAGE, 'named.test']).finally(() => (returned = true))
+  while (!(await curl(CAGE, 'https://named.test/')).endsWith(' 200[0]'));
+  assert.equal(returned, false)
+  await asUser('bash', '-c', `kill -CONT ${dns}`)
+  assert.match((await adding).stdout, /In force\.$/m)
+  assert.match(await curl(CAGE, 'https://named.test/', '--noproxy', '*'), / 200\[0\]$/)
+})
+
 test('exec has signals and exit codes, and leaves no process when its client is killed', async () => {
   const exec = `${NODE} /project/bin/agentcage.ts exec ${CAGE} -- `
   assert.equal((await tryAsUser(['bash', '-c', `${exec} sh -c 'exit 7'`])).code, 7)

@@ -78,9 +78,12 @@ async function takesEffect(deployment: Deployment, digest: string, former: InFor
   const { stateFolder } = deployment
   const isAnswer = (report: InForce): boolean => report.config_sha256 === digest
   const isNew = ({ process, serial }: InForce): boolean => process !== former.process || serial !== former.serial
-  if (await isInForce(stateFolder, (report) => isAnswer(report) && isNew(report), GLANCE_MS)) return true
-  if (!(await isRunning(deployment))) return false
-  await awaitInForce(stateFolder, isAnswer)
+  if (!(await isInForce(stateFolder, (report) => isAnswer(report) && isNew(report), GLANCE_MS))) {
+    if (!(await isRunning(deployment))) return false
+    await awaitInForce(stateFolder, isAnswer)
+  }
+  // Programs that ask no proxy go by what names resolve to, and that another process decides.
+  if (deployment.record.isolation === 'container') await awaitInForce(join(stateFolder, 'dns'), isAnswer)
   return true
 }
 

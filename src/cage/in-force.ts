@@ -74,7 +74,7 @@ const POLL_MS = 50
 export async function awaitInForce(stateFolder: string, isAnswer: (report: InForce) => boolean): Promise<void> {
   if (await isInForce(stateFolder, isAnswer, PATIENCE_MS)) return
   throw new CageError('reload_failed', `the egress did not answer within ${PATIENCE_MS / 1000} s`, {
-    hint: 'The change is saved and counts from the next start on. agentcage cage logs NAME -s proxy may say more.',
+    hint: 'agentcage cage logs NAME -s proxy -s dns may say more.',
   })
 }
 
