@@ -1,6 +1,6 @@
-import { dirname } from 'node:path'
 import type { WorkloadPlan } from '../isolation.ts'
 import { FIND_COMMAND } from '../process/bubblewrap.ts'
+import { IMAGE_BUSYBOX, imageCommands, type GuestUser, type OverImage } from './guest-image.ts'
 import { shellWord, shellWords } from './shell-quote.ts'
 
 /** Tags of the two views of one tree: what may be kept in the guest's memory, and what the host may change as well. */
@@ -27,18 +27,6 @@ export interface GuestSetup {
   /** What lies over an image, whose disk is the first; absent: the root is the host's tree. */
   readonly image?: OverImage | undefined
 }
-
-/** Places of the workload's that an image knows nothing of. */
-export interface OverImage {
-  readonly user: GuestUser
-  /** Empty folders of the user's. */
-  readonly folders: readonly string[]
-  /** Files and folders of the host's. */
-  readonly places: readonly string[]
-}
-
-/** Where a guest with an image has busybox: what becomes the command needs a program, and images may have none. */
-export const IMAGE_BUSYBOX = '/run/agentcage/busybox'
 
 const SHARE = 'trans=virtio,version=9p2000.L,msize=262144'
 
@@ -68,36 +56,6 @@ export function setupScript({ network, writable, scratchDisk, image }: GuestSetu
 
 function bind(path: string): string {
   return shellWords(['mount', '--bind', `/live${path}`, `/root${path}`])
-}
-
-/** Links of the image's in these places give way: they would lead what is mounted elsewhere. */
-function imageCommands({ user, folders, places }: OverImage): readonly string[] {
-  const busybox = `/root${IMAGE_BUSYBOX}`
-  return [
-    'mkdir -p /root/run/agentcage',
-    `cat /bin/busybox >${busybox}`,
-    `chmod 755 ${busybox}`,
-    ...nameUser(user),
-    ...folders.flatMap((path) => [
-      shellWords(['mkdir', '-p', `/root${path}`]),
-      shellWords(['chown', `${user.uid}:${user.gid}`, `/root${path}`]),
-    ]),
-    ...places.flatMap((path) => [
-      `{ ${shellWords(['test', '!', '-L', `/root${path}`])} || ${shellWords(['rm', '-f', `/root${path}`])}; }`,
-      `if ${shellWords(['test', '-d', `/live${path}`])}; then ${shellWords(['mkdir', '-p', `/root${path}`])}; else ${shellWords(['mkdir', '-p', `/root${dirname(path)}`])} && : >>${shellWord(`/root${path}`)}; fi`,
-      bind(path),
-    ]),
-  ]
-}
-
-/** Programs want a name for who they run as. */
-function nameUser({ uid, gid }: GuestUser): readonly string[] {
-  const [passwd, line] = ['/root/etc/passwd', `agentcage:x:${uid}:${gid}:agentcage:/:/bin/sh`]
-  return [
-    'mkdir -p /root/etc',
-    `: >>${passwd}`,
-    `{ cut -d: -f3 ${passwd} | grep -qx ${uid} || echo ${shellWord(line)} >>${passwd}; }`,
-  ]
 }
 
 function networkCommands({ address, prefix, gateway, ipv6 }: GuestNetwork): readonly string[] {
@@ -136,12 +94,6 @@ function kernelCommands(): readonly string[] {
     'ln -sfn /proc/self/fd /dev/fd',
     ...['stdin', 'stdout', 'stderr'].map((name, index) => `ln -sfn /proc/self/fd/${index} /dev/${name}`),
   ]
-}
-
-/** Who the workload is in the guest. */
-export interface GuestUser {
-  readonly uid: number
-  readonly gid: number
 }
 
 /**

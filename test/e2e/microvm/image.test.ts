@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { test } from 'node:test'
 import { requireBusybox } from '../../../src/isolation/microvm/host-parts.ts'
 import { ociArchive } from '../../support/oci-image.ts'
@@ -18,11 +18,12 @@ const skip = withoutMachinesOr() || missingTools('mkfs.ext4')
 test('a guest runs from an image', { skip, timeout: PATIENCE * 2 }, async ({ signal }) => {
   await using host = await CageHost.open({ signal })
   const image = join(host.folder, 'image.tar')
-  await writeFile(image, imageArchive())
+  const [, top = ''] = host.folder.split(sep)
+  await writeFile(image, imageArchive(top))
   await host.configure({ ...MACHINE, microvm: { ...MACHINE.microvm, image } })
   await host.write('from-host', 'project\n')
   const script = `
-    PATH=/bin; cat /etc/motd from-host; ls /usr /opt 2>&1; id -u; id -g; ls -ld /home/x 2>/dev/null
+    PATH=/bin; ls -ld /${top} | grep -o -e '-> .*'; grep -c agentcage /data/passwd; cat /etc/motd from-host; ls /usr /opt 2>&1; id -u; id -g; ls -ld /home/x 2>/dev/null
     echo changed > /etc/motd && cat /etc/motd; echo out > from-guest
     test -s /run/agentcage/ca.pem && echo trusted
     wget -q -O /dev/null http://unlisted.example/ 2>&1 | grep -o 403`
@@ -31,7 +32,7 @@ test('a guest runs from an image', { skip, timeout: PATIENCE * 2 }, async ({ sig
     const [uid, gid] = [process.geteuid?.(), process.getegid?.()]
     assert.equal(
       stdout,
-      `of the image\nproject\nls: /usr: No such file or directory\nls: /opt: No such file or directory\n${uid}\n${gid}\nchanged\ntrusted\n403\n`,
+      `-> /var/${top}\n1\nof the image\nproject\nls: /usr: No such file or directory\nls: /opt: No such file or directory\n${uid}\n${gid}\nchanged\ntrusted\n403\n`,
       `${turn}: ${stderr}`,
     )
     assert.equal(code, 0)
@@ -39,7 +40,8 @@ test('a guest runs from an image', { skip, timeout: PATIENCE * 2 }, async ({ sig
   assert.equal(readFileSync(join(host.project, 'from-guest'), 'utf8'), 'out\n')
 })
 
-function imageArchive(): Buffer {
+/** `top`: where the project lies; in the image that is a link, and so is what names users. */
+function imageArchive(top: string): Buffer {
   const programs = ['sh', 'cat', 'ls', 'id', 'wget', 'grep', 'test']
   return ociArchive([
     [
@@ -47,6 +49,10 @@ function imageArchive(): Buffer {
       { path: 'bin/busybox', content: readFileSync(requireBusybox()), mode: 0o755 },
       ...programs.map((name) => ({ path: `bin/${name}`, type: '2', target: 'busybox' })),
       { path: 'etc/motd', content: 'of the lower layer\n' },
+      { path: top, type: '2', target: `/var/${top}` },
+      { path: 'data/passwd', content: 'nobody:x:65534:65534:nobody:/:/bin/sh\n' },
+      { path: 'etc/passwd', type: '2', target: '/data/passwd' },
+      { path: 'run', type: '2', target: '/nowhere' },
       // It gives way to the cage's own.
       { path: 'etc/resolv.conf', type: '2', target: '/nowhere' },
     ],
