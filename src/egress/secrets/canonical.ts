@@ -49,20 +49,40 @@ const BLOCK = 65_536
 
 /** All of a text that is whole. */
 export function canonicalBytes(text: Buffer): Buffer {
-  return canonicalForm(text, { isLast: true, tail: 0 }).bytes
+  return canonicalForm(text, { isLast: true, tail: 0 }, Buffer.allocUnsafe(text.length + ROOM)).bytes
 }
 
 /** Without separators, its escapes as they stand. */
 export function withoutSeparators(text: Buffer): Buffer {
-  return Buffer.from(text.filter((byte) => KINDS[byte] !== DROPPED && byte !== BACKSLASH))
+  const kept = Buffer.allocUnsafe(text.length)
+  let length = 0
+  for (const byte of text) if (KINDS[byte] !== DROPPED && byte !== BACKSLASH) kept[length++] = byte
+  return kept.subarray(0, length)
 }
 
-/** The checkpoint lies about `tail` bytes before the end. With `isLast` nothing follows. */
+/** Beyond the length of its source a canonical form may be written this far. */
+const ROOM = 4
+
+/** Where canonical forms of one text after another are written: a new place for each is most of what they cost. */
+export class Desk {
+  #buffer: Buffer = Buffer.alloc(0)
+
+  /** For the canonical form of so many bytes; what lay there before is gone. */
+  for(length: number): Buffer {
+    if (length > MOST_ON_DESK) return Buffer.allocUnsafe(length + ROOM)
+    if (this.#buffer.length < length + ROOM) this.#buffer = Buffer.allocUnsafeSlow(length * 2 + ROOM)
+    return this.#buffer
+  }
+}
+
+const MOST_ON_DESK = 1024 * 1024
+
+/** Written to `target`. The checkpoint lies about `tail` bytes before the end. With `isLast` nothing follows. */
 export function canonicalForm(
   source: Buffer,
   { isLast, tail }: { readonly isLast: boolean; readonly tail: number },
+  target: Buffer,
 ): Canonical {
-  const target = Buffer.allocUnsafe(source.length + 4)
   const to = Math.max(0, source.length - tail)
   const first = canonicalInto(source, { from: 0, to, isLast }, { target, at: 0 })
   const range = { from: first.read, to: source.length, isLast }
@@ -76,7 +96,7 @@ export function canonicalForm(
  * in one of them. The buffer is used again for the next block.
  */
 export function* canonicalBlocks(source: Buffer, overlap: number): Generator<Buffer> {
-  const target = Buffer.allocUnsafe(Math.min(source.length, BLOCK + LONGEST) + overlap + 4)
+  const target = Buffer.allocUnsafe(Math.min(source.length, BLOCK + LONGEST) + overlap + ROOM)
   let kept = 0
   for (let from = 0; from < source.length;) {
     const range = { from, to: Math.min(source.length, from + BLOCK), isLast: true }

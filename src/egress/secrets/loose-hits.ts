@@ -31,7 +31,8 @@ const MOST_PER_BYTE = 12
  */
 export function looseHits(redaction: Redaction, bytes: Buffer, isLast: boolean): LooseHits {
   const { loose, targets, exact, leading, leastBeforeLineEnd: least } = redaction
-  const canonical = canonicalForm(bytes, { isLast, tail: Math.max(loose.longest, exact.longest) + MARGIN })
+  const tail = Math.max(loose.longest, exact.longest) + MARGIN
+  const canonical = canonicalForm(bytes, { isLast, tail }, redaction.desk.for(bytes.length))
   let limit = isLast ? bytes.length : unfinishedFrom({ loose, least, bytes, canonical })
   const hits: Hit[] = []
   const walk = new CanonicalWalk(bytes, isLast)

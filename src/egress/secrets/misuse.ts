@@ -3,10 +3,10 @@ import { basicCredentials } from './basic-credentials.ts'
 import type { SecretBinding } from './binding.ts'
 import { canonicalBlocks } from './canonical.ts'
 import { alphabetOf, decodedView, type Alphabet } from './decoded-view.ts'
-import { spellings } from './dialect.ts'
-import { canonicalSigns, LEAST_BYTES } from './forms.ts'
+import { LEAST_BYTES } from './forms.ts'
 import { NeedleIndex } from './needle-index.ts'
 import { mostOf, permissionFor, type Destination, type NamedPorts, type Permission } from './permission.ts'
+import type { KnownForms, Needle } from './text-forms.ts'
 
 /** Why a request must not leave. The reason names the secret and the host, never a value. */
 export interface Misuse {
@@ -32,11 +32,14 @@ export class MisuseDetector {
   readonly #telltales: readonly Telltale[]
   readonly #namesPort: NamedPorts
 
-  constructor(telltales: readonly Telltale[], namesPort: NamedPorts) {
+  constructor(
+    telltales: readonly Telltale[],
+    { forms, namesPort }: { readonly forms: KnownForms; readonly namesPort: NamedPorts },
+  ) {
     this.#telltales = telltales
     this.#namesPort = namesPort
-    this.#exact = needleMap(telltales, ({ text }) => spellings(text).map((spelling) => Buffer.from(spelling.text)))
-    this.#canonical = needleMap(telltales, ({ text }) => canonicalSigns(text))
+    this.#exact = needleMap(telltales, ({ text }) => forms.of(text).spellings)
+    this.#canonical = needleMap(telltales, ({ text }) => forms.of(text).signs)
   }
 
   /** A search in what goes to one destination; undefined when all of it may go there. */
@@ -141,17 +144,22 @@ interface NeedleMap {
   readonly alphabet: Alphabet | undefined
 }
 
-function needleMap(telltales: readonly Telltale[], needlesOf: (telltale: Telltale) => readonly Buffer[]): NeedleMap {
-  const pairs = telltales.flatMap((telltale) => needlesOf(telltale).map((needle) => ({ needle, telltale })))
-  const byNeedle = Map.groupBy(pairs, ({ needle }) => needle.toString('latin1'))
-  const needles = new NeedleIndex(pairs.map(({ needle }) => needle))
+function needleMap(telltales: readonly Telltale[], needlesOf: (telltale: Telltale) => readonly Needle[]): NeedleMap {
+  const byKey = new Map<string, { readonly bytes: Buffer; readonly owners: Telltale[] }>()
+  for (const telltale of telltales) {
+    for (const { key, bytes } of needlesOf(telltale)) {
+      const known = byKey.get(key)
+      if (known === undefined) byKey.set(key, { bytes, owners: [telltale] })
+      else known.owners.push(telltale)
+    }
+  }
+  const byNeedle = new Map([...byKey.values()].map(({ bytes, owners }) => [bytes, owners]))
+  const needles = new NeedleIndex(byNeedle.keys())
   const short = needles.needles.filter(({ length }) => length < LEAST_BYTES)
   return {
     alphabet: short.length === 0 ? undefined : alphabetOf({ needles: short }),
     needles,
-    telltales: needles.needles.map((needle) =>
-      (byNeedle.get(needle.toString('latin1')) ?? []).map(({ telltale }) => telltale),
-    ),
+    telltales: needles.needles.map((needle) => byNeedle.get(needle) ?? []),
   }
 }
 

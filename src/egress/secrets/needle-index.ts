@@ -147,6 +147,7 @@ function beginningOf(bytes: Buffer, at: number): number {
 }
 
 function sortedUnique(needles: Iterable<Buffer>): Buffer[] {
-  const sorted = [...needles].toSorted((a, b) => a.compare(b))
+  // Most differ in their first bytes: that is told here sooner than by Buffer.compare.
+  const sorted = [...needles].toSorted((a, b) => compareAt(a, b, 0, b.length))
   return sorted.filter((needle, position) => position === 0 || !needle.equals(sorted[position - 1] as Buffer))
 }

@@ -1,7 +1,8 @@
 import type { ProtectedValue } from './binding.ts'
-import { encode, spellings } from './dialect.ts'
-import { canonicalForms, LEAST_BYTES, twiceEncodedForms, type Written } from './forms.ts'
+import { Desk } from './canonical.ts'
+import type { Written } from './forms.ts'
 import { NeedleIndex } from './needle-index.ts'
+import type { KnownForms } from './text-forms.ts'
 
 /** What takes the place of a needle in a response, and the name of the secret it stands for. */
 export interface Replacement {
@@ -33,6 +34,8 @@ export interface Redaction {
   readonly leading: number
   /** A line end stands in a form of a value only behind this many characters. */
   readonly leastBeforeLineEnd: number
+  /** For one search at a time: what lies on it is looked at before anything else is searched. */
+  readonly desk: Desk
 }
 
 /** In a stream that may pause at a line end for as long as it likes: what stands there must not be held back. */
@@ -44,47 +47,31 @@ export function withoutPauses(redaction: Redaction): Redaction {
 }
 
 /** Where two secrets have the same value, the first one's placeholder is shown. */
-export function redactionOf(values: readonly ProtectedValue[]): Redaction {
-  const exactly = new Map<string, Replacement>()
-  const loosely = new Map<string, LooseTarget>()
-  for (const { name, placeholder, value } of values) {
-    for (const { dialect, text } of spellings(value.reveal())) {
-      const key = Buffer.from(text).toString('latin1')
-      if (!exactly.has(key)) exactly.set(key, { name, bytes: encode(placeholder, dialect) })
+export function redactionOf(values: readonly ProtectedValue[], forms: KnownForms): Redaction {
+  const exactly = new Map<string, readonly [Buffer, Replacement]>()
+  const loosely = new Map<string, readonly [Buffer, LooseTarget]>()
+  for (const { name, placeholder, value: secret } of values) {
+    const value = secret.reveal()
+    const { spellings, wide, loose } = forms.of(value)
+    for (const { key, bytes, rewrite } of [...spellings, ...wide]) {
+      if (!exactly.has(key)) exactly.set(key, [bytes, { name, bytes: rewrite(placeholder) }])
     }
-    for (const spell of wideSpellings(value.reveal())) {
-      const key = spell(value.reveal()).toString('latin1')
-      if (!exactly.has(key)) exactly.set(key, { name, bytes: spell(placeholder) })
-    }
-    for (const { bytes, ...written } of [...canonicalForms(value.reveal()), ...twiceEncodedForms(value.reveal())]) {
-      const key = bytes.toString('latin1')
-      if (!loosely.has(key)) loosely.set(key, { name, placeholder, value: value.reveal(), written })
+    for (const { key, bytes, written } of loose) {
+      if (!loosely.has(key)) loosely.set(key, [bytes, { name, placeholder, value, written }])
     }
   }
-  const exact = indexOf(exactly)
-  const loose = indexOf(loosely)
+  const exact = indexOf(exactly.values())
+  const loose = indexOf(loosely.values())
   return {
-    exact,
-    replacements: exact.needles.map((needle) => exactly.get(needle.toString('latin1')) as Replacement),
-    loose,
-    targets: loose.needles.map((needle) => loosely.get(needle.toString('latin1')) as LooseTarget),
-    shortest: Math.min(exact.shortest, loose.shortest),
+    exact: exact.index,
+    replacements: exact.entries,
+    loose: loose.index,
+    targets: loose.entries,
+    shortest: Math.min(exact.index.shortest, loose.index.shortest),
     leastBeforeLineEnd: PACED,
-    leading: Math.max(0, ...[...loosely.values()].map(({ written }) => leadingLetters(written))),
+    desk: new Desk(),
+    leading: loose.entries.reduce((most, { written }) => Math.max(most, leadingLetters(written)), 0),
   }
-}
-
-type Spell = (text: string) => Buffer
-
-const littleEnd: Spell = (text) => Buffer.from(text, 'utf16le')
-const bigEnd: Spell = (text) => littleEnd(text).swap16()
-/** What both orders of bytes have in common where every second byte is zero. */
-const eitherEnd: Spell = (text) => littleEnd(text).subarray(0, -1)
-
-/** UTF-16: what some programs of Windows and Java answer in. */
-function wideSpellings(text: string): readonly Spell[] {
-  if (Buffer.byteLength(text) < LEAST_BYTES) return []
-  return /^[\0-\xff]*$/.test(text) ? [eitherEnd] : [littleEnd, bigEnd]
 }
 
 /** One that holds bits of the byte before, and those that the canonical form leaves out. */
@@ -93,6 +80,12 @@ function leadingLetters({ form, isReversed, text }: Written): number {
   return (form.alignment === 0 ? 0 : 1) + /^[-_]*/.exec(text)![0].length
 }
 
-function indexOf(byNeedle: ReadonlyMap<string, unknown>): NeedleIndex {
-  return new NeedleIndex([...byNeedle.keys()].map((key) => Buffer.from(key, 'latin1')))
+/** `entries` by position in the needles. No two needles are alike. */
+function indexOf<T>(pairs: Iterable<readonly [Buffer, T]>): {
+  readonly index: NeedleIndex
+  readonly entries: readonly T[]
+} {
+  const byNeedle = new Map(pairs)
+  const index = new NeedleIndex(byNeedle.keys())
+  return { index, entries: index.needles.map((needle) => byNeedle.get(needle) as T) }
 }

@@ -10,6 +10,7 @@ import { keptWithin } from './kept-values.ts'
 import { MisuseDetector, type MisuseSearch, type Telltale } from './misuse.ts'
 import type { Destination, NamedPorts } from './permission.ts'
 import { redactionOf, withoutPauses, type Redaction } from './redaction.ts'
+import { KnownForms } from './text-forms.ts'
 import { TextRedactor } from './text-redactor.ts'
 
 export interface SecretSetOptions {
@@ -37,6 +38,7 @@ export class SecretSet {
   readonly #injector: Injector
   readonly #clock: () => Date
   readonly #log: (message: string) => void
+  readonly #forms = new KnownForms()
   /** Values of before, and those that came while the set was in force; the oldest first. */
   #kept: readonly ProtectedValue[]
   #misuse: MisuseDetector
@@ -70,7 +72,7 @@ export class SecretSet {
     refuseAmbiguous(this.placeholders, this.values)
     this.#injector = new Injector(injectable, namesPort)
     this.#misuse = this.#detector()
-    this.#redaction = redactionOf(this.values)
+    this.#redaction = redactionOf(this.values, this.#forms)
     this.#unpaced = withoutPauses(this.#redaction)
     this.#text = new TextRedactor(this.#redaction)
   }
@@ -106,7 +108,7 @@ export class SecretSet {
     refuseAmbiguous(this.placeholders, [value])
     this.#kept = this.#within([...this.#kept, value])
     this.#misuse = this.#detector()
-    this.#redaction = redactionOf(this.values)
+    this.#redaction = redactionOf(this.values, this.#forms)
     this.#unpaced = withoutPauses(this.#redaction)
     this.#text = new TextRedactor(this.#redaction)
   }
@@ -165,7 +167,9 @@ export class SecretSet {
   }
 
   #detector(): MisuseDetector {
-    return new MisuseDetector(telltalesOf(this.placeholders, this.values), this.#namesPort)
+    const telltales = telltalesOf(this.placeholders, this.values)
+    this.#forms.keepOnly(new Set(telltales.map(({ text }) => text)))
+    return new MisuseDetector(telltales, { forms: this.#forms, namesPort: this.#namesPort })
   }
 }
 

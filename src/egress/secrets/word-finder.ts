@@ -7,26 +7,30 @@ export const LEAST_LENGTH = 7
 /** Beyond the first letters, which keys of one kind have in common. */
 const FURTHEST = 12
 
-interface Place {
-  readonly needle: Buffer
-  /** Where in the needle the word stands. */
-  readonly offset: number
-}
-
 /**
  * For needles of seven bytes and more, thousands of them at the cost of one: it looks at every fourth word of four bytes
  * only, because each needle, wherever it begins, has one of four words of its own there. A filter of bits tells the
  * words that stand in no needle, in the way of Bloom ("Space/time trade-offs in hash coding", CACM 13, 1970).
  */
 export class WordFinder implements Finder {
-  readonly #places = new Map<number, Place[]>()
+  readonly #needles: readonly Buffer[]
   readonly #filter: Uint8Array
+  /** By hash of a word, one more than the number of the first place that has it; 0: none. */
+  readonly #first: Int32Array
+  /** By place, the next one of the same hash likewise. Each needle has four, by the offsets of its words. */
+  readonly #next: Int32Array
+  /** By place. */
+  readonly #words: Int32Array
   #reach = 0
 
   constructor(needles: readonly Buffer[]) {
     const bits = Math.min(21, Math.max(14, Math.ceil(Math.log2(needles.length * 4 * 64))))
+    this.#needles = needles
     this.#filter = new Uint8Array(1 << (bits - 3))
-    for (const needle of needles) this.#add(needle)
+    this.#first = new Int32Array(1 << Math.min(20, Math.ceil(Math.log2(needles.length * 4))))
+    this.#next = new Int32Array(needles.length * 4)
+    this.#words = new Int32Array(needles.length * 4)
+    for (const [position, needle] of needles.entries()) this.#add(needle, position)
   }
 
   indexOf(bytes: Buffer, from: number, { end, before }: { readonly end: number; readonly before: number }): number {
@@ -49,28 +53,44 @@ export class WordFinder implements Finder {
     { word, from, end, before }: { readonly word: number; readonly from: number; readonly end: number; before: number },
   ): number {
     let best = before
-    for (const { needle, offset } of this.#places.get(word) ?? []) {
-      const start = at - offset
+    for (
+      let place = this.#first[hashOf(word) & (this.#first.length - 1)] as number;
+      place !== 0;
+      place = this.#next[place - 1] as number
+    ) {
+      if (this.#words[place - 1] !== word) continue
+      const needle = this.#needles[(place - 1) >> 2] as Buffer
+      const start = at - (firstOffset(needle) + ((place - 1) & 3))
       if (start >= from && start < best && start + needle.length <= end && startsWith(bytes, start, needle))
         best = start
     }
     return best === before ? -1 : best
   }
 
-  #add(needle: Buffer): void {
-    const first = Math.min(FURTHEST, needle.length - LEAST_LENGTH)
-    for (let offset = first; offset < first + 4; offset += 1) {
-      const word = wordAt(needle, offset)
-      for (const hash of [hashOf(word), otherHashOf(word)]) {
-        const bit = hash & (this.#filter.length * 8 - 1)
-        this.#filter[bit >>> 3] = (this.#filter[bit >>> 3] as number) | (1 << (bit & 7))
-      }
-      const places = this.#places.get(word)
-      if (places === undefined) this.#places.set(word, [{ needle, offset }])
-      else places.push({ needle, offset })
-      this.#reach = Math.max(this.#reach, offset)
+  #add(needle: Buffer, position: number): void {
+    const offset = firstOffset(needle)
+    for (let index = 0; index < 4; index += 1) {
+      const word = wordAt(needle, offset + index)
+      this.#mark(hashOf(word))
+      this.#mark(otherHashOf(word))
+      const slot = hashOf(word) & (this.#first.length - 1)
+      const place = position * 4 + index
+      this.#words[place] = word
+      this.#next[place] = this.#first[slot] as number
+      this.#first[slot] = place + 1
     }
+    this.#reach = Math.max(this.#reach, offset + 3)
   }
+
+  #mark(hash: number): void {
+    const bit = hash & (this.#filter.length * 8 - 1)
+    this.#filter[bit >>> 3] = (this.#filter[bit >>> 3] as number) | (1 << (bit & 7))
+  }
+}
+
+/** Where the first of a needle's four words begins. */
+function firstOffset(needle: Buffer): number {
+  return Math.min(FURTHEST, needle.length - LEAST_LENGTH)
 }
 
 function otherHashOf(word: number): number {

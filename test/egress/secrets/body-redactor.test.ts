@@ -172,6 +172,29 @@ test('property: no split into chunks changes the result, and it is that of the d
   )
 })
 
+test('property: streams that come in turns change nothing in each other', () => {
+  const secrets = secretsWith([VALUE, 'a-secret-of-some-length-01'])
+  const piece = fc.constantFrom(VALUE, 'a-secret-of-', 'some-length-01', Buffer.from(VALUE).toString('hex'), ' ', '%61')
+  const stream = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.map((text) => Buffer.from(text)))
+  fc.assert(
+    fc.property(fc.array(stream, { minLength: 2, maxLength: 4 }), (streams) => {
+      const redactors = streams.map(() => secrets.bodyRedactor())
+      const parts: Buffer[][] = streams.map(() => [])
+      for (let turn = 0; turn < 8; turn += 1) {
+        for (const [at, chunks] of streams.entries()) {
+          const chunk = chunks[turn]
+          if (chunk !== undefined) parts[at]?.push(redactors[at]?.push(chunk) ?? chunk)
+        }
+      }
+      for (const [at, chunks] of streams.entries()) {
+        const out = Buffer.concat([...(parts[at] ?? []), redactors[at]?.end() ?? Buffer.alloc(0)])
+        assert.equal(String(out), redact(secrets, chunks))
+      }
+    }),
+    { numRuns: 200 },
+  )
+})
+
 test('property: redaction never leaves a value', () => {
   fc.assert(
     fc.property(values, fc.string({ unit: letters, maxLength: 300 }), (list, text) => {

@@ -8,7 +8,13 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import type { OutboundRequest } from '../../../src/egress/secrets/binding.ts'
-import { canonicalBlocks, canonicalBytes, canonicalForm, CanonicalWalk } from '../../../src/egress/secrets/canonical.ts'
+import {
+  canonicalBlocks,
+  canonicalBytes,
+  canonicalForm,
+  CanonicalWalk,
+  Desk,
+} from '../../../src/egress/secrets/canonical.ts'
 import { SecretSet } from '../../../src/egress/secrets/secret-set.ts'
 import { ENCODINGS, NESTED } from './encodings.ts'
 import { binding, misuse, onTheWire, PLACEHOLDER, request, split, VALUE } from './example.ts'
@@ -116,7 +122,7 @@ describe('the canonical form', () => {
     fc.assert(
       fc.property(text, fc.nat(200), (bytes, at) => {
         const [first = bytes] = split(bytes, [at])
-        const { bytes: start, end } = canonicalForm(first, { isLast: false, tail: at })
+        const { bytes: start, end } = canonicalForm(first, { isLast: false, tail: at }, new Desk().for(first.length))
         assert.deepEqual(Buffer.concat([start, canonicalBytes(bytes.subarray(end))]), canonicalBytes(bytes))
       }),
       { numRuns: 1000 },

@@ -6,6 +6,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import fc from 'fast-check'
 import type { Placeholder } from '../../../src/secrets/placeholders.ts'
 import type { ProtectedValue } from '../../../src/egress/secrets/binding.ts'
 import { keptWithin, MOST_KEPT } from '../../../src/egress/secrets/kept-values.ts'
@@ -19,6 +20,11 @@ const [OLD, NEW] = ['old-value-0123456789', 'new-value-abcdefghij']
 
 function redacted(secrets: SecretSet, text: string): string {
   return secrets.redactText(text)
+}
+
+function bodyOf(secrets: SecretSet, body: Buffer): Buffer {
+  const redactor = secrets.bodyRedactor({ pauses: false })
+  return Buffer.concat([redactor.push(body), redactor.end()])
 }
 
 describe('a set that takes the place of another', () => {
@@ -76,6 +82,28 @@ describe('a value that came while the egress runs', () => {
       assert.equal(misuse(set, request('evil.test', parts))?.name, 'TOKEN')
     }
     assert.equal(misuse(secrets, request('api.test', { body: Buffer.from('minted-token-0123456789') })), undefined)
+  })
+
+  test('property: learned one by one, values are kept as if all had been known from the start', () => {
+    const piece = fc.string({ unit: 'grapheme-ascii', minLength: 8, maxLength: 40 })
+    const texts = fc.uniqueArray(piece, { minLength: 1, maxLength: 12, selector: (text) => text.toLowerCase() })
+    const written = fc.constantFrom('utf8', 'base64', 'base64url', 'hex')
+    const check = fc.property(texts, written, fc.nat(), (values, encoding, seed) => {
+      const all = values.map((text, at) => ({
+        ...token,
+        name: `T${at}`,
+        value: new Secret(`T${at}`, `${text}~${at}~`),
+      }))
+      const once = new SecretSet([], { guards: { values: all, placeholders: [] } })
+      const learned = new SecretSet([binding({})])
+      for (const value of all) learned.protect(value)
+      const shown = (all[seed % all.length] as ProtectedValue).value.reveal()
+      const body = Buffer.from(`a ${Buffer.from(shown).toString(encoding as BufferEncoding)} z`)
+      assert.deepEqual(bodyOf(learned, body), bodyOf(once, body))
+      assert.notDeepEqual(bodyOf(learned, body), body)
+      assert.equal(misuse(learned, request('evil.test', { body }))?.kind, 'value')
+    })
+    fc.assert(check, { numRuns: 60 })
   })
 
   test('the same one twice is one; an empty one is refused', () => {
