@@ -1,0 +1,37 @@
+import { dirname, join } from 'node:path'
+import type { Mount } from '../../isolation.ts'
+
+/** A place of the host's that the guest has a copy of, and may change. */
+export interface Place {
+  /** Absolute path on the host. */
+  readonly source: string
+  /** Absolute path in the guest. */
+  readonly target: string
+}
+
+/** Where the workload may write on the host, each by itself also where one lies in another. */
+export function handedPlaces(mounts: readonly Mount[]): readonly Place[] {
+  return mounts.flatMap((mount) => (mount.kind === 'bind' && mount.writable ? [mount] : []))
+}
+
+/** What lies over a place belongs to something else, or is masked or read-only: paths in the guest. */
+export function boundaries(mounts: readonly Mount[]): ReadonlySet<string> {
+  return new Set(mounts.map(({ target }) => target))
+}
+
+/**
+ * Whether a link in a place leads to somewhere in it. `..` counts in front only: after another name it leads from where that
+ * name leads, which may be a link.
+ */
+export function staysInside({ source, target }: Place, link: string, to: string): boolean {
+  if (to.startsWith('/')) {
+    if (source !== target || to.split('/').includes('..')) return false
+    return isWithin(join(to), target)
+  }
+  const rest = to.replace(/^(?:\.{1,2}(?:\/+|$))+/, '')
+  return !rest.split('/').includes('..') && isWithin(join(dirname(link), to), target)
+}
+
+function isWithin(path: string, place: string): boolean {
+  return path === place || path.startsWith(`${place}/`) || path === `${place}/`
+}
