@@ -1,3 +1,5 @@
+import { DiskError } from './disk-error.ts'
+
 /** A run of a file's blocks on the disk. */
 export interface Extent {
   /** First block in the file, and where it lies on the disk. */
@@ -19,7 +21,7 @@ const MOST_NODES = 1 << 14
 const LONGEST = 32_768
 
 /**
- * The extents of a file, in order, from the root of their tree; `block` reads one of the disk's. Throws RangeError where
+ * The extents of a file, in order, from the root of their tree; `block` reads one of the disk's. Throws DiskError where
  * they are out of order or overlap, so that no tree, however it is knotted, is read for ever.
  */
 export async function readExtents(
@@ -28,7 +30,7 @@ export async function readExtents(
 ): Promise<readonly Extent[]> {
   const found: Extent[] = []
   const { depth } = headerOf(root)
-  if (depth > DEEPEST) throw new RangeError('a tree of extents is too deep')
+  if (depth > DEEPEST) throw new DiskError('a tree of extents is too deep')
   await collect(root, depth, { found, block, visited: 0 })
   return found
 }
@@ -41,7 +43,7 @@ interface Collection {
 
 async function collect(node: Buffer, expected: number, collection: Collection): Promise<void> {
   const { count, depth } = headerOf(node)
-  if (depth !== expected || ++collection.visited > MOST_NODES) throw new RangeError('a tree of extents is knotted')
+  if (depth !== expected || ++collection.visited > MOST_NODES) throw new DiskError('a tree of extents is knotted')
   for (let index = 1; index <= count; index++) {
     const entry = node.subarray(ENTRY * index, ENTRY * (index + 1))
     if (depth === 0) append(collection.found, entry)
@@ -53,9 +55,9 @@ async function collect(node: Buffer, expected: number, collection: Collection): 
 }
 
 function headerOf(node: Buffer): { readonly count: number; readonly depth: number } {
-  if (node.readUInt16LE(0) !== MAGIC) throw new RangeError('a tree of extents is malformed')
+  if (node.readUInt16LE(0) !== MAGIC) throw new DiskError('a tree of extents is malformed')
   const [count, depth] = [node.readUInt16LE(2), node.readUInt16LE(6)]
-  if (ENTRY * (count + 1) > node.length) throw new RangeError('a tree of extents is malformed')
+  if (ENTRY * (count + 1) > node.length) throw new DiskError('a tree of extents is malformed')
   return { count, depth }
 }
 
@@ -65,8 +67,8 @@ function append(found: Extent[], entry: Buffer): void {
   const last = found.at(-1)
   const logical = entry.readUInt32LE(0)
   if (length === 0 || (last !== undefined && logical < last.logical + last.length))
-    throw new RangeError('extents overlap')
-  if (found.length >= MOST_EXTENTS) throw new RangeError('a file has too many extents')
+    throw new DiskError('extents overlap')
+  if (found.length >= MOST_EXTENTS) throw new DiskError('a file has too many extents')
   const physical = entry.readUInt16LE(6) * 2 ** 32 + entry.readUInt32LE(8)
   found.push({ logical, physical, length, isWritten: raw <= LONGEST })
 }

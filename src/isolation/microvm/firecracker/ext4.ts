@@ -1,4 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises'
+import { DiskError } from './disk-error.ts'
+import { directoryEntries } from './ext4-folder.ts'
 import { readExtents } from './ext4-extents.ts'
 
 /** A file, folder or link on a disk. Numbers as the disk has them: whoever wrote to it may have chosen each. */
@@ -19,11 +21,6 @@ interface DiskInode extends DiskNode {
   readonly block: Buffer
 }
 
-/** The disk is not one that a guest's kernel leaves behind. */
-export class DiskError extends Error {
-  override readonly name = 'DiskError'
-}
-
 const ROOT = 2
 const SUPERBLOCK = 1024
 const MAGIC = 0xef53
@@ -36,6 +33,11 @@ const INODE_BYTES = 256
 const LONGEST_LINK = 4095
 /** A folder of about a million names. */
 const LARGEST_FOLDER = 64 << 20
+/**
+ * Blocks of folders and of trees of extents that are read in all. A disk may name one block in any number of places, so that
+ * no bound of a single file bounds the whole.
+ */
+const MOST_BLOCKS = 1 << 20
 /** A multiple of every size of a block. */
 const PIECE = 1 << 20
 
@@ -57,6 +59,7 @@ interface Geometry {
 export class DiskReader implements AsyncDisposable {
   readonly #file: FileHandle
   readonly #geometry: Geometry
+  #blocksRead = 0
 
   private constructor(file: FileHandle, geometry: Geometry) {
     this.#file = file
@@ -84,6 +87,7 @@ export class DiskReader implements AsyncDisposable {
   async entries(folder: DiskNode): Promise<ReadonlyMap<string, DiskNode>> {
     const found = new Map<string, DiskNode>()
     if (folder.size > LARGEST_FOLDER) throw new DiskError('a folder is too large')
+    this.#count(Math.ceil(folder.size / this.#geometry.blockSize))
     for await (const piece of this.content(folder)) {
       for (const { name, inode } of directoryEntries(piece, this.#geometry.blockSize)) {
         if (found.has(name)) throw new DiskError('a folder has one name twice')
@@ -110,7 +114,7 @@ export class DiskReader implements AsyncDisposable {
     const { blockSize } = this.#geometry
     const { size, flags, block } = await this.#inode(node.inode)
     if ((flags & EXTENTS_FLAG) === 0 && size > 0) throw new DiskError('a file is kept in an unknown way')
-    const extents = size === 0 ? [] : await extentsOf(block, (number) => this.#blocks(number, 1))
+    const extents = size === 0 ? [] : await readExtents(block, (number) => this.#treeBlock(number))
     let offset = 0
     for (const { logical, physical, length, isWritten } of extents) {
       yield* zeros(Math.min(size, logical * blockSize) - offset)
@@ -135,6 +139,16 @@ export class DiskReader implements AsyncDisposable {
     const table = descriptor.readUInt32LE(8) + (descriptorSize >= 64 ? descriptor.readUInt32LE(40) * 2 ** 32 : 0)
     const index = (number - 1) % inodesPerGroup
     return parseInode(number, await this.#read(table * blockSize + index * inodeSize, inodeSize))
+  }
+
+  #treeBlock(number: number): Promise<Buffer> {
+    this.#count(1)
+    return this.#blocks(number, 1)
+  }
+
+  #count(blocks: number): void {
+    this.#blocksRead += blocks
+    if (this.#blocksRead > MOST_BLOCKS) throw new DiskError('its folders and trees are too many')
   }
 
   async *#run(physical: number, bytes: number): AsyncGenerator<Buffer> {
@@ -203,53 +217,6 @@ function parseInode(inode: number, bytes: Buffer): DiskInode {
     version: [inode, mode, size, ...times].join('.'),
     flags: bytes.readUInt32LE(0x20),
     block: bytes.subarray(0x28, 0x64),
-  }
-}
-
-interface DirectoryEntry {
-  readonly name: string
-  readonly inode: number
-}
-
-/** ext4's linear format, which its hashed folders can be read in as well: their index looks like unused entries. */
-function* directoryEntries(piece: Buffer, blockSize: number): Generator<DirectoryEntry> {
-  for (let start = 0; start < piece.length; start += blockSize) {
-    yield* blockEntries(piece.subarray(start, start + blockSize))
-  }
-}
-
-function* blockEntries(block: Buffer): Generator<DirectoryEntry> {
-  for (let offset = 0; offset + 8 <= block.length;) {
-    const inode = block.readUInt32LE(offset)
-    const length = block.readUInt16LE(offset + 4)
-    const nameLength = block.readUInt8(offset + 6)
-    if (length < 8 || length % 4 !== 0 || offset + length > block.length || nameLength + 8 > length)
-      throw new DiskError('a folder is malformed')
-    const name = block.subarray(offset + 8, offset + 8 + nameLength)
-    offset += length
-    if (inode !== 0 && nameLength > 0 && !DOTS.includes(name.toString('latin1'))) yield { name: nameOf(name), inode }
-  }
-}
-
-const DOTS = ['.', '..']
-
-/** No kernel makes such names; whoever writes to the disk itself does. */
-function nameOf(bytes: Buffer): string {
-  const name = bytes.toString('utf8')
-  if (bytes.includes(0) || bytes.includes(0x2f)) throw new DiskError('a name reaches out of its folder')
-  if (!Buffer.from(name).equals(bytes)) throw new DiskError('a name is not in UTF-8')
-  return name
-}
-
-/** Whatever is wrong with a file's extents is wrong with the disk. */
-async function extentsOf(
-  root: Buffer,
-  block: (number: number) => Promise<Buffer>,
-): Promise<Awaited<ReturnType<typeof readExtents>>> {
-  try {
-    return await readExtents(root, block)
-  } catch (error) {
-    throw error instanceof RangeError ? new DiskError(error.message) : error
   }
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { FolderHandle } from './folder-handle.ts'
-import { DiskError, type DiskNode, type DiskReader } from './ext4.ts'
+import { DiskError } from './disk-error.ts'
+import type { DiskNode, DiskReader } from './ext4.ts'
 import { fingerprint, MOST_ENTRIES, nodeAt, type Memory } from './memory.ts'
 import { staysInside, type Place } from './places.ts'
 

@@ -2,7 +2,8 @@ import type { BigIntStats } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isErrno } from '../../../system/files.ts'
-import { DiskError, type DiskNode, type DiskReader } from './ext4.ts'
+import { DiskError } from './disk-error.ts'
+import type { DiskNode, DiskReader } from './ext4.ts'
 import type { Place } from './places.ts'
 
 /** What a place held when the guest got its copy, by path in the guest. */
