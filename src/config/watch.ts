@@ -14,7 +14,7 @@ export interface WatchOptions {
 /** Milliseconds to wait for more of the same change: editors write, rename and touch in quick succession. */
 const DEBOUNCE = 50
 
-/** The same after a rename, which puts a whole file there at once. Where it is only the first of several steps, the next one follows sooner. */
+/** The same after a rename, which puts a whole file there at once; or takes one away, for another that is still to be written. */
 const RENAMED = 5
 
 /** Milliseconds between looks at the file itself: network and overlay file systems report nothing. */
@@ -87,13 +87,14 @@ class WatchedFile {
     clearTimeout(this.#debounce)
     if (this.#ended) return
     this.#debounce = setTimeout(() => {
-      this.#comparing = this.#comparing.then(() => this.#compare())
+      this.#comparing = this.#comparing.then(() => this.#compare(after))
     }, after).unref()
   }
 
-  async #compare(): Promise<void> {
+  async #compare(waited: number): Promise<void> {
     const content = await digestOf(this.#path)
     if (this.#ended || content === this.#content) return
+    if (content === UNREADABLE && waited < DEBOUNCE) return this.#settle()
     this.#content = content
     await this.#onChange()
   }
@@ -109,13 +110,15 @@ async function identityOf(path: string): Promise<string> {
   }
 }
 
-/** A digest of the content; 'unreadable' where there is none. */
+const UNREADABLE = 'unreadable'
+
+/** A digest of the content; `UNREADABLE` where there is none. */
 async function digestOf(path: string): Promise<string> {
   try {
     return createHash('sha256')
       .update(await readConfigBytes(path))
       .digest('hex')
   } catch {
-    return 'unreadable'
+    return UNREADABLE
   }
 }
