@@ -66,8 +66,9 @@ test('the same content again is no change', async (t) => {
   await writeFile(file, 'name: a\n')
   await writeFile(`${file}.new`, 'name: a\n')
   await rename(`${file}.new`, file)
-  // A real change after that is the first one noticed.
-  await writeFile(file, 'name: b\n')
+  // A real change after that is the first one noticed; by a rename, as a file that is written is empty for a moment.
+  await writeFile(`${file}.new`, 'name: b\n')
+  await rename(`${file}.new`, file)
   await changes.next()
   assert.equal(changes.count, 1)
 })
