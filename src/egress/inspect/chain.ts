@@ -4,6 +4,7 @@ import { viewsOfMessage, viewsOfRequest, viewsOfResponse } from './decode/contex
 import { KnownHeads } from './decode/known-heads.ts'
 import type { DecodeLimits } from './decode/limits.ts'
 import type { Finding, HeadContext, InspectionContext, Inspector, Look, ResponseContext, Verdict } from './inspector.ts'
+import { Lane } from './lane.ts'
 import { ask } from './verdict.ts'
 
 /** What the chain says: the findings so far, and the denial if one of them blocks. */
@@ -23,6 +24,7 @@ export class InspectorChain {
   readonly names: readonly string[]
   readonly #heads = new KnownHeads()
   readonly #asked: Readonly<Record<Look, readonly Inspector[]>>
+  readonly #lane = new Lane()
   readonly #limits: DecodeLimits | undefined
 
   /** `limits`: of what is decoded for them; the usual ones when absent. */
@@ -43,7 +45,8 @@ export class InspectorChain {
   }
 
   inspectRequest(context: InspectionContext): ChainResult | Promise<ChainResult> {
-    return this.#run('inspectRequest', { ...context, views: viewsOfRequest(context, this.#limits, this.#heads) })
+    const views = viewsOfRequest(context, this.#limits, this.#heads)
+    return this.#inLane(context, () => this.#run('inspectRequest', { ...context, views }))
   }
 
   inspectResponse(context: ResponseContext): ChainResult | Promise<ChainResult> {
@@ -51,7 +54,17 @@ export class InspectorChain {
   }
 
   inspectMessage(context: InspectionContext): ChainResult | Promise<ChainResult> {
-    return this.#run('inspectMessage', { ...context, views: viewsOfMessage(context, this.#limits) })
+    const views = viewsOfMessage(context, this.#limits)
+    return this.#inLane(context, () => this.#run('inspectMessage', { ...context, views }))
+  }
+
+  /** Large bodies take longer and more memory: only a few of them are looked at at a time. */
+  #inLane(
+    { body, priorResults }: InspectionContext,
+    look: () => ChainResult | Promise<ChainResult>,
+  ): ChainResult | Promise<ChainResult> {
+    if (body.length <= LARGE) return look()
+    return this.#lane.run(look).then((result) => result ?? { findings: priorResults, denial: busy() })
   }
 
   /** At once: an inspector that wants to wait is taken for one that failed. */
@@ -86,6 +99,13 @@ export class InspectorChain {
     }
     return { findings: current.priorResults }
   }
+}
+
+/** In bytes. */
+const LARGE = 262_144
+
+function busy(): Denial {
+  return new Denial('inspector_failed', 'too many large bodies wait to be inspected')
 }
 
 /** A stream of a million messages must not become a million findings: each is kept once, and no more than are recorded. */

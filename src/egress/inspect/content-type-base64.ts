@@ -1,4 +1,5 @@
 import { entropyOf, histogramOf } from './shannon.ts'
+import { STEP_BYTES } from './steps.ts'
 
 /** A run of base64 text: where it lies, line breaks and escapes included, and how many characters of it are base64. */
 export interface Base64Run {
@@ -27,11 +28,17 @@ const PADDING = 0x3d
 /**
  * Every run of at least `minCharacters` (32 or more) of base64, in either alphabet, wherever it stands: a line, several
  * lines, a JSON string, a form value; with `\/`, `\u002b` or `%2B` in place of a character, and line breaks in it.
- * Takes time in proportion to the length: it looks at every 32nd byte, which no line of a run can avoid.
+ * Takes time in proportion to the length: it looks at every 32nd byte, which no line of a run can avoid. Numbers between
+ * the runs are places to pause, with how many bytes were looked at.
  */
-export function* base64Runs(bytes: Buffer, minCharacters: number): Generator<Base64Run> {
+export function* pacedBase64Runs(bytes: Buffer, minCharacters: number): Generator<Base64Run | number> {
   let run: Base64Run | undefined
+  let paused = 0
   for (let probe = PIECE - 1; probe < bytes.length; probe += PIECE) {
+    if (probe - paused > STEP_BYTES) {
+      yield probe - paused
+      paused = probe
+    }
     if (ALPHABET[bytes[probe] as number] === 0 || isWord(bytes, probe)) continue
     const piece = pieceAround(bytes, probe, run?.end ?? 0)
     if (piece.end > probe) probe = piece.end - 1
@@ -44,6 +51,11 @@ export function* base64Runs(bytes: Buffer, minCharacters: number): Generator<Bas
     run = piece
   }
   if (run !== undefined && isBase64(bytes, run, minCharacters)) yield withLastLine(bytes, run)
+}
+
+/** The same without places to pause. */
+export function* base64Runs(bytes: Buffer, minCharacters: number): Generator<Base64Run> {
+  for (const run of pacedBase64Runs(bytes, minCharacters)) if (typeof run !== 'number') yield run
 }
 
 /** At most `limit` characters from the start of a run, or from its end, without escapes, line breaks and padding. */

@@ -1,11 +1,13 @@
 import { isUtf8 } from 'node:buffer'
-import { base64Runs } from './content-type-base64.ts'
+import { pacedBase64Runs } from './content-type-base64.ts'
 import { KnownBase64 } from './content-type-known.ts'
 import type { BodyPart } from './decode/body-parts.ts'
 import { partsOf } from './decode/context-views.ts'
 import { hasFlag } from './entropy.ts'
 import { PASS, type InspectionContext, type Inspector, type Verdict } from './inspector.ts'
+import { paced, PACED_TIME_LIMIT } from './pace.ts'
 import type { Histogram } from './shannon.ts'
+import type { Steps } from './steps.ts'
 
 export interface ContentTypeSettings {
   readonly action: 'flag' | 'block'
@@ -28,24 +30,30 @@ const TEXT =
 export function contentTypeInspector(settings: ContentTypeSettings): Inspector {
   const known = new KnownBase64(settings.model_hosts)
 
-  function inspect(context: InspectionContext): Verdict {
-    if (context.direction === 'inbound' || context.body.length === 0) return PASS
+  function inspect(context: InspectionContext): Verdict | Promise<Verdict> {
+    return context.direction === 'inbound' || context.body.length === 0 ? PASS : paced(judge(context))
+  }
+
+  function* judge(context: InspectionContext): Steps<Verdict> {
     for (const part of partsOf(context)) {
-      const reason = TEXT.test(part.type) ? (mismatch(part) ?? blob(context, part)) : undefined
+      yield part.bytes.length
+      const reason = TEXT.test(part.type) ? (mismatch(part) ?? (yield* blob(context, part))) : undefined
       if (reason !== undefined) return { kind: settings.action, reason, severity: 'warning' }
     }
     return PASS
   }
 
-  function blob({ host }: InspectionContext, { bytes, type }: BodyPart): string | undefined {
-    for (const run of base64Runs(bytes, settings.base64_min_len)) {
-      if (!known.isKnown(host, bytes, run)) return `large base64 blob (${run.characters} chars) in ${type} body`
+  function* blob({ host }: InspectionContext, { bytes, type }: BodyPart): Steps<string | undefined> {
+    for (const run of pacedBase64Runs(bytes, settings.base64_min_len)) {
+      if (typeof run === 'number') yield run
+      else if (!known.isKnown(host, bytes, run)) return `large base64 blob (${run.characters} chars) in ${type} body`
     }
     return undefined
   }
 
   return {
     name: NAME,
+    timeLimit: PACED_TIME_LIMIT,
     inspectRequest: inspect,
     inspectMessage: (context) => (settings.action === 'flag' && hasFlag(context, NAME, '') ? PASS : inspect(context)),
   }

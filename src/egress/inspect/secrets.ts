@@ -10,6 +10,8 @@ import { compileExtra, type CompiledExtra, type ExtraPattern } from './patterns/
 import { PatternMatcher, type Hit } from './patterns/matcher.ts'
 import type { SecretPattern } from './patterns/pattern.ts'
 import { SECRET_PATTERNS } from './patterns/table.ts'
+import { finished, type Steps } from './steps.ts'
+import { paced, PACED_TIME_LIMIT } from './pace.ts'
 import { undecodedVerdict } from './undecoded.ts'
 
 export interface SecretsOptions extends Allowance {
@@ -36,11 +38,19 @@ export function secretsInspector(options: SecretsOptions): Inspector {
   const { limits } = options.decoding
   return {
     name: 'secrets',
-    inspectRequest: (context) => scan.judge(context, context.views ?? viewsOfRequest(context, limits)),
+    timeLimit: PACED_TIME_LIMIT,
+    inspectRequest: (context) => paced(scan.judge(context, context.views ?? viewsOfRequest(context, limits))),
     inspectMessage: (context) =>
-      context.direction === 'outbound' ? scan.judge(context, context.views ?? viewsOfMessage(context, limits)) : PASS,
-    inspectQuestion: (context) => scan.judge(context, viewsOfQuestion(context)),
+      context.direction === 'outbound'
+        ? paced(scan.judge(context, context.views ?? viewsOfMessage(context, limits)))
+        : PASS,
+    inspectQuestion: (context) => finished(scan.judge(context, viewsOfQuestion(context))),
   }
+}
+
+interface Names {
+  readonly certain: string | undefined
+  readonly guess: string | undefined
 }
 
 class SecretScan {
@@ -54,15 +64,21 @@ class SecretScan {
   }
 
   /** The first block in the order of the views; without one, the first flag. */
-  judge({ host, priorResults }: HeadContext, views: ContentViews): Verdict {
+  *judge({ host, priorResults }: HeadContext, views: ContentViews): Steps<Verdict> {
     const { action, undecodable, decoding } = this.#options
     let flag: Verdict | undefined
     let isFound = false
-    for (const view of views) {
+    for (const view of views.paced()) {
+      if (typeof view === 'number') {
+        yield view
+        continue
+      }
       // What is found is told already; what cannot be decoded is known when all was taken.
       if (isFound) continue
       // A head is kept with its host.
-      const { certain, guess } = view.found(this, () => this.#namesIn(view, host))
+      const { certain, guess } = view.isKept
+        ? view.found(this, () => finished(this.#namesIn(view, host)))
+        : yield* this.#namesIn(view, host)
       if (certain !== undefined) {
         const verdict = verdictOf(action, `secret detected: ${certain}`, 'critical')
         if (action === 'block') return verdict
@@ -85,13 +101,13 @@ class SecretScan {
   }
 
   /** The first kinds in the order of the table that may not go to `host`. */
-  #namesIn(view: View, host: Hostname): { readonly certain: string | undefined; readonly guess: string | undefined } {
+  *#namesIn(view: View, host: Hostname): Steps<Names> {
     let certain: SecretPattern | undefined
     let guess: string | undefined
     let chances = 0
     const isChance = ({ pattern, start, end }: Hit): boolean =>
       chances < MOST_CHANCES && isLikelyChance(pattern, view.bytes, { start, end })
-    this.#matcher.search(view.bytes, (hit) => {
+    yield* this.#matcher.steps(view.bytes, (hit) => {
       const { pattern } = hit
       // A body may be made of hits: what would change nothing is not looked at any closer.
       if (certain !== undefined && rankOf(pattern) >= rankOf(certain)) return false

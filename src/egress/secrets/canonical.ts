@@ -32,18 +32,10 @@ const KINDS = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte === 0x25 || byte === 0x26 || byte === BACKSLASH ? MARK : SEPARATORS.has(byte) ? DROPPED : KEPT,
 )
 
-/** By two bytes as this machine reads them: what is kept of them (bits 0-15), how many (16-17); no mark among them. */
-class PairTable {
-  #made: Int32Array | undefined
-
-  /** Made for the first text: a start need not wait for it. */
-  get entries(): Int32Array {
-    return (this.#made ??= pairTable())
-  }
-}
-
 const WITH_MARK = -1
-const PAIRS = new PairTable()
+
+/** By two bytes as this machine reads them: what is kept of them (bits 0-15), how many (16-17); no mark among them. */
+const PAIRS = pairTable()
 
 const BLOCK = 65_536
 
@@ -158,7 +150,7 @@ function copyPairs(
   { first, last }: { readonly first: number; readonly last: number },
   { target, written }: { readonly target: Buffer; readonly written: number },
 ): { readonly next: number; readonly written: number } {
-  const pairs = PAIRS.entries
+  const pairs = PAIRS
   let to = written
   let at = first
   for (; at <= last; at += 1) {

@@ -3,6 +3,8 @@ import { viewsOfMessage, viewsOfRequest } from '../inspect/decode/context-views.
 import type { Decoding } from '../inspect/decode/limits.ts'
 import { PASS, type InspectionContext, type Inspector, type Verdict } from '../inspect/inspector.ts'
 import { readingsOf, type Reading } from '../inspect/readings.ts'
+import type { Steps } from '../inspect/steps.ts'
+import { paced, PACED_TIME_LIMIT } from '../inspect/pace.ts'
 import { undecodedVerdict } from '../inspect/undecoded.ts'
 import type { SecretSet } from './secret-set.ts'
 
@@ -12,22 +14,23 @@ import type { SecretSet } from './secret-set.ts'
  */
 export function misuseInspector(secrets: SecretSet, decoding: Decoding): Inspector {
   const { limits } = decoding
-  const judged = (context: InspectionContext, views: ContentViews): Verdict =>
-    judge(secrets, decoding, { context, views })
+  const judged = (context: InspectionContext, views: ContentViews): Verdict | Promise<Verdict> =>
+    paced(judge(secrets, decoding, { context, views }))
   return {
     name: 'secret-injector',
+    timeLimit: PACED_TIME_LIMIT,
     inspectRequest: (context) => judged(context, context.views ?? viewsOfRequest(context, limits)),
     inspectMessage: (context) =>
       context.direction === 'outbound' ? judged(context, context.views ?? viewsOfMessage(context, limits)) : PASS,
   }
 }
 
-function judge(secrets: SecretSet, decoding: Decoding, { context, views }: Omit<Asked, 'reading'>): Verdict {
+function* judge(secrets: SecretSet, decoding: Decoding, { context, views }: Omit<Asked, 'reading'>): Steps<Verdict> {
   // Messages of a WebSocket have a method of their own; it was opened by a GET.
   const method = context.protocol === 'websocket' ? 'GET' : context.method
   // Where there are none, the domain policy has blocked.
   for (const reading of readingsOf({ method, path: context.path, headers: context.headers }) ?? []) {
-    const verdict = judgeReading(secrets, { context, reading, views })
+    const verdict = yield* judgeReading(secrets, { context, reading, views })
     if (verdict.kind !== 'pass') return verdict
   }
   // Where nothing was searched for, all that is kept may go there, and no view was taken.
@@ -40,7 +43,7 @@ interface Asked {
   readonly views: ContentViews
 }
 
-function judgeReading(secrets: SecretSet, { context, reading, views }: Asked): Verdict {
+function* judgeReading(secrets: SecretSet, { context, reading, views }: Asked): Steps<Verdict> {
   const { host, port, url, headers } = context
   const search = secrets.misuse({
     authority: { host, port },
@@ -52,8 +55,12 @@ function judgeReading(secrets: SecretSet, { context, reading, views }: Asked): V
     const misuse = search.inCredentials(value)
     if (misuse !== undefined) return blocked(misuse)
   }
-  for (const view of views) {
-    const misuse = search.inView(view)
+  for (const view of views.paced()) {
+    if (typeof view === 'number') {
+      yield view
+      continue
+    }
+    const misuse = yield* search.inView(view)
     if (misuse !== undefined) return blocked(misuse)
   }
   return PASS

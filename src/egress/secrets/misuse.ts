@@ -1,4 +1,5 @@
 import type { View } from '../inspect/decode/view.ts'
+import { finished, STEP_BYTES, type Steps } from '../inspect/steps.ts'
 import { basicCredentials } from './basic-credentials.ts'
 import type { SecretBinding } from './binding.ts'
 import { canonicalBlocks } from './canonical.ts'
@@ -74,18 +75,31 @@ export class MisuseSearch {
   }
 
   in(bytes: Buffer): Misuse | undefined {
-    const found = this.#find(this.#exact, bytes) ?? this.#findShort(bytes)
-    if (found !== undefined || this.#canonical.needles.isEmpty) return found
+    return finished(this.stepsIn(bytes))
+  }
+
+  /** The same, with pauses. */
+  *stepsIn(bytes: Buffer): Steps<Misuse | undefined> {
+    const { longest } = this.#exact.needles
+    for (let from = 0; from < bytes.length; from += STEP_BYTES) {
+      const misuse = this.#find(this.#exact, bytes.subarray(from, from + STEP_BYTES + longest), STEP_BYTES)
+      if (misuse !== undefined) return misuse
+      yield Math.min(STEP_BYTES, bytes.length - from)
+    }
+    const short = this.#findShort(bytes)
+    if (short !== undefined || this.#canonical.needles.isEmpty) return short
     for (const block of canonicalBlocks(bytes, Math.max(0, this.#canonical.needles.longest - 1))) {
       const misuse = this.#find(this.#canonical, block)
       if (misuse !== undefined) return misuse
+      yield block.length
     }
     return undefined
   }
 
   /** The same; of a view that is kept it is known whether anything is in it at all. */
-  inView(view: View): Misuse | undefined {
-    return view.isKept && view.found(this.#exact, (kept) => this.#holdsNothing(kept)) ? undefined : this.in(view.bytes)
+  *inView(view: View): Steps<Misuse | undefined> {
+    const isKnown = view.isKept && view.found(this.#exact, (kept) => this.#holdsNothing(kept))
+    return isKnown ? undefined : yield* this.stepsIn(view.bytes)
   }
 
   /** Whether there is nothing to look for in it, wherever it may go. */
@@ -111,9 +125,10 @@ export class MisuseSearch {
     return undefined
   }
 
-  #find(map: NeedleMap, bytes: Buffer): Misuse | undefined {
+  /** Of what begins before `before`. */
+  #find(map: NeedleMap, bytes: Buffer, before = bytes.length): Misuse | undefined {
     const { needles } = map
-    for (let at = needles.indexOf(bytes); at !== -1; at = needles.indexOf(bytes, at + 1)) {
+    for (let at = needles.indexOf(bytes); at !== -1 && at < before; at = needles.indexOf(bytes, at + 1)) {
       const misuse = this.#misuseOf(map.telltales[needles.longestAt(bytes, at)] ?? [])
       if (misuse !== undefined) return misuse
     }

@@ -1,4 +1,5 @@
 import { byteClass, endOfRun, nextRun, type ByteClass } from './byte-class.ts'
+import { STEP_BYTES, type Steps } from '../steps.ts'
 import { TextSink } from './text-sink.ts'
 
 /** 16 bytes, shorter than any credential. */
@@ -18,13 +19,13 @@ const VALUE = Int8Array.from({ length: 256 }, (_, byte) => UPPER.indexOf(String.
 const ALIGNMENTS = 8
 
 /** All ASCII text that stands in base32 somewhere in `bytes`, at any alignment, wrapped or not. */
-export function base32Text(bytes: Buffer): Buffer | undefined {
+export function* base32Text(bytes: Buffer): Steps<Buffer | undefined> {
   const sink = new TextSink()
   for (const letters of runsOf(bytes, EITHER)) {
     for (const members of RUNS) {
       for (const run of runsOf(letters, members)) {
         const digits = run.filter((byte) => byte > 0x20)
-        for (let skipped = 0; skipped < ALIGNMENTS; skipped += 1) asciiRows(digits.subarray(skipped), sink)
+        for (let skipped = 0; skipped < ALIGNMENTS; skipped += 1) yield* asciiRows(digits.subarray(skipped), sink)
       }
     }
   }
@@ -40,12 +41,13 @@ function* runsOf(bytes: Buffer, members: ByteClass): Generator<Buffer> {
   }
 }
 
-function asciiRows(run: Uint8Array, sink: TextSink): void {
+function* asciiRows(run: Uint8Array, sink: TextSink): Steps<void> {
   const row = Buffer.allocUnsafe(Math.ceil((run.length * 5) / 8))
   let length = 0
   let held = 0
   let bits = 0
   for (let at = 0; at <= run.length; at += 1) {
+    if (at % STEP_BYTES === STEP_BYTES - 1) yield STEP_BYTES
     const value = at < run.length ? (VALUE[run[at] as number] as number) : 0
     held = ((held << 5) | value) & 0xfff
     bits += 5
@@ -60,6 +62,7 @@ function asciiRows(run: Uint8Array, sink: TextSink): void {
     length = 0
   }
   if (length >= LEAST_ROW) keep(row.subarray(0, length), sink)
+  yield run.length % STEP_BYTES
 }
 
 function keep(row: Buffer, sink: TextSink): void {

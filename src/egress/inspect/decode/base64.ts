@@ -1,5 +1,6 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { ALPHANUMERIC, byteClass, endOfRun, nextRun } from './byte-class.ts'
+import { STEP_BYTES, type Steps } from '../steps.ts'
 import { TextSink } from './text-sink.ts'
 
 /** 20 characters, the shortest credential, are 27 in base64; of those at least 5 whole groups are decided by it alone. */
@@ -32,11 +33,16 @@ const GROUP = Uint8Array.from({ length: 1024 }, (_, index) => {
  * All text that stands in base64 somewhere in `bytes`, at any alignment, wrapped or not, padded or not: found by the
  * bits that are 0 in ASCII, so that images and hashes cost one look a character and nothing is decoded in vain.
  */
-export function base64Text(bytes: Buffer): Buffer | undefined {
+export function* base64Text(bytes: Buffer): Steps<Buffer | undefined> {
   let sink: TextSink | undefined
+  let paused = 0
   for (let start = nextRun(bytes, RUN, { least: LEAST_RUN, from: 0 }); start !== -1;) {
     sink ??= new TextSink()
-    const end = searchRun(bytes, start, sink)
+    const end = yield* searchRun(bytes, start, sink)
+    if (end - paused > STEP_BYTES) {
+      yield end - paused
+      paused = end
+    }
     start = nextRun(bytes, RUN, { least: LEAST_RUN, from: afterBackslashes(bytes, Math.max(end, start + 1)) })
   }
   return sink?.take()
@@ -55,7 +61,7 @@ function afterBackslashes(bytes: Buffer, from: number): number {
 }
 
 /** Looks at one run, past white space and escaped line ends; returns where it ends. */
-function searchRun(bytes: Buffer, start: number, sink: TextSink): number {
+function* searchRun(bytes: Buffer, start: number, sink: TextSink): Steps<number> {
   foreignText(bytes, start, sink)
   let phase = 0
   let group = 15
@@ -68,7 +74,12 @@ function searchRun(bytes: Buffer, start: number, sink: TextSink): number {
   let at2 = start
   let at3 = start
   let at = start
+  let paused = start
   while (at < bytes.length) {
+    if (at - paused > STEP_BYTES) {
+      yield at - paused
+      paused = at
+    }
     // Whole groups in the middle of a long run, at once: NONE in any of the four says that one is no character of it.
     if (phase === 0) {
       while (at + 4 <= bytes.length) {
@@ -105,7 +116,7 @@ function searchRun(bytes: Buffer, start: number, sink: TextSink): number {
     if (phase < 4) continue
     const lanes = group & before1 & before2 & before3
     if (lanes !== 0) {
-      at = decodeLanes(bytes, { lanes, from: at3, least: at }, sink)
+      at = yield* decodeLanes(bytes, { lanes, from: at3, least: at }, sink)
       before1 = before2 = before3 = 0
       at0 = at1 = at2 = at3 = at
     } else {
@@ -132,15 +143,15 @@ function fourAt(bytes: Buffer, at: number): number {
 }
 
 /** Decodes at each alignment until there is no text any more; returns where the longest stretch ends. */
-function decodeLanes(
+function* decodeLanes(
   bytes: Buffer,
   { lanes, from, least }: { readonly lanes: number; readonly from: number; readonly least: number },
   sink: TextSink,
-): number {
+): Steps<number> {
   let furthest = least
   for (let lane = 0; lane < 4; lane += 1) {
     if ((lanes & (1 << lane)) === 0) continue
-    const end = decodeText(bytes, { from, skip: lane, least }, sink)
+    const end = yield* decodeText(bytes, { from, skip: lane, least }, sink)
     sink.finish()
     if (end > furthest) furthest = end
   }
@@ -155,12 +166,17 @@ interface Stretch {
   readonly least: number
 }
 
-function decodeText(bytes: Buffer, { from, skip, least }: Stretch, sink: TextSink): number {
+function* decodeText(bytes: Buffer, { from, skip, least }: Stretch, sink: TextSink): Steps<number> {
   let passed = 0
   let bits = 0
   let count = 0
   let at = from
+  let paused = from
   while (at < bytes.length) {
+    if (at - paused > STEP_BYTES) {
+      yield at - paused
+      paused = at
+    }
     const value = VALUE[bytes[at] as number] as number
     if (value >= SKIP) {
       const next = value === SKIP ? at + 1 : value === BACKSLASH ? afterEscape(bytes, at) : -1

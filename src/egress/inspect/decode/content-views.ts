@@ -55,7 +55,7 @@ export class ContentViews implements Iterable<View> {
   readonly #seen = new Set<string>()
   /** Streams in which what looked like escapes was resolved: opened they give noise, and were opened before. */
   readonly #spoilt = new Set<Buffer>()
-  #source: Generator<View> | undefined
+  #source: Generator<View | number> | undefined
   #plain: View | undefined
   #parts: readonly BodyPart[] | undefined
   /** Whether something follows the compressed stream that the body is. */
@@ -134,22 +134,28 @@ export class ContentViews implements Iterable<View> {
   }
 
   *#taken(): Generator<View> {
+    for (const view of this.paced()) if (typeof view !== 'number') yield view
+  }
+
+  /** The views, and between them, as numbers of bytes that were looked at, places to pause. */
+  *paced(): Generator<View | number> {
     this.#source ??= this.#all()
     for (let index = 0; ; index += 1) {
-      if (index === this.#views.length) {
+      while (index === this.#views.length) {
         const next = this.#source.next()
         if (next.done === true) {
           this.#isComplete = true
           return
         }
-        this.#views.push(next.value)
+        if (typeof next.value === 'number') yield next.value
+        else this.#views.push(next.value)
       }
       yield this.#views[index] as View
     }
   }
 
   /** Breadth first: what is nearest to the surface is seen first. */
-  *#all(): Generator<View> {
+  *#all(): Generator<View | number> {
     const queue: View[] = []
     for (const view of this.#surface) {
       yield view
@@ -170,7 +176,7 @@ export class ContentViews implements Iterable<View> {
     for (let view = queue.shift(); view !== undefined; view = queue.shift()) {
       for (const child of this.#decodings(view)) {
         yield child
-        queue.push(child)
+        if (typeof child !== 'number') queue.push(child)
       }
     }
   }
@@ -203,28 +209,33 @@ export class ContentViews implements Iterable<View> {
     return view
   }
 
-  *#decodings(view: View): Generator<View> {
+  *#decodings(view: View): Generator<View | number> {
     if (view.isBare) return
     let isBare = !this.#isCut
     for (const undone of this.#undone(view)) {
+      if (typeof undone === 'number') {
+        yield undone
+        continue
+      }
       isBare = false
+      yield undone.bytes.length
       const child = this.#child(view, undone)
       if (child !== undefined) yield child
     }
     view.isBare = isBare && !this.#isCut
   }
 
-  *#undone({ bytes, depth }: View): Generator<Undone> {
+  *#undone({ bytes, depth }: View): Generator<Undone | number> {
     // Shorter than any credential.
     if (bytes.length < LEAST_BYTES) return
-    const escapes = unescaped(bytes)
+    const escapes = yield* unescaped(bytes)
     if (escapes !== undefined) {
       if (rawStreams(escapes.bytes) <= rawStreams(bytes)) this.#spoilt.add(escapes.bytes)
       yield { encodings: escapes.kinds, bytes: escapes.bytes, isEscape: true }
     }
-    const folded = foldedText(bytes)
+    const folded = yield* foldedText(bytes)
     if (folded !== undefined) yield { encodings: ['unicode'], bytes: folded, isEscape: true }
-    const fromBase64 = base64Text(bytes)
+    const fromBase64 = yield* base64Text(bytes)
     if (fromBase64 !== undefined) yield { encodings: ['base64'], bytes: fromBase64 }
     const hasLongRun = hasRun(bytes, LEAST_LETTERS)
     if (hasLongRun) yield* this.#fromLetters(bytes)
@@ -233,7 +244,7 @@ export class ContentViews implements Iterable<View> {
       if (rawStreams(printable) <= rawStreams(bytes)) this.#spoilt.add(printable)
       yield { encodings: ['quoted-printable'], bytes: printable, isEscape: true }
     }
-    const narrow = wideText(bytes)
+    const narrow = yield* wideText(bytes)
     if (narrow !== undefined) yield { encodings: ['wide'], bytes: narrow }
     // Streams and archives are bytes that are not ASCII, or written in letters.
     if (!hasLongRun && isAscii(bytes) && announcedCoding(bytes) === undefined) return
@@ -241,10 +252,10 @@ export class ContentViews implements Iterable<View> {
     yield* this.#unpacked(bytes, depth)
   }
 
-  *#fromLetters(bytes: Buffer): Generator<Undone> {
-    const fromHex = hexText(bytes)
+  *#fromLetters(bytes: Buffer): Generator<Undone | number> {
+    const fromHex = yield* hexText(bytes)
     if (fromHex !== undefined) yield { encodings: ['hex'], bytes: fromHex }
-    const fromBase32 = base32Text(bytes)
+    const fromBase32 = yield* base32Text(bytes)
     if (fromBase32 !== undefined) yield { encodings: ['base32'], bytes: fromBase32 }
   }
 

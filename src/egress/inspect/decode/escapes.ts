@@ -1,4 +1,5 @@
 import { ALPHANUMERIC, byteClass, hexByteAt, HEX_VALUE, TEXT_BYTES } from './byte-class.ts'
+import { STEP_BYTES, type Steps } from '../steps.ts'
 import { isFoldable } from './unicode.ts'
 
 const PERCENT = 0x25
@@ -57,14 +58,19 @@ export interface Unescaped {
  * `\101`, `\/`) and of HTML entities resolved, all at once. Undefined when none of them hides anything that a credential
  * can hold, as in most bodies: `\n` and `\"` are in every JSON.
  */
-export function unescaped(bytes: Buffer): Unescaped | undefined {
-  const first = firstTelling(bytes)
+export function* unescaped(bytes: Buffer): Steps<Unescaped | undefined> {
+  const first = yield* firstTelling(bytes)
   if (first === -1) return undefined
   const decoded = Buffer.allocUnsafe(bytes.length)
   let length = bytes.copy(decoded, 0, 0, first)
   const kinds = new Set<EscapeKind>()
   let isBackslash = false
+  let paused = first
   for (let at = first; at < bytes.length;) {
+    if (at - paused > STEP_BYTES) {
+      yield at - paused
+      paused = at
+    }
     const byte = bytes[at] as number
     if (byte === BACKSLASH) {
       const short = SHORT_ESCAPES[bytes[at + 1] ?? 0] as number
@@ -105,11 +111,16 @@ interface Escape {
 }
 
 /** Where the first escape may stand when any can hide part of a credential; -1 when none can. */
-function firstTelling(bytes: Buffer): number {
+function* firstTelling(bytes: Buffer): Steps<number> {
   const first = firstMark(bytes)
   if (first === -1) return -1
+  let paused = first
   for (let at = first; at < bytes.length; at += 1) {
     if (MARKS[bytes[at] as number] === 0) continue
+    if (at - paused > STEP_BYTES) {
+      yield at - paused
+      paused = at
+    }
     if (isTelling(bytes, at)) return first
     // A row of backslashes was judged as one: again for each of them would be quadratic.
     while (bytes[at] === BACKSLASH && bytes[at + 1] === BACKSLASH) at += 1

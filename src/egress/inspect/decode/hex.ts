@@ -1,5 +1,6 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { byteClass, endOfRun, HEX_DIGITS, HEX_VALUE, nextRun } from './byte-class.ts'
+import { STEP_BYTES, type Steps } from '../steps.ts'
 import { TextSink } from './text-sink.ts'
 
 const LEAST_RUN = 24
@@ -10,27 +11,32 @@ const RUN = byteClass(`${HEX_DIGITS}\r\n`)
 const LEAST_BYTES = 12
 
 /** All text that stands in hexadecimal somewhere in `bytes`, at either parity, wrapped or not. */
-export function hexText(bytes: Buffer): Buffer | undefined {
+export function* hexText(bytes: Buffer): Steps<Buffer | undefined> {
   let sink: TextSink | undefined
   for (let start = nextRun(bytes, RUN, { least: LEAST_RUN, from: 0 }); start !== -1;) {
     const end = endOfRun(bytes, RUN, start)
     sink ??= new TextSink()
-    searchRun(bytes.subarray(start, end), sink)
+    yield* searchRun(bytes.subarray(start, end), sink)
     start = nextRun(bytes, RUN, { least: LEAST_RUN, from: end })
   }
   return sink?.take()
 }
 
-function searchRun(run: Buffer, sink: TextSink): void {
+function* searchRun(run: Buffer, sink: TextSink): Steps<void> {
   const digits = run.includes(0x0a) || run.includes(0x0d) ? run.filter((byte) => byte > 0x20) : run
-  for (const parity of [0, 1]) asciiAt(digits, parity, sink)
+  for (const parity of [0, 1]) yield* asciiAt(digits, parity, sink)
   foreignText(digits, sink)
 }
 
 /** The first bit of a byte of ASCII is 0: its first digit is below 8. */
-function asciiAt(digits: Uint8Array, parity: number, sink: TextSink): void {
+function* asciiAt(digits: Uint8Array, parity: number, sink: TextSink): Steps<void> {
   let start = parity
+  let paused = 0
   for (let at = parity; ; at += 2) {
+    if (at - paused > STEP_BYTES) {
+      yield at - paused
+      paused = at
+    }
     const isAsciiByte = at + 1 < digits.length && (HEX_VALUE[digits[at] as number] as number) < 8
     if (isAsciiByte) continue
     if (at - start >= 2 * LEAST_BYTES) {
@@ -38,7 +44,10 @@ function asciiAt(digits: Uint8Array, parity: number, sink: TextSink): void {
       sink.finish()
     }
     start = at + 2
-    if (start >= digits.length) return
+    if (start >= digits.length) {
+      yield digits.length - paused
+      return
+    }
   }
 }
 

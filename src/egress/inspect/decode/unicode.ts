@@ -1,5 +1,6 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { TEXT_BYTES } from './byte-class.ts'
+import { STEP_BYTES, type Steps } from '../steps.ts'
 import { TextSink } from './text-sink.ts'
 
 /** Characters that are not seen: zero-width, joiners, directions, variation selectors, fillers, soft hyphens (UAX 44). */
@@ -17,8 +18,9 @@ const LEADS = Uint8Array.from({ length: 256 }, (_, byte) =>
  * UTF-8 with invisible characters removed and every other way to write ASCII (full-width, mathematical, circled,
  * superscript …) written as ASCII, by Unicode's NFKC. Undefined when there is nothing of the kind.
  */
-export function foldedText(bytes: Buffer): Buffer | undefined {
-  if (isAscii(bytes) || !hasFoldable(bytes) || !isUtf8(bytes)) return undefined
+export function* foldedText(bytes: Buffer): Steps<Buffer | undefined> {
+  if (isAscii(bytes) || !(yield* hasFoldable(bytes)) || !isUtf8(bytes)) return undefined
+  yield bytes.length
   const folded = bytes
     .toString()
     .replace(TAGS, (tag) => String.fromCharCode((tag.codePointAt(0) as number) - 0xe0000))
@@ -35,10 +37,15 @@ export function isFoldable(code: number): boolean {
   return LEADS[Buffer.from(character)[0] as number] === 1 && /^[!-~]+$/.test(character.normalize('NFKC'))
 }
 
-function hasFoldable(bytes: Buffer): boolean {
+function* hasFoldable(bytes: Buffer): Steps<boolean> {
+  let paused = 0
   for (let at = 0; at < bytes.length; at += 1) {
     const byte = bytes[at] as number
     if (byte < 0xc2 || LEADS[byte] === 0) continue
+    if (at - paused > STEP_BYTES) {
+      yield at - paused
+      paused = at
+    }
     const code = codePointAt(bytes, at, byte)
     if (isJoiner(code) ? (bytes[at - 1] ?? 0xff) < 0x80 : !isOrdinary(code) && isFoldable(code)) return true
   }
@@ -72,10 +79,11 @@ function codePointAt(bytes: Buffer, at: number, lead: number): number {
  * ASCII in characters of two or four bytes, without a declaration: stretches of text and NUL, at least a quarter of it
  * NUL. Undefined when there is none.
  */
-export function wideText(bytes: Buffer): Buffer | undefined {
+export function* wideText(bytes: Buffer): Steps<Buffer | undefined> {
   const firstNul = bytes.indexOf(0)
   if (firstNul === -1) return undefined
   const sink = new TextSink()
+  let paused = firstNul
   for (let start = Math.max(0, firstNul - 1); start < bytes.length;) {
     let nuls = 0
     let end = start
@@ -87,6 +95,10 @@ export function wideText(bytes: Buffer): Buffer | undefined {
     if (end - start >= LEAST_WIDE && nuls * 4 >= end - start) {
       for (let at = start; at < end; at += 1) if (bytes[at] !== 0) sink.push(bytes[at] as number)
       sink.finish()
+    }
+    if (end - paused > STEP_BYTES) {
+      yield end - paused
+      paused = end
     }
     start = end + 1
   }

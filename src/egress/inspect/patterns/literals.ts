@@ -2,6 +2,11 @@
 const FIRST = 1
 const SECOND = 2
 
+interface Bounds {
+  readonly from: number
+  readonly before: number
+}
+
 /**
  * Finds where any of many byte strings of at least 3 bytes stands, in one pass that reads two bytes at once: wherever a
  * literal stands, its first two bytes or its second and third lie in one aligned pair. Immutable.
@@ -32,28 +37,34 @@ export class LiteralIndex {
   }
 
   /**
-   * Calls `found` with each literal's position in the list and its place in `bytes`, from `from` on, until it returns
-   * true.
+   * Calls `found` with each literal's position in the list and its place in `bytes`, from `from` on and before `before`,
+   * until it returns true.
    */
-  search(bytes: Buffer, found: (literal: number, at: number) => boolean, from = 0): void {
+  search(
+    bytes: Buffer,
+    found: (literal: number, at: number) => boolean,
+    { from = 0, before = bytes.length }: Partial<Bounds> = {},
+  ): void {
+    const bounds = { from, before }
     const pairs = this.#pairs
     const odd = bytes.byteOffset & 1
     const halves = new Uint16Array(bytes.buffer, bytes.byteOffset - odd, (bytes.length + odd) >> 1)
-    for (let index = (from + odd) >> 1; index < halves.length; index += 1) {
+    const end = Math.min(halves.length, ((before + odd) >> 1) + 1)
+    for (let index = (from + odd) >> 1; index < end; index += 1) {
       const pair = pairs[halves[index] as number] as number
       if (pair === 0) continue
       const at = index * 2 - odd
-      if ((pair & SECOND) !== 0 && this.#foundAt(bytes, at - 1, { from, found })) return
-      if ((pair & FIRST) !== 0 && this.#foundAt(bytes, at, { from, found })) return
+      if ((pair & SECOND) !== 0 && this.#foundAt(bytes, at - 1, { bounds, found })) return
+      if ((pair & FIRST) !== 0 && this.#foundAt(bytes, at, { bounds, found })) return
     }
   }
 
   #foundAt(
     bytes: Buffer,
     at: number,
-    { from, found }: { readonly from: number; readonly found: (literal: number, at: number) => boolean },
+    { bounds, found }: { readonly bounds: Bounds; readonly found: (literal: number, at: number) => boolean },
   ): boolean {
-    if (at < from || at + 3 > bytes.length) return false
+    if (at < bounds.from || at >= bounds.before || at + 3 > bytes.length) return false
     const triple = tripleAt(bytes, at)
     if (this.#begins[hashOf(triple)] === 0) return false
     for (const position of this.#byTriple.get(triple) ?? []) {

@@ -1,4 +1,5 @@
 import { endOfRun, nextRun, TOKEN_BYTES } from '../decode/byte-class.ts'
+import { finished, STEP_BYTES, type Steps } from '../steps.ts'
 import { LiteralIndex } from './literals.ts'
 import type { Anchor, SecretPattern } from './pattern.ts'
 
@@ -50,19 +51,33 @@ export class PatternMatcher {
 
   /** Calls `found` with each hit until it returns true. */
   search(bytes: Buffer, found: (hit: Hit) => boolean): void {
-    const source = new Source(bytes)
-    let isOver = false
-    this.#literals.search(bytes, (literal, at) => {
-      const hit = hitAtLiteral(source, this.#byLiteral[literal] as Compiled, at)
-      return (isOver = hit !== undefined && found(hit))
-    })
-    if (!isOver) this.#searchRuns(source, found)
+    finished(this.steps(bytes, found))
   }
 
-  #searchRuns(source: Source, found: (hit: Hit) => boolean): void {
+  /** The same, with pauses. */
+  *steps(bytes: Buffer, found: (hit: Hit) => boolean): Steps<void> {
+    const source = new Source(bytes)
+    const state = { isOver: false }
+    const foundAt = (literal: number, at: number): boolean => {
+      const hit = hitAtLiteral(source, this.#byLiteral[literal] as Compiled, at)
+      return (state.isOver = hit !== undefined && found(hit))
+    }
+    for (let from = 0; from < bytes.length && !state.isOver; from += STEP_BYTES) {
+      this.#literals.search(bytes, foundAt, { from, before: from + STEP_BYTES })
+      yield Math.min(STEP_BYTES, bytes.length - from)
+    }
+    if (!state.isOver) yield* this.#searchRuns(source, found)
+  }
+
+  *#searchRuns(source: Source, found: (hit: Hit) => boolean): Steps<void> {
     const { bytes } = source
     if (this.#runs.length === 0) return
+    let paused = 0
     for (let from = 0; ;) {
+      if (from - paused > STEP_BYTES) {
+        yield from - paused
+        paused = from
+      }
       const begin = nextRun(bytes, TOKEN_BYTES, { least: this.#leastRun, from })
       if (begin === -1) return
       const end = endOfRun(bytes, TOKEN_BYTES, begin)

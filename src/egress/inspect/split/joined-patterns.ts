@@ -3,6 +3,7 @@ import { tellingBytes } from '../../secrets/telling.ts'
 import { base64Text } from '../decode/base64.ts'
 import { hexText } from '../decode/hex.ts'
 import { isAllowedTo, type Allowance } from '../patterns/allowance.ts'
+import { finished } from '../steps.ts'
 import { LiteralIndex } from '../patterns/literals.ts'
 import { PatternMatcher } from '../patterns/matcher.ts'
 import type { SecretPattern } from '../patterns/pattern.ts'
@@ -65,7 +66,7 @@ export class JoinedPatterns {
         else isEncoded = true
         return isPlain && isEncoded
       },
-      from,
+      { from },
     )
     return isPlain || isEncoded ? { isPlain, isEncoded } : NO_ANCHORS
   }
@@ -89,7 +90,7 @@ export class JoinedPatterns {
   #completedEncoded(bytes: Buffer, fresh: number, host: Hostname): string | undefined {
     for (const decode of [base64Text, hexText]) {
       const namesOf = (part: Buffer): readonly string[] => {
-        const text = decode(part)
+        const text = finished(decode(part))
         return text === undefined ? [] : [...this.#namesIn(text, host).keys()]
       }
       const names = namesOf(bytes)

@@ -27,25 +27,25 @@ const inspector = secretsInspector({
   exempt: [],
 })
 
-function kind(body: string): string {
-  const verdict = inspector.inspectRequest?.(contextOf({ body })) as Verdict | undefined
+async function kind(body: string): Promise<string> {
+  const verdict: Verdict | undefined = await inspector.inspectRequest?.(contextOf({ body }))
   return verdict?.kind ?? 'none'
 }
 
-test('in the midst of base64 it is a flag', () => {
+test('in the midst of base64 it is a flag', async () => {
   const image = RANDOM.slice(0, HALF) + KEY + RANDOM.slice(HALF)
-  assert.equal(kind(image), 'flag')
-  assert.equal(kind(JSON.stringify({ data: image })), 'flag')
-  assert.equal(kind(image.replace(KEY, '\n$&\n')), 'flag')
+  assert.equal(await kind(image), 'flag')
+  assert.equal(await kind(JSON.stringify({ data: image })), 'flag')
+  assert.equal(await kind(image.replace(KEY, '\n$&\n')), 'flag')
 })
 
-test('so many of them are no chance', () => {
+test('so many of them are no chance', async () => {
   const image = RANDOM.slice(0, HALF) + KEY + RANDOM.slice(HALF)
-  assert.equal(kind(image.repeat(64)), 'flag')
-  assert.equal(kind(image.repeat(65)), 'block')
+  assert.equal(await kind(image.repeat(64)), 'flag')
+  assert.equal(await kind(image.repeat(65)), 'block')
 })
 
-test('anywhere else it blocks', () => {
+test('anywhere else it blocks', async () => {
   const bodies: Readonly<Record<string, string>> = {
     alone: KEY,
     'in JSON beside an image': JSON.stringify({ image: RANDOM, key: KEY }),
@@ -54,7 +54,7 @@ test('anywhere else it blocks', () => {
     'between words': `${'words-and-more-words/'.repeat(200)}${KEY}${'/words-and-more-words'.repeat(200)}`,
   }
   for (const [name, body] of Object.entries(bodies)) {
-    assert.equal(kind(body), 'block', name)
+    assert.equal(await kind(body), 'block', name)
   }
 })
 
@@ -63,25 +63,25 @@ const SIGNATURE = randomLike(256, 'signature').toString('base64url')
 const GITHUB = `gh${'p_'}${'zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17'}`
 const UNPROVEN = `${GITHUB.slice(0, -1)}8`
 
-test('in the midst of a signature in a URL it is a flag, and not where the word begins with it or is a word', () => {
+test('in the midst of a signature in a URL it is a flag, and not where the word begins with it or is a word', async () => {
   const within = (text: string): string => SIGNATURE.slice(0, 150) + text + SIGNATURE.slice(150)
   for (const text of [KEY, UNPROVEN]) {
-    assert.equal(kind(`https://cdn.test/a?Signature=${within(text)}&Key-Pair-Id=K1`), 'flag')
-    assert.equal(kind(`https://cdn.test/a?Signature=${text}&Key-Pair-Id=K1`), 'block')
-    assert.equal(kind(`https://cdn.test/a?Signature=${text}${SIGNATURE}&Key-Pair-Id=K1`), 'block')
-    assert.equal(kind(`the-name-of-a-branch-that-somebody-made-for-a-feature-and-more-of-it-${text}`), 'block')
+    assert.equal(await kind(`https://cdn.test/a?Signature=${within(text)}&Key-Pair-Id=K1`), 'flag')
+    assert.equal(await kind(`https://cdn.test/a?Signature=${text}&Key-Pair-Id=K1`), 'block')
+    assert.equal(await kind(`https://cdn.test/a?Signature=${text}${SIGNATURE}&Key-Pair-Id=K1`), 'block')
+    assert.equal(await kind(`the-name-of-a-branch-that-somebody-made-for-a-feature-and-more-of-it-${text}`), 'block')
     assert.equal(
-      kind(`A_KEY=${randomLike(60, 'env').toString('base64url')}\nB_KEY=${text}\nC_KEY=${SIGNATURE}\n`),
+      await kind(`A_KEY=${randomLike(60, 'env').toString('base64url')}\nB_KEY=${text}\nC_KEY=${SIGNATURE}\n`),
       'block',
     )
   }
 })
 
-test('a checksum that holds tells the real one wherever it stands', () => {
+test('a checksum that holds tells the real one wherever it stands', async () => {
   assert.ok(hasBase62Checksum(GITHUB))
   assert.ok(!hasBase62Checksum(UNPROVEN))
-  assert.equal(kind(SIGNATURE + GITHUB + SIGNATURE), 'block')
-  assert.equal(kind(`${RANDOM.slice(0, HALF)}${GITHUB}${RANDOM.slice(HALF)}`), 'block')
+  assert.equal(await kind(SIGNATURE + GITHUB + SIGNATURE), 'block')
+  assert.equal(await kind(`${RANDOM.slice(0, HALF)}${GITHUB}${RANDOM.slice(HALF)}`), 'block')
 })
 
 test('forty thousand signatures of 256 bytes: what they hold by chance blocks none', () => {
@@ -101,23 +101,23 @@ test('forty thousand signatures of 256 bytes: what they hold by chance blocks no
   assert.equal(hits, 0)
 })
 
-test('formats that begin with more are blocked there too', () => {
+test('formats that begin with more are blocked there too', async () => {
   const long = SECRET_PATTERNS.filter(
     ({ anchor }) => anchor.kind === 'literals' && anchor.literals.every((text) => text.length > 6),
   )
   assert.ok(long.length > 20)
   for (const { name, examples, isGuess } of long) {
     if (isGuess !== true)
-      assert.equal(kind(`${RANDOM.slice(0, HALF)}\n${examples.positive}\n${RANDOM.slice(HALF)}`), 'block', name)
+      assert.equal(await kind(`${RANDOM.slice(0, HALF)}\n${examples.positive}\n${RANDOM.slice(HALF)}`), 'block', name)
   }
 })
 
-test('ten megabytes of random base64 block nothing', () => {
+test('ten megabytes of random base64 block nothing', async () => {
   const found = new Set<string>()
   const body = randomLike(7_500_000, 'chance').toString('base64')
   new PatternMatcher(SECRET_PATTERNS).search(Buffer.from(body), ({ pattern }) => {
     found.add(pattern.name)
     return false
   })
-  assert.notEqual(kind(body), 'block', [...found].join(', '))
+  assert.notEqual(await kind(body), 'block', [...found].join(', '))
 })

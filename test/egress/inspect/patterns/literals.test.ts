@@ -26,7 +26,7 @@ test('finds what a search for each of them finds', () => {
             places.push(at)
             return false
           },
-          from,
+          { from },
         )
         const expected: string[] = []
         for (let at = from; at < bytes.length; at += 1)
