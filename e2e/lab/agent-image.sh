@@ -21,7 +21,8 @@ add() {
 }
 
 cp /bin/busybox bin/busybox
-for name in sh cat env id ip ls mkdir mount nc nslookup sleep stat touch wget; do ln -s busybox "bin/$name"; done
+for name in sh cat chmod cp dirname echo env grep head id install ip ln ls mkdir mknod mount mv nc nslookup rm rmdir \
+  sleep stat true touch wget; do ln -s busybox "bin/$name"; done
 for program in /usr/bin/curl /usr/bin/openssl /usr/bin/python3 /project/node_modules/.bin/node; do add "$program"; done
 cp -r /usr/lib/python3* usr/lib/
 tar --create --file - . | podman import --quiet --change 'CMD ["/bin/sleep", "infinity"]' - "$image"

@@ -10,6 +10,8 @@ import { parseAuthority, formatAuthority } from '../../src/policy/host.ts'
 import { makeFolder } from './temporary.ts'
 import { TestAuthority, type CertificateKind, type Identity } from './test-authority.ts'
 
+const LOOPBACK = '127.0.0.1'
+
 /** Of HTTP/1.1, or what Node gives for HTTP/2 with the same methods. */
 export type TestRequest = IncomingMessage
 export type TestResponse = ServerResponse
@@ -59,18 +61,20 @@ export interface InternetServer {
 }
 
 /**
- * A small internet on loopback: real servers with certificates of one authority, each on its own port of 127.0.0.1.
+ * A small internet on one address, by default of loopback: real servers with certificates of one authority, each on its own port.
  * An egress reaches them by `upstream`; `await using` or `close` ends them all.
  */
 export class Internet {
   readonly authority = new TestAuthority()
   readonly #folder: string
+  readonly #address: string
   readonly #connectTo = new Map<string, string>()
   readonly #servers: Server[] = []
   readonly #sockets = new Set<Socket>()
 
-  constructor(folder: string) {
+  constructor(folder: string, address = LOOPBACK) {
     this.#folder = folder
+    this.#address = address
   }
 
   /** PEM file with the certificate of the authority. */
@@ -84,8 +88,9 @@ export class Internet {
   }
 
   /** The `upstream` section for a configuration. */
-  get upstream(): { readonly ca_file: string; readonly connect_to: Record<string, string> } {
-    return { ca_file: this.caFile, connect_to: this.connectTo }
+  get upstream(): Readonly<Record<string, unknown>> {
+    const elsewhere = this.#address === LOOPBACK ? {} : { allow_addresses: [`${this.#address}/32`] }
+    return { ca_file: this.caFile, connect_to: this.connectTo, ...elsewhere }
   }
 
   /** Starts a server that plays `host`. */
@@ -112,7 +117,7 @@ export class Internet {
       this.#sockets.add(socket.once('close', () => this.#sockets.delete(socket)))
     })
     // A test that failed half-way must not be kept from ending by the servers it left behind.
-    server.listen(0, '127.0.0.1').unref()
+    server.listen(0, this.#address).unref()
     await once(server, 'listening')
     this.#servers.push(server)
     const address = server.address()
@@ -121,11 +126,11 @@ export class Internet {
     return address.port
   }
 
-  /** Sends those who ask for `authority` to a port of 127.0.0.1, which need not be served. */
+  /** Sends those who ask for `authority` to a port of this internet's address, which need not be served. */
   redirect(authority: string, port: number): void {
     const parsed = parseAuthority(authority)
     if (parsed === undefined) throw new TypeError(`not an authority: ${authority}`)
-    this.#connectTo.set(formatAuthority(parsed), `127.0.0.1:${port}`)
+    this.#connectTo.set(formatAuthority(parsed), `${this.#address}:${port}`)
   }
 
   async close(): Promise<void> {
@@ -145,8 +150,11 @@ export class Internet {
 }
 
 /** Starts an internet with a server for each of `hosts`. */
-export async function startInternet(hosts: Readonly<Record<string, ServerOptions | Handler>> = {}): Promise<Internet> {
-  const internet = new Internet(await makeFolder())
+export async function startInternet(
+  hosts: Readonly<Record<string, ServerOptions | Handler>> = {},
+  address = LOOPBACK,
+): Promise<Internet> {
+  const internet = new Internet(await makeFolder(), address)
   await writeFile(internet.caFile, internet.authority.certificatePem)
   for (const [host, options] of Object.entries(hosts)) await internet.server(host, options)
   return internet

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -11,10 +10,27 @@ import { assertProtected, SECRET, type World } from '../support/world.ts'
 export interface Case {
   readonly name: string
   readonly hold: (world: World, servers: MatrixServers) => Promise<void>
+  /** An isolation for which it does not hold, as the security model says. */
+  readonly except?: 'container'
+}
+
+/** What must hold for one isolation. */
+export function casesOf(isolation: 'process' | 'container' | 'microvm'): readonly Case[] {
+  return CASES.filter(({ except }) => except !== isolation)
 }
 
 /** What the cases ask for on the test internet. */
 export class MatrixServers {
+  /**
+   * Whether every address of the cage's network leads to the egress. Where it does not, as between containers, there is
+   * nothing at all behind the others: no route, no connection.
+   */
+  readonly everywhere: boolean
+
+  constructor({ everywhere = true } = {}) {
+    this.everywhere = everywhere
+  }
+
   readonly #servers = new Map<string, InternetServer>()
 
   async populate(internet: Internet): Promise<void> {
@@ -34,7 +50,11 @@ const HOOK = '#!/bin/sh\n'
 export async function prepare(host: CageHost): Promise<void> {
   await mkdir(join(host.home, '.ssh'), { recursive: true, mode: 0o700 })
   await writeFile(join(host.home, '.ssh/id_ed25519'), PRIVATE_KEY)
-  execFileSync('git', ['init', '-q', host.project])
+  // As git makes one, which not every host has.
+  for (const folder of ['objects', 'refs/heads', 'hooks'])
+    await mkdir(join(host.project, '.git', folder), { recursive: true })
+  await host.write('.git/HEAD', 'ref: refs/heads/main\n')
+  await host.write('.git/config', '[core]\n\trepositoryformatversion = 0\n\tbare = false\n')
   await host.write('.git/hooks/pre-commit', HOOK, 0o755)
   await host.write('notes.txt', 'from the host\n')
 }
@@ -55,14 +75,16 @@ const NETWORK: readonly Case[] = [
   {
     name: 'a program that goes to an IPv6 address is captured, and treated alike',
     async hold(world, servers) {
-      await assertReached({ world, servers }, 'sixth.test', "--noproxy '*' --resolve sixth.test:443:[2001:db8::7]")
+      if (servers.everywhere)
+        await assertReached({ world, servers }, 'sixth.test', "--noproxy '*' --resolve sixth.test:443:[2001:db8::7]")
+      const code = servers.everywhere ? '403' : '000'
       const { stdout } = await world.cage.sh(`
         curl -sk -m 60 -o /dev/null -w '%{http_code} ' --noproxy '*' --resolve unlisted.example:443:[2001:db8::8] https://unlisted.example/
         for address in 2001:db8::9 fec0::2 fd00::1 64:ff9b::7f00:1; do
           curl -sg -m 60 -o /dev/null -w '%{http_code} ' --noproxy '*' "http://[$address]/"
           curl -sg -m 60 --noproxy '*' "http://[$address]:8443/"; echo $?
         done`)
-      assert.equal(stdout, `403 ${'403 7\n'.repeat(4)}`)
+      assert.equal(stdout, `${code} ${`${code} 7\n`.repeat(4)}`)
       assert.deepEqual(servers.requestsOf('unlisted.example'), [])
     },
   },
@@ -73,10 +95,12 @@ const NETWORK: readonly Case[] = [
         curl -sk -m 60 -o /dev/null -w '%{http_code} ' https://unlisted.example/
         curl -sk -m 60 -o /dev/null -w '%{http_code} ' --noproxy '*' --resolve unlisted.example:443:203.0.113.7 https://unlisted.example/
         curl -s -m 60 -o /dev/null -w '%{http_code}' --noproxy '*' http://169.254.169.254/latest/meta-data/`)
-      assert.equal(stdout, '403 403 403')
+      assert.equal(stdout, servers.everywhere ? '403 403 403' : '403 000 000')
       assert.deepEqual(servers.requestsOf('unlisted.example'), [])
       const records = await world.recordsOf('unlisted.example')
-      assert.ok(records.length >= 2 && records.every(({ decision }) => decision === 'blocked'))
+      assert.ok(
+        records.length >= (servers.everywhere ? 2 : 1) && records.every(({ decision }) => decision === 'blocked'),
+      )
     },
   },
   {
@@ -95,9 +119,9 @@ const NETWORK: readonly Case[] = [
     name: 'a name off the list resolves to the address of nothing',
     async hold({ cage }) {
       const { stdout } = await cage.sh(
-        "curl -s -m 60 -o /dev/null -w '%{remote_ip}' --noproxy '*' http://c3RvbGVu.unlisted.example/",
+        "curl -sv -m 60 -o /dev/null --noproxy '*' http://c3RvbGVu.unlisted.example/ 2>&1 | grep -o 'Trying [0-9.]*'",
       )
-      assert.equal(stdout, '198.51.100.1')
+      assert.match(stdout, /^Trying 198\.51\.100\.1\n$/)
     },
   },
 ]
@@ -127,8 +151,8 @@ const FILES: readonly Case[] = [
       ]
       const { stdout } = await cage.sh(`
         for path in ${hidden.join(' ')}; do head -c 40 "$path"; ls "$path"/* ; done 2>/dev/null | grep -v ^/etc/shadow$
-        ls -A ~`)
-      assert.equal(stdout, 'project\n')
+        ls -A ${host.home} | grep -v ^project$`)
+      assert.equal(stdout, '')
     },
   },
   {
@@ -160,6 +184,7 @@ const PROJECT: readonly Case[] = [
   },
   {
     name: 'files that run as their owner cannot be made',
+    except: 'container',
     async hold({ cage, host }) {
       await cage.sh('cp /bin/true copy; chmod 4755 copy; chmod 2755 copy; install -m 6755 /bin/true other')
       for (const name of ['copy', 'other']) {
@@ -193,7 +218,7 @@ const SECRETS: readonly Case[] = [
   },
 ]
 
-export const CASES: readonly Case[] = [...NETWORK, ...FILES, ...PROJECT, ...SECRETS]
+const CASES: readonly Case[] = [...NETWORK, ...FILES, ...PROJECT, ...SECRETS]
 
 interface Scene {
   readonly world: World

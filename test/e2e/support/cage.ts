@@ -75,7 +75,7 @@ export class CageHost {
 
   /** Where all of agentcage's state lies. */
   get state(): string {
-    return join(this.home, '.local/state/agentcage')
+    return join(this.env['XDG_STATE_HOME'] ?? join(this.home, '.local/state'), 'agentcage')
   }
 
   get auditPath(): string {

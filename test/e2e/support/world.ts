@@ -9,6 +9,17 @@ export const SECRET = 'live-7b1f0c9a52d84e63a1f2'
 export const PLACEHOLDER = 'agentcage-placeholder-for-tests'
 export const SECRET_NAME = 'API_TOKEN'
 
+/** Makes what the host has before the cage starts. */
+type Prepare = (host: CageHost) => Promise<unknown>
+
+export interface WorldOptions {
+  readonly prepare?: Prepare
+  /** Where the internet's servers listen, if not on loopback. */
+  readonly address?: string
+  /** Of the host, beside what it has. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
 /**
  * A cage with everything `.test` allowed and a test internet behind its egress. In the cage, `$API_TOKEN` is the
  * placeholder; servers get the secret.
@@ -28,9 +39,10 @@ export class World {
   static async open(
     populate: (internet: Internet) => Promise<void>,
     config: Readonly<Record<string, unknown>> = {},
-    prepare: (host: CageHost) => Promise<void> = async () => {},
+    more: WorldOptions | Prepare = {},
   ): Promise<World> {
-    const internet = await startInternet()
+    const { prepare, address, env = {} } = typeof more === 'function' ? { prepare: more } : more
+    const internet = await startInternet({}, address)
     await populate(internet)
     const host = await CageHost.open({
       config: {
@@ -40,9 +52,9 @@ export class World {
         upstream: internet.upstream,
         ...config,
       },
-      env: { [SECRET_NAME]: SECRET },
+      env: { [SECRET_NAME]: SECRET, ...env },
     })
-    await prepare(host)
+    await prepare?.(host)
     return new World(internet, host, await host.session())
   }
 
