@@ -61,7 +61,7 @@ before(async () => {
 
 after(async () => {
   for (const name of ['worker', 'demo']) await tryAgentcage(['cage', 'destroy', '-y', name])
-  await asUser('podman', 'untag', 'docker.io/library/node:24-slim')
+  await asUser('podman', 'untag', 'localhost/agent:lab', 'docker.io/library/node:24-slim')
   await asUser('bash', '-c', 'rm -rf ~/worker ~/demo ~/agentcage ~/projects ~/.local/bin ~/.docs')
   await asRoot('rm', '/usr/local/bin/node')
 })
