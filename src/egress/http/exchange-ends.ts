@@ -1,4 +1,5 @@
 import type { HeadContext } from '../inspect/inspector.ts'
+import type { ProtectedValue } from '../secrets/binding.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
 import type { InboundRequest } from './inbound.ts'
 import type { Reply } from './reply.ts'
@@ -9,4 +10,6 @@ export interface ExchangeEnds {
   readonly reply: Reply
   readonly record: ExchangeRecord
   readonly context: HeadContext
+  /** What was made for the request alone and must not be seen in its response. */
+  readonly signatures?: readonly ProtectedValue[] | undefined
 }

@@ -1,8 +1,8 @@
 import type { EgressCore, Ruling } from '../core.ts'
 import { Denial } from '../denial.ts'
 import type { LiveExchange } from '../live.ts'
-import type { SecretSet } from '../secrets/secret-set.ts'
 import type { Injection } from '../secrets/injector.ts'
+import { redactorWith, type ResponseRedactor } from '../secrets/response-redactor.ts'
 import type { UpstreamCall, UpstreamRequest, UpstreamResponse } from '../upstream/upstream.ts'
 import type { ExchangeEnds } from './exchange-ends.ts'
 import type { InboundRequest, JudgedRequest } from './inbound.ts'
@@ -46,7 +46,7 @@ export async function forward(core: EgressCore, judged: JudgedRequest, ends: Exc
     under.call.response.catch(() => {}) // Ended before it is waited for, it must not count as unhandled.
     refuseEnded()
     ends.record.bytesOut = outgoing.body.length
-    await respond(core, ruling, await under.call.response, ends)
+    await respond(core, ruling, await under.call.response, { ...ends, signatures: outgoing.signatures })
   } catch (error) {
     under.call?.cancel()
     throw under.denial ?? error
@@ -56,21 +56,23 @@ export async function forward(core: EgressCore, judged: JudgedRequest, ends: Exc
   }
 }
 
+type Outgoing = JudgedRequest & Pick<ExchangeEnds, 'signatures'>
+
 /** The request as it leaves. Nothing is waited for where no rule has a transform. */
 function prepare(
   core: EgressCore,
   ruling: Ruling,
   judged: JudgedRequest,
   record: ExchangeRecord,
-): JudgedRequest | Promise<JudgedRequest> {
+): Outgoing | Promise<Outgoing> {
   const { secrets, chain, transforms } = ruling
   const { destination, method, headers, body } = judged
   if (secrets.isEmpty) return chain.has('inspectResponse') ? { ...judged, headers: decodableOnly(headers) } : judged
   const request = { ...destination, method, target: destination.path, headers, body }
-  const filled = (injection: Injection): JudgedRequest => {
+  const filled = (injection: Injection): Outgoing => {
     record.noteInjection(injection)
-    const { target: path, headers: full, body: content } = injection
-    return { method, destination: { ...destination, path }, headers: full, body: content }
+    const { target: path, headers: full, body: content, signatures } = injection
+    return { method, destination: { ...destination, path }, headers: full, body: content, signatures }
   }
   return transforms.isEmpty
     ? filled(injectInto(secrets, request))
@@ -111,10 +113,11 @@ async function send(ruling: Ruling, judged: JudgedRequest, protocol: 'http/1.1' 
 /** Sends the response to the workload, redacted, and writes the record before it ends. */
 export async function respond(
   core: EgressCore,
-  { secrets }: Ruling,
+  ruling: Ruling,
   response: UpstreamResponse,
   ends: ExchangeEnds,
 ): Promise<void> {
+  const secrets = redactorWith(ruling.secrets, ends.signatures)
   ends.record.upstreamAddress = response.address
   refuseUntellable(response, ends.request)
   ends.record.status = response.status
@@ -142,7 +145,7 @@ export function refuseUntellable(
 /** No body follows: the head is the whole response, and waits for the record. */
 async function passHead(
   core: EgressCore,
-  secrets: SecretSet,
+  secrets: ResponseRedactor,
   response: UpstreamResponse,
   ends: ExchangeEnds,
 ): Promise<void> {
@@ -195,7 +198,7 @@ async function passWhole(core: EgressCore, response: UpstreamResponse, { reply, 
 /** A body whose small size is known is read whole: then its new length is known too, and it leaves in one piece. */
 async function redactWhole(
   core: EgressCore,
-  secrets: SecretSet,
+  secrets: ResponseRedactor,
   response: UpstreamResponse,
   { reply, record }: ExchangeEnds,
 ): Promise<void> {
@@ -219,7 +222,7 @@ async function redactWhole(
 
 async function redactStream(
   core: EgressCore,
-  secrets: SecretSet,
+  secrets: ResponseRedactor,
   response: UpstreamResponse,
   { reply, record }: ExchangeEnds,
 ): Promise<void> {

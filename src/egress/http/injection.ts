@@ -48,8 +48,9 @@ export async function injectTransformed(
       throw new TransformRefused('request', 'a request whose body is still to come cannot be signed')
     const filled = await injectWithTokens(core, ruling, (made) => injectInto(ruling.secrets, request, made))
     if (begun === undefined) return filled
-    const { target, headers, body } = begun.sign({ ...request, ...filled }, core.clock())
-    return { ...filled, target, headers, body, injected: [...filled.injected, ...begun.names] }
+    const { request: signed, signatures } = begun.sign({ ...request, ...filled }, core.clock())
+    const { target, headers, body } = signed
+    return { ...filled, target, headers, body, signatures, injected: [...filled.injected, ...begun.names] }
   } catch (error) {
     throw asDenial(error)
   }

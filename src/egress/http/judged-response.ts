@@ -2,6 +2,7 @@ import type { EgressCore } from '../core.ts'
 import { Denial } from '../denial.ts'
 import type { ResponseContext } from '../inspect/inspector.ts'
 import type { UpstreamResponse } from '../upstream/upstream.ts'
+import { redactorWith } from '../secrets/response-redactor.ts'
 import { EventSplitter } from './event-splitter.ts'
 import { endToEnd, headerValue, withoutHeaders, type HeaderList } from './headers.ts'
 import { accept } from './judgement.ts'
@@ -121,9 +122,9 @@ interface Prepared {
 function prepare(
   core: EgressCore,
   response: UpstreamResponse,
-  { ends: { record }, pauses }: { readonly ends: ExchangeEnds; readonly pauses: boolean },
+  { ends: { record, signatures }, pauses }: { readonly ends: ExchangeEnds; readonly pauses: boolean },
 ): Prepared {
-  const { secrets } = core.ruling()
+  const secrets = redactorWith(core.ruling().secrets, signatures)
   const names = new Set<string>()
   record.redacted = names
   function redact(fields: HeaderList): HeaderList {

@@ -2,7 +2,7 @@ import { FRAMING_FIELDS, isCredentialField } from '../../policy/credential-field
 import type { HeaderList } from '../http/headers.ts'
 import type { Secret } from '../../secrets/secret.ts'
 import { basicCredentials } from './basic-credentials.ts'
-import type { OutboundRequest, SecretBinding } from './binding.ts'
+import type { OutboundRequest, ProtectedValue, SecretBinding } from './binding.ts'
 import { alphabetOf, decodedView, type Alphabet, type DecodedView } from './decoded-view.ts'
 import { dialectOf, encode, type Dialect } from './dialect.ts'
 import { NeedleIndex } from './needle-index.ts'
@@ -18,6 +18,8 @@ export interface Injection {
   readonly left: readonly string[]
   /** Names of those whose placeholders wait for a value that has to be made first. */
   readonly missing: readonly string[]
+  /** Signatures that were made for this request; its response must not show them. */
+  readonly signatures?: readonly ProtectedValue[]
 }
 
 /** A secret to put in. `value` undefined: made when it is needed, and given with the request. */

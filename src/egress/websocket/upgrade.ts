@@ -12,6 +12,7 @@ import { accept, judgeHead } from '../http/judgement.ts'
 import { deny, denialFor, recordFor } from '../http/refusal.ts'
 import { respond } from '../http/forward.ts'
 import { injectInto, injectTransformed } from '../http/injection.ts'
+import { redactorWith } from '../secrets/response-redactor.ts'
 import { endToEnd, headerValue, headerValues, withoutHeaders, type HeaderList } from '../http/headers.ts'
 import { http1Headers } from '../http/outgoing-headers.ts'
 import { Http1Reply, Http2Reply, type Reply } from '../http/reply.ts'
@@ -84,6 +85,7 @@ async function relayWebSocket(
       ? injectInto(ruling.secrets, outbound)
       : await injectTransformed(core, ruling, outbound)
     record.noteInjection(injected)
+    const { signatures } = injected
     const key = randomBytes(16).toString('base64')
     const origin = { scheme: destination.scheme, authority: destination.authority }
     const bare: UpstreamRequest = {
@@ -97,13 +99,15 @@ async function relayWebSocket(
     const headers = [...http1Headers(bare, request.protocol), ...upgradeFields(key)]
     const { response, socket } = await whileThere(client.reply, ruling.upstream.http1.upgrade({ ...bare, headers }))
     if (socket === undefined)
-      return await respond(core, ruling, response, { request, reply: client.reply, record, context })
+      return await respond(core, ruling, response, { request, reply: client.reply, record, context, signatures })
     await orDestroy(socket, async () => {
       if (headerValue(response.headers, 'sec-websocket-accept') !== acceptFor(key))
         throw new Denial('upstream_protocol', 'the upstream did not complete the WebSocket handshake')
       record.upstreamAddress = response.address
       record.status = 101
-      const answer = ruling.secrets.redactHeaders(handshakeHeaders(endToEnd(response.headers)))
+      const answer = redactorWith(ruling.secrets, signatures).redactHeaders(
+        handshakeHeaders(endToEnd(response.headers)),
+      )
       record.redacted = new Set(answer.redacted)
       const head = { part: 'head', status: 101, headers: answer.headers, body: Buffer.alloc(0) } as const
       await judgeResponse(core, { context, record }, head)

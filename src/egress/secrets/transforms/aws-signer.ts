@@ -42,7 +42,11 @@ export function awsSigner(binding: SecretBinding, config: AwsConfig): Signer {
       checkScope(claim.scope, request.authority.host, config)
       refuseCredentials(request, claim.scope.service, config.services)
       const verified = verifyClaim(request, claim, { secretAccessKey: decoy.secretAccessKey, now })
-      return (final, at) => signAnew(final, { claim: verified, keys, now: at })
+      return (final, at) => {
+        const signedAnew = signAnew(final, { claim: verified, keys, now: at })
+        const real = readClaim(signedAnew)?.signature
+        return { request: signedAnew, signatures: guard(real, claim.signature) }
+      }
     },
   }
 }

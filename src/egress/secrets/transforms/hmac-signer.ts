@@ -1,5 +1,8 @@
 import type { HmacConfig } from '../../../config/schema-transforms.ts'
 import { CageError } from '../../../errors.ts'
+import type { Placeholder } from '../../../secrets/placeholders.ts'
+import { Secret } from '../../../secrets/secret.ts'
+import { headerValue } from '../../http/headers.ts'
 import type { SecretBinding } from '../binding.ts'
 import { findSignature, keyBytes, signWithHmac, type HmacRule } from './hmac.ts'
 import type { MessageParts } from './hmac-message.ts'
@@ -24,7 +27,13 @@ export function hmacSigner(binding: SecretBinding, config: HmacConfig): Signer {
     begin(request, now) {
       const found = findSignature(partsOf(request), rule, { decoy, now })
       if (found === undefined) return undefined
-      return (final, at) => ({ ...final, headers: signWithHmac(partsOf(final), rule, { found, key, now: at }) })
+      return (final, at) => {
+        const headers = signWithHmac(partsOf(final), rule, { found, key, now: at })
+        const prefix = found.value.length - found.decoy.length
+        const signature = new Secret(name, (headerValue(headers, rule.header.toLowerCase()) ?? '').slice(prefix))
+        const shown = { name, value: signature, placeholder: found.decoy as Placeholder, injectTo: [] }
+        return { request: { ...final, headers }, signatures: [shown] }
+      }
     },
   }
 }

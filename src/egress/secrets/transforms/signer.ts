@@ -5,8 +5,14 @@ import type { AwsRequest } from './sigv4-verify.ts'
 /** A request that may have to be signed. */
 export type SignableHttpRequest = AwsRequest
 
-/** The request with real signatures; it may differ from the one that was begun with where other secrets were put in. */
-export type Sign = (request: SignableHttpRequest, now: Date) => SignableHttpRequest
+/** A request with real signatures, and these, which the workload may not see. */
+export interface SignedHttpRequest {
+  readonly request: SignableHttpRequest
+  readonly signatures: readonly ProtectedValue[]
+}
+
+/** The request may differ from the one that was begun with where other secrets were put in. */
+export type Sign = (request: SignableHttpRequest, now: Date) => SignedHttpRequest
 
 /** A rule that signs requests of the workload with a key that the workload does not have. */
 export interface Signer {

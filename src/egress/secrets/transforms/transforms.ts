@@ -9,7 +9,7 @@ import { hmacSigner } from './hmac-signer.ts'
 import type { Ask } from './minter.ts'
 import { OauthSource } from './oauth-source.ts'
 import { TransformRefused } from './refusal.ts'
-import type { SignableHttpRequest, Sign, Signer } from './signer.ts'
+import type { SignableHttpRequest, Sign, SignedHttpRequest, Signer } from './signer.ts'
 import type { Exchangeable, SourceOptions, TokenSource } from './token-source.ts'
 
 /** A rule that has a transform. */
@@ -101,7 +101,14 @@ export class Transforms {
     if (begun.length === 0) return undefined
     return {
       names: begun.map(({ name }) => name),
-      sign: (final, at) => begun.reduce((signed, { sign }) => sign(signed, at), final),
+      sign: (final, at) =>
+        begun.reduce<SignedHttpRequest>(
+          (before, { sign }) => {
+            const { request: signed, signatures } = sign(before.request, at)
+            return { request: signed, signatures: [...before.signatures, ...signatures] }
+          },
+          { request: final, signatures: [] },
+        ),
     }
   }
 

@@ -33,10 +33,13 @@ interface Aws {
   readonly scene: Scene
   /** What the server found of each request, oldest first; an error where it was not signed validly. */
   readonly found: (Verified | Error)[]
+  /** Those that arrived. */
+  readonly signatures: string[]
 }
 
 async function start(t: TestContext, config: object = {}, session?: string): Promise<Aws> {
   const found: (Verified | Error)[] = []
+  const signatures: string[] = []
   const server: Handler = (_request, response, arrived) => {
     try {
       found.push(verifySignature(arrived, REAL))
@@ -45,7 +48,9 @@ async function start(t: TestContext, config: object = {}, session?: string): Pro
       response.statusCode = 403
     }
     // As AWS does for signatures that do not match.
-    const echo = `${arrived.rawHeaders.join('\n')}${arrived.url}`.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+    const whole = `${arrived.rawHeaders.join('\n')}${arrived.url}`
+    for (const [, signature] of whole.matchAll(/Signature=([0-9a-f]{64})/g)) signatures.push(String(signature))
+    const echo = whole.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
     response.end(`<Echo><AWSAccessKeyId>${REAL.accessKeyId}</AWSAccessKeyId>${echo}</Echo>`)
   }
   const scene = await startScene(t, {
@@ -68,7 +73,7 @@ async function start(t: TestContext, config: object = {}, session?: string): Pro
       }),
     },
   })
-  return { scene, found }
+  return { scene, found, signatures }
 }
 
 const PUT: ClientRequest = {
@@ -83,7 +88,7 @@ const PUT: ClientRequest = {
 }
 
 test('a request is signed anew', async (t) => {
-  const { scene, found } = await start(t)
+  const { scene, found, signatures } = await start(t)
   const signed = signLikeAClient(PUT, DECOY)
   const answer = await scene.get(signed.url, signed)
   assert.equal(answer.status, 200, inspect(found))
@@ -92,6 +97,10 @@ test('a request is signed anew', async (t) => {
   ])
   assert.ok(answer.body.includes(DECOY.accessKeyId), 'the access key id is redacted')
   assert.ok(!answer.body.includes(REAL.accessKeyId))
+  const [signature = 'none'] = signatures
+  assert.ok(!answer.body.includes(signature), 'an echoed signature is redacted')
+  const [sent = 'none'] = /(?<=Signature=)[0-9a-f]{64}/.exec(JSON.stringify(signed.headers)) ?? []
+  assert.ok(answer.body.includes(sent), "the echo has the client's own")
   const record = await scene.egress.record(({ host }) => host === S3)
   assert.deepEqual([record.decision, record.secrets_injected], ['allowed', ['AWS']])
   await scene.keptQuiet(REAL.secretAccessKey, REAL.accessKeyId)

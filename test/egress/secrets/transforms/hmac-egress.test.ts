@@ -53,7 +53,9 @@ test('requests are signed with the real key', async (t) => {
   assert.ok(first !== undefined)
   const time = fieldOf(first, 'X-Time')
   assert.match(time, /^\d{13}$/)
-  assert.equal(fieldOf(first, 'X-Sign'), `v1=${signatureOf(KEY, { time, account: 'account' })}`)
+  const made = signatureOf(KEY, { time, account: 'account' })
+  assert.equal(fieldOf(first, 'X-Sign'), `v1=${made}`)
+  assert.ok(!filled.body.includes(made) && filled.body.includes(`v1=${PLACEHOLDER}`), 'the echo has no signature')
 
   const now = String(Date.now())
   const byClient = signatureOf(PLACEHOLDER, { time: now, account: OTHER })
@@ -62,7 +64,10 @@ test('requests are signed with the real key', async (t) => {
   const [, second] = arrived
   assert.ok(second !== undefined)
   assert.equal(fieldOf(second, 'X-Key'), 'the-real-account')
-  assert.equal(fieldOf(second, 'X-Sign'), signatureOf(KEY, { time: now, account: 'the-real-account' }))
+  const remade = signatureOf(KEY, { time: now, account: 'the-real-account' })
+  assert.equal(fieldOf(second, 'X-Sign'), remade)
+  assert.ok(!signed.body.includes(remade) && signed.body.includes(byClient), "the echo has the client's own")
+  assert.deepEqual(bed.records[1]?.secrets_redacted?.toSorted(), ['OTHER_KEY', 'SIGNING_KEY'])
   assert.deepEqual(
     bed.records.map(({ secrets_injected: names }) => names),
     [['SIGNING_KEY'], ['OTHER_KEY', 'SIGNING_KEY']],
