@@ -14,8 +14,16 @@ import type { CageSession } from '../support/session.ts'
 import { prepare } from '../matrix/cases.ts'
 
 const isRoot = process.geteuid?.() === 0
-const skip = isRoot ? withoutMachinesOr('curl', 'git', 'ip') : 'the workload is root in the guest only if agentcage is'
+const skip = isRoot
+  ? withoutMachinesOr('curl', 'git', 'ip', 'python3')
+  : 'the workload is root in the guest only if agentcage is'
 const timeout = PATIENCE
+
+/** Takes the control port from the guest's first program (pidfd_getfd(2)) and writes to it for as long as it can. */
+const FLOOD = `
+import ctypes, os
+port = ctypes.CDLL(None, use_errno=True).syscall(438, os.pidfd_open(1), 3, 0)
+while True: os.write(port, b"exit 0 0 0 0 flood " * 1000)`
 
 /** Where the guest's first program has what the host serves. */
 const SERVED = ['/proc/1/root/live', '/proc/1/root/lower']
@@ -25,6 +33,7 @@ describe('root in a guest', { skip, timeout: SUITE_PATIENCE }, () => {
   let cage: CageSession
   let server: Server
   let arrived = 0
+  let isOver = false
 
   before(
     async () => {
@@ -38,7 +47,7 @@ describe('root in a guest', { skip, timeout: SUITE_PATIENCE }, () => {
   )
   after(
     async () => {
-      await cage.close()
+      if (!isOver) await cage.close()
       await host[Symbol.asyncDispose]()
       server.close()
     },
@@ -117,5 +126,14 @@ describe('root in a guest', { skip, timeout: SUITE_PATIENCE }, () => {
     const [size, ...rest] = stdout.trim().split('\n')
     assert.ok(Number(size) > 0 && Number(size) < 768 * 1024 * 1024, size)
     assert.deepEqual(rest, ['still here'])
+  })
+
+  test('ends its machine when it floods the channel to the host, and that is all', { timeout }, async () => {
+    isOver = true
+    await assert.rejects(
+      cage.python(FLOOD),
+      /^Error: the cage ended with 1:[^]*error: the guest said what no guest says/,
+    )
+    assert.equal(readFileSync(join(host.project, 'after'), 'utf8'), 'still here\n')
   })
 })
