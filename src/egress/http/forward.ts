@@ -10,7 +10,6 @@ import { judgeHead, passJudged } from './judged-response.ts'
 import { refuseForbidden } from './judgement.ts'
 import type { ExchangeRecord } from './exchange-record.ts'
 import { endToEnd, headerValue, withoutHeaders, type HeaderList } from './headers.ts'
-import { constants } from './http2-codes.ts'
 import { decodableOnly, injectInto, injectTransformed } from './injection.ts'
 import { drainResponse, relayBody } from './relay.ts'
 import { http1Headers, http2Headers } from './outgoing-headers.ts'
@@ -105,9 +104,12 @@ async function send(ruling: Ruling, judged: JudgedRequest, protocol: 'http/1.1' 
   const request: UpstreamRequest = { origin, named: destination.named, method, path: destination.path, headers, body }
   const session = protocol === 'h2' ? await ruling.upstream.http2.session(origin) : undefined
   if (session === undefined) return ruling.upstream.http1.send({ ...request, headers: http1Headers(request, protocol) })
-  const { stream, response } = ruling.upstream.http2.open(session, { ...request, headers: http2Headers(request) })
+  const { stream, response, cancel } = ruling.upstream.http2.open(session, {
+    ...request,
+    headers: http2Headers(request),
+  })
   stream.end(body)
-  return { response, cancel: () => stream.close(constants.NGHTTP2_CANCEL) }
+  return { response, cancel }
 }
 
 /** Sends the response to the workload, redacted, and writes the record before it ends. */

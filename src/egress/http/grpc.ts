@@ -3,6 +3,7 @@ import type { EgressCore, Ruling } from '../core.ts'
 import { Denial } from '../denial.ts'
 import type { LiveExchange } from '../live.ts'
 import type { SecretSet } from '../secrets/secret-set.ts'
+import type { Http2Call } from '../upstream/http2.ts'
 import type { UpstreamResponse } from '../upstream/upstream.ts'
 import type { InboundRequest } from './inbound.ts'
 import { accept, refuseForbidden } from './judgement.ts'
@@ -15,7 +16,6 @@ import { plain } from './grpc-coding.ts'
 import { encodeGrpcMessage, GrpcFramer, type GrpcMessage } from './grpc-framer.ts'
 import { injectMessage, redactMessage } from './grpc-secrets.ts'
 import { endToEnd, headerValue, withHeader, withoutHeaders, type HeaderList } from './headers.ts'
-import { constants } from './http2-codes.ts'
 import { judgeResponse } from './judged-response.ts'
 import { drainBody, piecesOf } from './relay.ts'
 import { ReplyWriter } from './reply-writer.ts'
@@ -52,15 +52,15 @@ export async function relayGrpc(core: EgressCore, exchange: GrpcExchange): Promi
     throw new Denial('upstream_protocol', `${destination.authority.host} does not speak HTTP/2, which gRPC needs`)
   refuseForbidden(core, { ...destination.authority, method: request.method, path: destination.path })
   const headers = grpcHeaders(injected.headers, ruling.secrets)
-  const { stream, response } = upstream.http2.open(session, {
+  const call = upstream.http2.open(session, {
     origin,
     method: request.method,
     path: injected.target,
     headers,
   })
-  await withLife(core, exchange, stream, async (fail) => {
-    pumpRequest(core, { ...exchange, context }, stream).catch(fail)
-    await answer(core, await response, { ...exchange, context, ruling })
+  await withLife(core, exchange, call, async (fail) => {
+    pumpRequest(core, { ...exchange, context }, call.stream).catch(fail)
+    await answer(core, await call.response, { ...exchange, context, ruling })
   })
 }
 
@@ -68,13 +68,13 @@ export async function relayGrpc(core: EgressCore, exchange: GrpcExchange): Promi
 async function withLife(
   core: EgressCore,
   { reply, destination, request }: GrpcExchange,
-  stream: ClientHttp2Stream,
+  { cancel }: Pick<Http2Call, 'cancel'>,
   work: (fail: (error: unknown) => void) => Promise<void>,
 ): Promise<void> {
   let failure: unknown
   function fail(error: unknown): void {
     failure ??= error
-    stream.close(constants.NGHTTP2_CANCEL)
+    cancel()
   }
   const live: LiveExchange = {
     query: { ...destination.authority, method: request.method, path: destination.path },
@@ -89,7 +89,7 @@ async function withLife(
     await work(fail)
     finished = true
   } catch (error) {
-    stream.close(constants.NGHTTP2_CANCEL)
+    cancel()
     throw failure ?? error
   } finally {
     core.live.remove(place)
@@ -125,6 +125,7 @@ async function pumpRequest(core: EgressCore, exchange: GrpcExchange, stream: Cli
 /** Resolves when the stream takes more, or has ended. */
 function drained(stream: ClientHttp2Stream): Promise<void> {
   return new Promise((resolve) => {
+    if (stream.destroyed) return resolve()
     function done(): void {
       stream.off('drain', done).off('close', done)
       resolve()

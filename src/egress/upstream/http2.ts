@@ -11,6 +11,9 @@ import type { UpstreamRequest, UpstreamResponse } from './upstream.ts'
 const RESPONSE_HEAD_TIMEOUT_MS = 15 * 60_000
 const IDLE_SESSION_MS = 60_000
 
+/** How long a session may take to answer a ping. */
+const PING_MS = 15_000
+
 /** How long an origin that chose HTTP/1.1 is not asked again. */
 const HTTP1_ONLY_MS = 5 * 60_000
 
@@ -19,6 +22,8 @@ export interface Http2Call {
   readonly stream: ClientHttp2Stream
   /** Rejects with a Denial. */
   readonly response: Promise<UpstreamResponse>
+  /** Ends both at once, whether or not the upstream takes what it is told. */
+  readonly cancel: () => void
 }
 
 /** A session on its way, and once it is there. */
@@ -31,6 +36,8 @@ interface Slot {
 export class Http2Sessions {
   readonly #options: DialOptions
   readonly #sessions = new Map<string, Slot>()
+  /** Those that were asked whether they are alive. */
+  readonly #doubted = new WeakSet<ClientHttp2Session>()
   readonly #http1Only = new LRUCache<string, true>({ max: 1000, ttl: HTTP1_ONLY_MS })
 
   constructor(options: DialOptions) {
@@ -66,7 +73,14 @@ export class Http2Sessions {
     const stream = openStream(session, [...pseudo, ...headers], origin)
     const response = responseOf(stream, session, origin)
     response.catch(() => {}) // Cancelled before anybody waits for it, it must not count as unhandled.
-    return { stream, response }
+    const cancel = (): void => {
+      if (stream.destroyed) return
+      stream.close(constants.NGHTTP2_CANCEL)
+      // It is closed only once the reset was written, which an upstream that reads nothing can put off for ever.
+      stream.destroy()
+      this.#doubt(session)
+    }
+    return { stream, response, cancel }
   }
 
   close(): void {
@@ -77,6 +91,22 @@ export class Http2Sessions {
       )
     }
     this.#sessions.clear()
+  }
+
+  /** A session with a peer that reads nothing would hold every further call: one that answers no ping ends. */
+  #doubt(session: ClientHttp2Session): void {
+    if (this.#doubted.has(session) || session.destroyed || session.closed) return
+    this.#doubted.add(session)
+    const timer = setTimeout(() => session.destroy(), PING_MS).unref()
+    const settle = (): void => {
+      clearTimeout(timer)
+      this.#doubted.delete(session)
+    }
+    session.once('close', settle)
+    session.ping(() => {
+      session.off('close', settle)
+      settle()
+    })
   }
 
   async #connect(origin: Origin, key: string): Promise<ClientHttp2Session | undefined> {

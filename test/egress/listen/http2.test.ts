@@ -190,6 +190,18 @@ describe('bounds', () => {
     assert.equal((await get('https://api.test/', bed)).status, 200)
   })
 
+  // Below the rate at which a connection ends. What was asked of the upstream is reset with it, and must end whether or not
+  // that reset is ever written: Node's sessions get stuck under it, and each exchange that stays has a share of the memory.
+  test('connections that reset all their streams, one after the other, leave nothing behind (CVE-2023-44487)', async (t) => {
+    const bed = await startBed(t, { hosts: { ...hosts, 'other.test': {} } })
+    const streams = Array.from({ length: 900 }, (_, index) => 2 * index + 1)
+    for (let round = 0; round < 2; round++) {
+      await Promise.all(Array.from({ length: 5 }, () => askAndReset(bed, streams)))
+      assert.equal((await get('https://other.test/', bed)).status, 200)
+    }
+    await bed.record(() => bed.records.length === 10 * streams.length + 2)
+  })
+
   test('an endless head is cut (CONTINUATION flood)', async (t) => {
     const bed = await startBed(t, { hosts })
     const socket = await rawConnection(bed)
@@ -225,6 +237,23 @@ async function rawConnection(bed: Bed): Promise<TLSSocket> {
   const tunnel = await connectTunnel(bed.proxy, 'api.test:443')
   const socket = await tlsOver(tunnel, { ca: bed.ca, servername: 'api.test', alpn: ['h2'] })
   return socket.on('error', () => {})
+}
+
+/** Ends when the egress has read it all. */
+async function askAndReset(bed: Bed, streams: readonly number[]): Promise<void> {
+  const socket = await rawConnection(bed)
+  const ponged = new Promise<void>((resolve) => {
+    let answer = Buffer.alloc(0)
+    socket.on('data', (chunk: Buffer) => {
+      answer = Buffer.concat([answer, chunk])
+      if (answer.includes('answered')) resolve()
+    })
+  })
+  socket.write(Buffer.concat([PREFACE, SETTINGS]))
+  const resets = streams.flatMap((id) => [frame(1, 5, id, REQUEST), frame(3, 0, id, Buffer.from([0, 0, 0, 8]))])
+  socket.write(Buffer.concat([...resets, frame(6, 0, 0, Buffer.from('answered'))]))
+  await ponged
+  socket.destroy()
 }
 
 function frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
