@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { isolationOf } from '../config/isolation.ts'
@@ -7,6 +8,7 @@ import { parseConfig } from '../config/load.ts'
 import { CageError } from '../errors.ts'
 import { readPrivateFile, usable } from '../secrets/private-state.ts'
 import { writeFileAtomic } from '../system/files.ts'
+import { reserveSpace } from '../system/reserved-space.ts'
 import { backendOf } from './backends.ts'
 import { forgetInspectors, keepInspectors, readInspectors, recordOfInspectors } from './deployment-inspectors.ts'
 import { lockCage } from './deployment-lock.ts'
@@ -26,6 +28,8 @@ export interface Change {
 }
 
 const MAX_CONFIG = 1_048_576
+/** Most records have a kilobyte. */
+const MAX_RECORD = 65_536
 
 /** The configuration of a cage as it stands. */
 export async function readConfigText(deployment: Pick<Deployment, 'configPath'>): Promise<string> {
@@ -51,13 +55,17 @@ export async function changeConfig(
   const config = parseConfig(after, CONFIG_FILE)
   refuseOther(deployment, config.name, isolationOf(config))
   await requireSecrets({ ...deployment, config })
-  const next = await recordInspectors({ ...deployment, config }, deployment)
   const former = await readInForce(deployment.stateFolder)
-  await saveConfig(deployment, after)
+  // What is refused is taken back also where the disk is full by then.
+  await using reserved = await reserve(deployment, before)
+  let next: Deployment
   let live: boolean
   try {
+    next = await recordInspectors({ ...deployment, config }, deployment)
+    await saveConfig(deployment, after)
     live = former !== undefined && (await takesEffect(deployment, configDigest(after), former))
   } catch (error) {
+    await reserved[Symbol.asyncDispose]()
     await saveConfig(deployment, before)
     await saveRecord(deployment)
     await forgetInspectors(deployment)
@@ -65,6 +73,10 @@ export async function changeConfig(
   }
   await forgetInspectors(next)
   return { changed: true, live, needsRestart: live ? restartKeys(deployment.config, config) : [] }
+}
+
+async function reserve({ folder, configPath }: Deployment, text: string): Promise<AsyncDisposable> {
+  return usable(configPath, () => reserveSpace(folder, Buffer.byteLength(text) + MAX_RECORD))
 }
 
 /** How long an answer is waited for before systemd is asked whether there is anybody to give it. Most come in a tenth of it. */
@@ -97,25 +109,35 @@ async function recordInspectors(next: Deployment, { config: former }: Deployment
   return recorded
 }
 
-/** As `changeConfig`, for a text from an editor: what is wrong is kept as `.rejected`, what was before as `.bak`. */
+/**
+ * As `changeConfig`, for a text from an editor: what is wrong is kept as `.rejected`, or below /tmp where the disk is full,
+ * what was before as `.bak`.
+ */
 export async function replaceConfig(name: string, environment: Environment, text: string): Promise<Change> {
   const { folder } = await loadDeployment(name, environment)
   const rejected = join(folder, `${CONFIG_FILE}.rejected`)
   let before: string | undefined
+  let change: Change
   try {
-    const change = await changeConfig(name, environment, (current) => {
+    change = await changeConfig(name, environment, (current) => {
       before = current
       return text
     })
-    if (change.changed && before !== undefined) await keep(join(folder, `${CONFIG_FILE}.bak`), before)
-    await rm(rejected, { force: true })
-    return change
   } catch (error) {
     if (!(error instanceof CageError)) throw error
-    await keep(rejected, text)
-    const hint = [error.hint, `Nothing was changed. Your text is kept in ${rejected}`].filter(Boolean).join('\n')
+    const kept = await keep(rejected, text).catch(() => keepElsewhere(text))
+    const hint = [error.hint, `Nothing was changed. Your text is kept in ${kept}`].filter(Boolean).join('\n')
     throw new CageError(error.code, error.message, { hint, cause: error })
   }
+  if (change.changed && before !== undefined) await keep(join(folder, `${CONFIG_FILE}.bak`), before)
+  await rm(rejected, { force: true })
+  return change
+}
+
+/** What somebody has typed is not lost because the disk is full. */
+async function keepElsewhere(text: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'agentcage-rejected-'))
+  return keep(join(folder, CONFIG_FILE), text)
 }
 
 /** Whether there is an egress to put it in force. One that we can look up ourselves need not be asked for. */
@@ -136,6 +158,7 @@ function refuseOther({ name, record }: Deployment, newName: string | undefined, 
   })
 }
 
-async function keep(path: string, text: string): Promise<void> {
+async function keep(path: string, text: string): Promise<string> {
   await usable(path, () => writeFileAtomic(path, text, { mode: 0o600 }))
+  return path
 }

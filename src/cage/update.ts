@@ -1,10 +1,13 @@
-import { resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { isolationOf } from '../config/isolation.ts'
 import { readConfigBytes } from '../config/file.ts'
 import { parseConfig } from '../config/load.ts'
 import type { InspectorProgram } from '../egress/inspect/custom/program.ts'
 import { CageError } from '../errors.ts'
-import type { Report } from './backend.ts'
+import { usable } from '../secrets/private-state.ts'
+import { reserveSpace } from '../system/reserved-space.ts'
+import type { Backend, Report } from './backend.ts'
 import { backendOf } from './backends.ts'
 import { readConfigText } from './change.ts'
 import { decided, pruneShared } from './decisions.ts'
@@ -41,6 +44,7 @@ export async function updateCage(request: UpdateRequest): Promise<void> {
   using _all = await lockAllCages(environment)
   const next = await decided(after, backend)
   const ran = (await backend.status(before)).some(({ state }) => state !== 'stopped' && state !== 'failed')
+  await using reserved = await reserve(next, backend)
   report('Stopping services...')
   await backend.stop(before)
   try {
@@ -49,11 +53,24 @@ export async function updateCage(request: UpdateRequest): Promise<void> {
     await backend.install(next, report)
     if (ran) await backend.start(next)
   } catch (error) {
+    await reserved[Symbol.asyncDispose]()
     await putBack({ before, oldText, ran, report })
     throw error
   }
   await forgetInspectors(next)
   await pruneShared(backend, environment)
+}
+
+/** Bytes: the largest configuration, the record, and what a backend writes. */
+const FOR_PUTTING_BACK = 1_179_648
+
+/** On a full disk an update would fail half-way, and putting back too: what that takes is set aside before anything stops. */
+async function reserve(next: Deployment, backend: Backend): Promise<AsyncDisposable> {
+  await using reserved = new AsyncDisposableStack()
+  const units = backend.units(next).map(({ path }) => dirname(path))
+  for (const folder of new Set([next.folder, next.stateFolder, ...units]))
+    if (existsSync(folder)) reserved.use(await usable(folder, () => reserveSpace(folder, FOR_PUTTING_BACK)))
+  return reserved.move()
 }
 
 async function nextDeployment(

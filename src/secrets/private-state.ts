@@ -22,6 +22,11 @@ export async function usable<T>(path: string, operation: () => Promise<T>): Prom
     if (error instanceof UnsafePathError) {
       throw new CageError('state_unusable', error.message, { hint: error.mend, cause: error })
     }
+    if (isErrno(error, 'ENOSPC') || isErrno(error, 'EDQUOT'))
+      throw new CageError('state_unusable', `${path} cannot be written: the disk is full`, {
+        hint: 'Free some space on its file system (df -h), then try again.',
+        cause: error,
+      })
     if (error instanceof Error && 'code' in error) {
       throw new CageError('state_unusable', `cannot use ${path}: ${error.message}`, { cause: error })
     }
