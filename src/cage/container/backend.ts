@@ -99,7 +99,10 @@ async function startUnits(
     LAST_LINES,
   )
   const problem = stderr.trim().split('\n')[0] || `${failed.join(' and ')} did not start in time`
-  throw new CageError('service_failed', [problem, ...lines.map((line) => `  ${line}`)].join('\n'))
+  const taken = lines.map((line) => /listen \w+ (\S+:\d+): bind: address already in use/.exec(line)?.[1]).find(Boolean)
+  throw new CageError('service_failed', [problem, ...lines.map((line) => `  ${line}`)].join('\n'), {
+    ...(taken !== undefined && { hint: `Another program has ${taken}: end it, or change container.ports.` }),
+  })
 }
 
 const LAST_LINES = 20

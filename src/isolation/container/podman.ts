@@ -45,7 +45,7 @@ export function findPodman(environment: Environment): Podman {
   }
 }
 
-/** The first with quadlet's `Notify=healthy` and per-network addresses. */
+/** The first whose quadlets know `Notify=healthy`: with an older one the workload would start before its egress serves. */
 const OLDEST = [5, 0]
 
 /** Throws `host_unsupported` unless Podman is new enough and works for this user without privileges. */
@@ -61,9 +61,13 @@ export async function requirePodman(podman: Podman): Promise<void> {
     })
   const [version = '', rootless, cgroups] = stdout.trim().split(' ')
   if (!isNewEnough(version))
-    throw new CageError('host_unsupported', `Podman ${version} is too old: ${OLDEST.join('.')} or newer is needed`, {
-      hint: 'Debian 13, Fedora 40 and Ubuntu 25.04 have one that is; or write isolation: process.',
-    })
+    throw new CageError(
+      'host_unsupported',
+      `Podman ${version} is too old: ${OLDEST.join('.')} is the first whose services wait until a container is healthy`,
+      {
+        hint: 'Debian 13, Fedora 40 and Ubuntu 25.04 have one that is; or write isolation: process.',
+      },
+    )
   if (rootless !== 'true')
     throw new CageError('host_unsupported', 'cages in containers belong to a user without privileges, not to root', {
       hint: 'Run agentcage as an ordinary user.',
