@@ -34,12 +34,35 @@ export function cageNameFor(config: Config, project: string): string {
   return name === '' ? 'run' : name
 }
 
+/** Of its API description, version 1.17.0-dev. */
+const MOST_FIRECRACKER_VCPUS = 32
+
+/** Whether the machine is Firecracker's, which sends packets where QEMU makes connections. */
+export function usesFirecracker(config: Config): boolean {
+  return isolationOf(config) === 'microvm' && machineOf(config).vmm === 'firecracker'
+}
+
 /** Throws when the configuration asks for an isolation that `run` does not have. */
 export function requireRunnable(config: Config): void {
-  if (isolationOf(config) === 'microvm' && machineOf(config).vmm === 'firecracker') {
-    throw new CageError('config_invalid', 'run starts machines with QEMU only: Firecracker cannot show host folders', {
-      hint: 'Use microvm.vmm: auto.',
-    })
+  if (!usesFirecracker(config)) return
+  const { image, vcpus } = machineOf(config)
+  if (image === undefined) {
+    throw new CageError(
+      'config_invalid',
+      'microvm.vmm: firecracker needs microvm.image: it cannot show the host’s system',
+      {
+        hint: 'Name an image, or use microvm.vmm: auto.',
+      },
+    )
+  }
+  if (vcpus !== 1 && (vcpus % 2 !== 0 || vcpus > MOST_FIRECRACKER_VCPUS)) {
+    throw new CageError(
+      'config_invalid',
+      `microvm.vcpus: Firecracker has 1 processor or an even number up to 32, not ${vcpus}`,
+      {
+        hint: 'Write another number, or use microvm.vmm: auto.',
+      },
+    )
   }
 }
 

@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.ts'
 import { CageError } from '../errors.ts'
 import type { WorkloadPlan } from '../isolation/isolation.ts'
 import { parseBytes } from '../isolation/process/memory-size.ts'
+import { volumeTarget } from '../isolation/process/volumes.ts'
 import { launchWorkload, type LaunchOptions, type MoatNamespaces, type Workload } from '../isolation/process/launch.ts'
 import type { AppliedLimits } from '../isolation/process/limits.ts'
 import { machinesFolder } from '../system/paths.ts'
@@ -53,6 +54,7 @@ async function startProcess(plan: WorkloadPlan, options: StartOptions): Promise<
 async function startInMachine(plan: WorkloadPlan, options: StartOptions): Promise<StartedWorkload> {
   const { config, moat, workingDirectory, environment, ...rest } = options
   const machine = machineOf(config)
+  const home = environment['HOME'] ?? '/'
   refuseSmallLimit(config)
   const { launchMachine } = await import('../isolation/microvm/launch-machine.ts')
   const workload = await launchMachine(plan, moat, {
@@ -61,6 +63,8 @@ async function startInMachine(plan: WorkloadPlan, options: StartOptions): Promis
       kernel: machine.kernel === undefined ? undefined : resolve(workingDirectory, machine.kernel),
       kernelSha256: machine.kernel_sha256,
       image: machine.image === undefined ? undefined : resolve(workingDirectory, machine.image),
+      firecracker: machine.vmm === 'firecracker' ? programOf(machine.firecracker_bin, workingDirectory) : undefined,
+      volumes: config.container.volumes.map((text) => volumeTarget(text, { environment, home, workingDirectory })),
       vcpus: machine.vcpus,
       memoryMebibytes: machine.mem_mb,
       diskMebibytes: machine.disk_mb,
@@ -69,6 +73,11 @@ async function startInMachine(plan: WorkloadPlan, options: StartOptions): Promis
     cache: machinesFolder(environment),
   })
   return { workload, drained: Promise.resolve(), [Symbol.dispose]: () => undefined }
+}
+
+/** A name is looked for in PATH. */
+function programOf(program = 'firecracker', folder: string): string {
+  return program.includes('/') ? resolve(folder, program) : program
 }
 
 /** Both bound the same memory, and the kernel would end the VMM in the middle of the guest's work. */

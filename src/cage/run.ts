@@ -11,12 +11,13 @@ import { CageError } from '../errors.ts'
 import type { WorkloadExit } from '../isolation/isolation.ts'
 import { gatherHost } from '../isolation/process/host.ts'
 import { applyLimits } from '../isolation/process/limits.ts'
+import { machineTap } from '../isolation/microvm/firecracker/network.ts'
 import { openMoat, RESOLVER, type Moat } from '../isolation/process/moat.ts'
 import { prepareWorkload } from '../isolation/process/prepare.ts'
 import { writeTrust } from '../isolation/trust/trust.ts'
 import { cageState, configHome, stateHome } from '../system/paths.ts'
 import { inspectorFolders } from './inspector-folders.ts'
-import { cageNameFor, requireRunnable } from './run-config.ts'
+import { cageNameFor, requireRunnable, usesFirecracker } from './run-config.ts'
 import { failureOf, interruptible, reportDefects } from './run-failure.ts'
 import { configFileOf, reloadEgress, watchRunConfig } from './run-reload.ts'
 import type { RunRequest, RunResult } from './run-request.ts'
@@ -59,6 +60,7 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
     tcpPorts: portsOf(config),
     proxy: PROXY,
     helper: request.moatHelper,
+    tap: usesFirecracker(config) ? machineTap() : undefined,
     signal: failure.signal,
   })
   moatOpening.catch(() => {}) // Awaited below; what comes before may fail first.

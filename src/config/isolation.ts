@@ -18,6 +18,7 @@ export interface MachineConfig {
   readonly kernel?: string | undefined
   readonly kernel_sha256?: string | undefined
   readonly image?: string | undefined
+  readonly firecracker_bin?: string | undefined
   readonly vcpus: number
   readonly mem_mb: number
   readonly disk_mb?: number | undefined

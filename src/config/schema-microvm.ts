@@ -20,10 +20,10 @@ const mem_mb = z
 /** The `microvm` section: the machine that `isolation: microvm` makes. */
 export const microvmSection = z
   .strictObject({
-    vmm: z
-      .enum(['auto', 'qemu', 'firecracker'])
-      .default('auto')
-      .meta({ description: 'What runs the machine. `auto`: QEMU, with KVM where that works, emulated elsewhere.' }),
+    vmm: z.enum(['auto', 'qemu', 'firecracker']).default('auto').meta({
+      description:
+        'What runs the machine. `auto`: QEMU, with KVM where that works, emulated elsewhere. `firecracker`: with KVM and an image only.',
+    }),
     kernel,
     kernel_sha256: z
       .string()
@@ -37,6 +37,9 @@ export const microvmSection = z
       description:
         'Image whose files are the root of the guest: a folder in the OCI image layout, or an archive (`podman image save`). Absent: the host’s own system, read-only.',
     }),
+    firecracker_bin: path
+      .optional()
+      .meta({ description: 'Firecracker’s program, by name or path. Absent: `firecracker`.' }),
     vcpus,
     mem_mb,
     disk_mb: z.int().min(64, 'must be >= 64').max(1_048_576, 'must be <= 1048576').optional().meta({

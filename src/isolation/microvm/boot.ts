@@ -6,7 +6,7 @@ import { consoleTail } from './console-tail.ts'
 import { clockLine, keepClock } from './guest-clock.ts'
 import { CONTROL_PORT } from './guest-ports.ts'
 import type { OverImage } from './guest-image.ts'
-import { setupScript } from './guest-setup.ts'
+import { setupScript, type GuestNetwork } from './guest-setup.ts'
 import { connectSession, sizeOf, type OwnStreams } from './guest-streams.ts'
 import { boundPlaces, emptyFolders, overImage, writablePlaces } from './machine-mounts.ts'
 import { expectLine, Machine, readLines, sendLines } from './machine.ts'
@@ -15,7 +15,7 @@ import { QEMU_NETWORK, type Accelerator } from './qemu.ts'
 import { ownUser, Sessions } from './session.ts'
 
 /** How long a guest may take until its command runs, in milliseconds. Emulated, on a busy host, it takes many seconds. */
-const PATIENCE: Readonly<Record<Accelerator, number>> = { kvm: 20_000, tcg: 240_000 }
+export const PATIENCE: Readonly<Record<Accelerator, number>> = { kvm: 20_000, tcg: 240_000 }
 
 export interface BootOptions {
   readonly plan: WorkloadPlan
@@ -32,9 +32,19 @@ export interface BootOptions {
   readonly image: boolean
   /** Whether the machine has a disk for what the guest writes. */
   readonly scratchDisk: boolean
+  /** How the guest is connected where that is not as with QEMU. */
+  readonly link?: GuestLink | undefined
   readonly stdio: LaunchOptions['stdio']
   readonly own: OwnStreams
   readonly signal?: AbortSignal | undefined
+}
+
+/** What a guest is told of a machine that has neither QEMU's network nor its ports and shares. */
+export interface GuestLink {
+  readonly network: GuestNetwork
+  /** Whether its second disk holds what it sees of the host. */
+  readonly filesDisk: boolean
+  readonly terminalDevice: (session: number) => string
 }
 
 /**
@@ -79,6 +89,7 @@ async function begin(options: BootOptions): Promise<Workload> {
     hasTerminal: terminal,
     further,
     image: options.image,
+    terminalDevice: options.link?.terminalDevice,
   })
   const first = await Promise.race([sessions.first({ ...plan, terminal: terminal ? sizeOf(own) : undefined }), gone])
   if (first === undefined) throw new CageError('workload_failed', 'the VMM ended before the command began')
@@ -87,9 +98,10 @@ async function begin(options: BootOptions): Promise<Workload> {
 }
 
 /** All at once: the guest answers as it gets to each. */
-function firstLines({ plan, scratchDisk, image }: BootOptions): readonly HostLine[] {
+function firstLines({ plan, scratchDisk, image, link }: BootOptions): readonly HostLine[] {
   const setup = setupScript({
-    network: QEMU_NETWORK,
+    network: link?.network ?? QEMU_NETWORK,
+    filesDisk: link?.filesDisk,
     writable: writablePlaces(plan.mounts),
     scratchDisk,
     image: image ? placesOver(overImage(plan.mounts)) : undefined,

@@ -38,6 +38,10 @@ export const SET_CLOCK = `
  * What copies them closes the rest by `exec`: redirections of a function are undone later, so that a copy of each stays
  * open, and a pipe with a writer does not end.
  *
+ * With a file /channel (lines \`HOST NUMBER NAME\`) the ports are connections by vsock, which no shell can open: socat does, and
+ * shows each as a terminal that changes nothing. Somebody always has that open, so that it does not end with who used it.
+ * Such a machine ends when it is reset: it has no power to switch off.
+ *
  * A session's processes are those of a control group, which the session takes along when its command ends. Number 0 is the
  * machine's own command. All of it is one pipeline in the foreground: what a shell starts in the background ignores
  * SIGINT and SIGQUIT, and nothing could make it listen to them again.
@@ -52,8 +56,26 @@ while read -r module; do
   insmod "/modules/$module" || echo "agentcage: $module cannot be loaded"
 done </modules/order
 
+if test -e /channel; then
+  mkdir -p /dev/pts /run/ports
+  mount -t devpts -o nosuid,noexec,mode=620,ptmxmode=666 devpts /dev/pts
+  while read -r host number name; do
+    socat -b 65536 "VSOCK-CONNECT:$host:$number,retry=100,interval=0.1" "PTY,link=/run/ports/$name,rawer,ignoreeof" </dev/null &
+    (until test -e "/run/ports/$name"; do usleep 1000; done; exec sleep 2147483647 <>"/run/ports/$name") &
+  done </channel
+fi
+
+off() {
+  test -e /channel && reboot -f
+  poweroff -f
+}
+
 port() {
   while :; do
+    if test -e "/run/ports/$1"; then
+      echo "/run/ports/$1"
+      return
+    fi
     for entry in /sys/class/virtio-ports/*; do
       if read -r name <"$entry/name" && test "$name" = "$1"; then
         echo "/dev/\${entry##*/}"
@@ -165,7 +187,7 @@ control() {
       resize) read -r device <"/run/device$first" && stty rows "$second" cols "$third" <"$device" ;;
     esac
   done 2>/dev/null
-  poweroff -f
+  off
 }
 
 cd /run
@@ -175,5 +197,5 @@ mkfifo begin0 ${FURTHER.map((number) => `begin${number}`).join(' ')}
 exec 3<>"$(port ${CONTROL_PORT})"
 echo hello ${CHANNEL_VERSION} >&3
 control | ${FURTHER.map((number) => `slot ${number}`).join(' | ')} | slot 0
-poweroff -f
+off
 `

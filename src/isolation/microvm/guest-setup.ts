@@ -24,6 +24,8 @@ export interface GuestSetup {
   readonly writable: readonly string[]
   /** Whether a block device holds what the guest writes elsewhere; if not, its memory does. */
   readonly scratchDisk: boolean
+  /** Whether a disk, the second, holds what the guest sees of the host; if not, it is served. */
+  readonly filesDisk?: boolean | undefined
   /** What lies over an image, whose disk is the first; absent: the root is the host's tree. */
   readonly image?: OverImage | undefined
 }
@@ -34,15 +36,17 @@ const SHARE = 'trans=virtio,version=9p2000.L,msize=262144'
  * The root is the host's tree, read-only, with a layer over it that takes what the guest writes and that ends with it.
  * Only `writable` places are the host's own. What must not change there cannot: the host serves it read-only or masked.
  */
-export function setupScript({ network, writable, scratchDisk, image }: GuestSetup): string {
-  const scratchDevice = image === undefined ? '/dev/vda' : '/dev/vdb'
+export function setupScript({ network, writable, scratchDisk, filesDisk = false, image }: GuestSetup): string {
+  const scratchDevice = `/dev/vd${'abc'[[image !== undefined, filesDisk].filter(Boolean).length]}`
   const commands = [
     ...networkCommands(network),
     'mkdir -p /lower /live /scratch /root',
     image === undefined
       ? `mount -t 9p -o ${SHARE},cache=loose,ro ${TAGS.system} /lower`
       : 'mount -t ext4 -o ro,nosuid,nodev /dev/vda /lower',
-    `mount -t 9p -o ${SHARE},cache=mmap ${TAGS.live} /live`,
+    filesDisk
+      ? 'mount -t ext4 -o nosuid,nodev,noatime /dev/vdb /live'
+      : `mount -t 9p -o ${SHARE},cache=mmap ${TAGS.live} /live`,
     scratchDisk
       ? `mount -t ext4 -o nosuid,nodev,noatime ${scratchDevice} /scratch`
       : 'mount -t tmpfs -o nosuid,nodev,mode=755,size=50% scratch /scratch',
@@ -87,7 +91,7 @@ function kernelCommands(): readonly string[] {
     'mount -t sysfs -o nosuid,nodev,noexec sysfs /root/sys',
     'mount --bind /dev /root/dev',
     'mkdir -p /dev/pts /dev/shm',
-    'mount -t devpts -o nosuid,noexec,mode=620,ptmxmode=666 devpts /dev/pts',
+    '{ test -e /dev/pts/ptmx || mount -t devpts -o nosuid,noexec,mode=620,ptmxmode=666 devpts /dev/pts; }',
     'mount -t tmpfs -o nosuid,nodev,mode=1777,size=25% tmpfs /dev/shm',
     'mount --bind /dev/pts /root/dev/pts',
     'mount --bind /dev/shm /root/dev/shm',

@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CageError } from '../../errors.ts'
 import { findProgram } from '../../system/process.ts'
-import { initramfs } from './initramfs.ts'
+import { initramfs, type VsockChannel } from './initramfs.ts'
 import { guestModules, type GuestKernel, type MachineParts } from './kernel.ts'
 import { readModule } from './unpack.ts'
 
@@ -58,9 +58,9 @@ export function requireBusybox(): string {
 }
 
 /** What the guest starts from, of this host's parts. */
-export function hostInitramfs(kernel: GuestKernel, parts: MachineParts): Buffer {
+export function hostInitramfs(kernel: GuestKernel, parts: MachineParts, channel?: VsockChannel): Buffer {
   const modules = guestModules(kernel, parts).map((path) => ({ path, content: readModule(join(kernel.modules, path)) }))
-  return initramfs({ busybox: readFileSync(requireBusybox()), modules })
+  return initramfs({ busybox: readFileSync(requireBusybox()), modules, channel })
 }
 
 /** An ELF file (64 bits, little endian) without a program header of type PT_INTERP. */

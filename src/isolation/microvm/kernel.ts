@@ -34,11 +34,22 @@ export interface MachineParts {
   readonly bus: 'mmio' | 'pci'
   /** Whether it has any. */
   readonly disks: boolean
+  /** Whether its ports are connections by vsock. */
+  readonly vsock?: boolean
 }
 
 /** Modules that the guest of such a machine needs, in the order to load them. Each takes its time, emulated above all. */
-export function guestModules({ index }: Pick<GuestKernel, 'index'>, { bus, disks }: MachineParts): readonly string[] {
-  return moduleOrder(index, [`virtio_${bus}`, ...NEEDED, 'virtio_rng', ...(disks ? FOR_DISKS : [])]).load
+export function guestModules(
+  { index }: Pick<GuestKernel, 'index'>,
+  { bus, disks, vsock }: MachineParts,
+): readonly string[] {
+  return moduleOrder(index, [
+    `virtio_${bus}`,
+    ...NEEDED,
+    'virtio_rng',
+    ...(disks ? FOR_DISKS : []),
+    ...(vsock === true ? ['vmw_vsock_virtio_transport'] : []),
+  ]).load
 }
 
 const MODULE_FOLDERS = ['/lib/modules', '/usr/lib/modules', '/run/booted-system/kernel-modules/lib/modules'] as const

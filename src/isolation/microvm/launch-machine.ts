@@ -2,50 +2,20 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CageError } from '../../errors.ts'
 import type { WorkloadPlan } from '../isolation.ts'
-import { hasTerminal } from '../process/launch-terminal.ts'
-import { launchWorkload, type LaunchOptions, type MoatNamespaces, type Workload } from '../process/launch.ts'
+import { launchWorkload, type MoatNamespaces, type Workload } from '../process/launch.ts'
 import { bootGuest } from './boot.ts'
 import { FURTHER_SESSIONS, machinePorts, type Port } from './guest-ports.ts'
-import type { OwnStreams } from './guest-streams.ts'
 import { findFirmware, hasSteadyCounter, hostInitramfs, KVM, mayUseKvm, requireQemu } from './host-parts.ts'
 import { imageDisk } from './image/image-disk.ts'
 import { requireKernel, type GuestKernel } from './kernel.ts'
 import { recallKvmFailure, rememberKvmFailure } from './kvm-failure.ts'
+import { getsTerminal, type MachineOptions } from './machine-options.ts'
+import { launchFirecracker } from './firecracker/launch-firecracker.ts'
 import { GUEST_TREE, MACHINE_FOLDER, machineMounts } from './machine-mounts.ts'
 import { PortSockets } from './port-sockets.ts'
 import { busOf, qemuArguments, type Accelerator } from './qemu.ts'
 import { makeScratchDisk } from './scratch-disk.ts'
 import { bootableKernel } from './unpack.ts'
-
-export interface MachineSettings {
-  /** Path of a kernel; absent: an installed one. */
-  readonly kernel?: string | undefined
-  /** Its SHA-256; another one is refused. */
-  readonly kernelSha256?: string | undefined
-  /** Path of an image, an OCI layout or an archive; absent: the guest's root is the host's system. */
-  readonly image?: string | undefined
-  readonly vcpus: number
-  readonly memoryMebibytes: number
-  /** Size of a disk for what the guest writes outside of the project; absent: its memory holds that. */
-  readonly diskMebibytes?: number | undefined
-}
-
-export interface MachineOptions {
-  readonly settings: MachineSettings
-  /** Whether other commands may enter it. */
-  readonly open: boolean
-  readonly stdio: LaunchOptions['stdio']
-  /** What `inherit` stands for. */
-  readonly own: OwnStreams
-  /** Folder for this run; only this user may enter it. */
-  readonly scratch: string
-  /** Folder that outlives it, for unpacked kernels. */
-  readonly cache: string
-  readonly limits?: LaunchOptions['limits']
-  /** Ends the machine at once when aborted. */
-  readonly signal?: AbortSignal | undefined
-  readonly log: (message: string) => void
-}
 
 /** What all attempts to start a machine have in common. */
 interface Blueprint {
@@ -74,10 +44,11 @@ export async function launchMachine(
   moat: MoatNamespaces,
   options: MachineOptions,
 ): Promise<Workload> {
+  if (options.settings.firecracker !== undefined) return launchFirecracker(plan, moat, options)
   const qemu = requireQemu()
   const kernel = requireKernel({ path: options.settings.kernel, sha256: options.settings.kernelSha256 })
   const { image } = options.settings
-  const terminal = hasTerminal(options.stdio[0]) && options.stdio[1] === 'inherit' && 'isTTY' in options.own.stdout
+  const terminal = getsTerminal(options)
   const further = options.open ? FURTHER_SESSIONS : 0
   const blueprint: Blueprint = {
     plan,

@@ -22,6 +22,14 @@ export interface MachineView {
   readonly scratch?: string | undefined
   /** A disk with the guest's root; `folder` has an empty file `image` for it. */
   readonly image?: string | undefined
+  /** A disk with what the guest sees of the host; `folder` has an empty file `files` for it. */
+  readonly files?: string | undefined
+  /** A folder for sockets that the VMM makes; `folder` has an empty folder `own` for it. */
+  readonly own?: string | undefined
+  /** A program of the host's that may lie anywhere; `folder` has an empty file `vmm` for it. */
+  readonly vmm?: string | undefined
+  /** Whether the VMM serves the guest's tree, or has it as a disk. */
+  readonly serves?: boolean
   /** Devices of the host's that the VMM may use. */
   readonly devices: readonly string[]
 }
@@ -31,8 +39,19 @@ export interface MachineView {
  * hidden folders: the guest gets at files through the VMM only, so that not even its root, nor a VMM that it has taken
  * over, finds more there than a workload without a machine would.
  */
-export function machineMounts({ workload, folder, kernel, scratch, image, devices }: MachineView): readonly Mount[] {
-  const served = image === undefined ? workload : overImage(workload)
+export function machineMounts({
+  workload,
+  folder,
+  kernel,
+  devices,
+  serves = true,
+  ...parts
+}: MachineView): readonly Mount[] {
+  const { image, scratch, files, own, vmm } = parts
+  const tree = image === undefined ? workload : overImage(workload)
+  const served = serves ? tree : []
+  const part = (name: string, source: string | undefined, writable: boolean): readonly Mount[] =>
+    source === undefined ? [] : [{ kind: 'bind', source, target: `${MACHINE_FOLDER}/${name}`, writable }]
   return [
     ...workload.filter((mount) => isSystem(mount)),
     { kind: 'dev', target: '/dev' },
@@ -40,12 +59,11 @@ export function machineMounts({ workload, folder, kernel, scratch, image, device
     { kind: 'tmpfs', target: '/tmp', sizeBytes: PLACES_BYTES, sealed: true },
     { kind: 'bind', source: folder, target: MACHINE_FOLDER, writable: false },
     { kind: 'bind', source: kernel, target: `${MACHINE_FOLDER}/kernel`, writable: false },
-    ...(image === undefined
-      ? []
-      : [{ kind: 'bind', source: image, target: `${MACHINE_FOLDER}/image`, writable: false } as const]),
-    ...(scratch === undefined
-      ? []
-      : [{ kind: 'bind', source: scratch, target: `${MACHINE_FOLDER}/scratch`, writable: true } as const]),
+    ...part('image', image, false),
+    ...part('scratch', scratch, true),
+    ...part('files', files, true),
+    ...part('own', own, true),
+    ...part('vmm', vmm, false),
     ...served.filter((mount) => !isKernel(mount)).map(intoGuest),
   ]
 }

@@ -27,11 +27,16 @@ export class PortSockets implements Disposable {
     }
   }
 
-  static async listen(folder: string, names: readonly string[]): Promise<PortSockets> {
+  /** `fileOf`: the name of a port's file, by the place of the port; absent: the port's own. */
+  static async listen(
+    folder: string,
+    names: readonly string[],
+    fileOf?: (index: number) => string,
+  ): Promise<PortSockets> {
     const servers = new Map<string, Server>()
     try {
-      for (const name of names) {
-        const path = join(folder, name)
+      for (const [index, name] of names.entries()) {
+        const path = join(folder, fileOf?.(index) ?? name)
         if (Buffer.byteLength(path) > LONGEST_PATH) {
           throw new CageError('host_unsupported', `${folder} is too long a path for sockets`, {
             hint: 'Set TMPDIR to a shorter one.',

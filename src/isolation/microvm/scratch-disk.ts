@@ -17,17 +17,27 @@ export async function makeFileSystem(
   mebibytes: number,
   { content }: { readonly content?: string } = {},
 ): Promise<void> {
-  const program = findProgram('mkfs.ext4')
-  if (program === undefined) {
-    throw new CageError('host_unsupported', 'mkfs.ext4 is not installed (package e2fsprogs)', {
-      hint: 'Install it, or remove microvm.disk_mb and microvm.image.',
-    })
-  }
+  const program = requireMkfs()
   await using file = await open(path, 'wx', 0o600)
   await file.truncate(mebibytes * 1024 * 1024)
-  // Without a journal: what is in it ends with the guest.
-  const filled = content === undefined ? [] : ['-d', content]
-  const options = ['-q', '-F', '-m', '0', '-O', '^has_journal', '-E', 'lazy_itable_init=1', ...filled, path]
-  const { code, stderr, error } = await runProgram(program, options, { timeout: 600_000, environment: {} })
+  const { code, stderr, error } = await runProgram(program, fileSystemArguments(path, content), {
+    timeout: 600_000,
+    environment: {},
+  })
   if (code !== 0) throw new CageError('workload_failed', `cannot make ${path}: ${error?.message ?? stderr.trim()}`)
+}
+
+/** Absolute path. Throws `host_unsupported`. */
+export function requireMkfs(): string {
+  const program = findProgram('mkfs.ext4')
+  if (program !== undefined) return program
+  throw new CageError('host_unsupported', 'mkfs.ext4 is not installed (package e2fsprogs)', {
+    hint: 'Install it, or remove microvm.disk_mb and microvm.image.',
+  })
+}
+
+/** Without a journal: what is in it ends with the guest. */
+export function fileSystemArguments(path: string, content: string | undefined): readonly string[] {
+  const filled = content === undefined ? [] : ['-d', content]
+  return ['-q', '-F', '-m', '0', '-O', '^has_journal', '-E', 'lazy_itable_init=1', ...filled, path]
 }

@@ -21,6 +21,8 @@ export interface SessionsOptions {
   readonly further: number
   /** Whether the guest's root is an image's. */
   readonly image: boolean
+  /** The device of a session's terminal in the guest; `own`: whether the machine's own command has one. */
+  readonly terminalDevice?: ((session: number, own: boolean) => string) | undefined
 }
 
 /** The sessions of one machine. The machine ends with number 0. */
@@ -29,14 +31,16 @@ export class Sessions {
   readonly #sockets: PortSockets
   readonly #hasTerminal: boolean
   readonly #image: boolean
+  readonly #terminalDevice: typeof terminalDevice
   readonly #free: number[]
 
-  constructor(machine: Machine, sockets: PortSockets, { hasTerminal, further, image }: SessionsOptions) {
+  constructor(machine: Machine, sockets: PortSockets, options: SessionsOptions) {
     this.#machine = machine
     this.#sockets = sockets
-    this.#hasTerminal = hasTerminal
-    this.#image = image
-    this.#free = Array.from({ length: further }, (_, index) => index + 1)
+    this.#hasTerminal = options.hasTerminal
+    this.#image = options.image
+    this.#terminalDevice = options.terminalDevice ?? terminalDevice
+    this.#free = Array.from({ length: options.further }, (_, index) => index + 1)
   }
 
   /** The machine's own command. */
@@ -88,7 +92,7 @@ export class Sessions {
 
   #terminal(number: number, { terminal }: SessionRequest): ReturnType<typeof fileLines> {
     if (terminal === undefined) return []
-    const device = terminalDevice(number, this.#hasTerminal)
+    const device = this.#terminalDevice(number, this.#hasTerminal)
     const script = terminalScript(number, { device, user: ownUser(), ...terminal })
     return fileLines(`terminal${number}`, Buffer.from(script))
   }

@@ -19,6 +19,17 @@ export interface MoatRequest {
   readonly tcp: readonly SocketAddress[]
   /** Those with an IPv6 address of their own are left out where the host keeps us from binding to them. */
   readonly udp: readonly SocketAddress[]
+  readonly tap?: Tap | undefined
+}
+
+/** A device behind which a machine is, as a neighbour; what it sends to any address arrives as everything does. */
+export interface Tap {
+  readonly device: string
+  /** Of our end; 30 bits of it are the network's. */
+  readonly address: string
+  readonly guest: string
+  /** Who may open it. */
+  readonly user: number
 }
 
 export interface SocketAddress {
@@ -34,14 +45,26 @@ export type MoatMessage =
   | { readonly kind: 'failed'; readonly step: 'routes' | 'listen'; readonly problem: string }
 
 /** `ip -batch`: the family follows from the prefix. */
-const ROUTES = ['link set lo up', 'route add local 0.0.0.0/0 dev lo', 'route add local ::/0 dev lo', ''].join('\n')
+const ROUTES = ['link set lo up', 'route add local 0.0.0.0/0 dev lo', 'route add local ::/0 dev lo']
+
+/** In the table that makes all addresses local, the closest match wins: of all addresses the guest's alone is not. */
+function tapCommands({ device, address, guest, user }: Tap): readonly string[] {
+  return [
+    `tuntap add dev ${device} mode tap user ${user}`,
+    `addr add ${address}/30 dev ${device}`,
+    `link set ${device} up`,
+    `route add unicast ${guest}/32 dev ${device} table local`,
+  ]
+}
 
 // The channel keeps this process alive until every handle has arrived, and no longer than there is a parent.
 process.channel?.ref()
 process.once('message', (request) => void digMoat(request as MoatRequest))
 
 async function digMoat(request: MoatRequest): Promise<void> {
-  const routes = spawnSync(request.ip, ['-batch', '-'], { input: ROUTES, encoding: 'utf8', timeout: 10_000 })
+  const commands = [...ROUTES, ...(request.tap === undefined ? [] : tapCommands(request.tap)), '']
+  const input = commands.join('\n')
+  const routes = spawnSync(request.ip, ['-batch', '-'], { input, encoding: 'utf8', timeout: 10_000 })
   if (routes.status !== 0) return fail('routes', routes.error?.message ?? routes.stderr.trim())
   try {
     const udp = request.udp.filter(bindsForeignIPv6() ? () => true : ({ address }) => !isForeignIPv6(address))

@@ -2,7 +2,7 @@ import type { Socket as UdpSocket } from 'node:dgram'
 import { closeSync, openSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { CageError } from '../../errors.ts'
-import type { MoatRequest, SocketAddress } from './moat-helper.ts'
+import type { MoatRequest, SocketAddress, Tap } from './moat-helper.ts'
 import { requireProgram } from './launch-programs.ts'
 import { startMoatHelper, type MoatHelper } from './moat-process.ts'
 
@@ -13,6 +13,8 @@ export interface MoatOptions {
   readonly proxy: SocketAddress
   /** Started ahead; ends with this call in any case. */
   readonly helper?: MoatHelper | undefined
+  /** A device for a machine that sends packets. */
+  readonly tap?: Tap | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -67,7 +69,13 @@ const ANYWHERE = '::'
 const DNS_PORT = 53
 
 /** Makes the namespace. Throws `host_unsupported` with the reason and the mend, `listen_failed` when a port is taken twice. */
-export async function openMoat({ tcpPorts, proxy, helper = startMoatHelper(), signal }: MoatOptions): Promise<Moat> {
+export async function openMoat({
+  tcpPorts,
+  proxy,
+  helper = startMoatHelper(),
+  tap,
+  signal,
+}: MoatOptions): Promise<Moat> {
   const ports = [...new Set(tcpPorts)]
   const namespaces: number[] = []
   try {
@@ -76,6 +84,7 @@ export async function openMoat({ tcpPorts, proxy, helper = startMoatHelper(), si
       ip: requireProgram('ip'),
       tcp: [proxy, ...[DNS_PORT, ...ports].map((port) => ({ address: ANYWHERE, port }))],
       udp: [ANYWHERE, ...RESOLVERS].map((address) => ({ address, port: DNS_PORT })),
+      tap,
     }
     const { tcp, udp, pid } = await helper.open(request, signal)
     namespaces.push(openSync(`/proc/${pid}/ns/user`, 'r'), openSync(`/proc/${pid}/ns/net`, 'r'))

@@ -54,6 +54,11 @@ export function volumeSource(text: string, host: Pick<HostFacts, 'environment' |
   return resolve(host.workingDirectory, expandPath(parseVolume(text).from, host))
 }
 
+/** Where the workload has a volume, absolute. Throws as `volumeSource` does. */
+export function volumeTarget(text: string, host: Pick<HostFacts, 'environment' | 'home' | 'workingDirectory'>): string {
+  return resolve('/', expandPath(parseVolume(text).to, host))
+}
+
 interface Volume {
   readonly source: string
   readonly target: string

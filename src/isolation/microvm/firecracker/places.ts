@@ -14,6 +14,21 @@ export function handedPlaces(mounts: readonly Mount[]): readonly Place[] {
   return mounts.flatMap((mount) => (mount.kind === 'bind' && mount.writable ? [mount] : []))
 }
 
+/**
+ * What of the workload's mounts is worth a copy: places, what lies over them, what was made for this cage, and read-only
+ * `volumes` (paths in the guest). Programs of the host's that it shows beside its system would be copied at each start, and an
+ * image has its own.
+ */
+export function copiedMounts(mounts: readonly Mount[], volumes: readonly string[]): readonly Mount[] {
+  const kept = [...handedPlaces(mounts).map(({ target }) => target), ...volumes]
+  return mounts.filter((mount) => {
+    // The host's system, with which the VMM runs, is not copied with an image anyway.
+    const isSystem = mount.target.lastIndexOf('/') === 0
+    if (mount.kind !== 'bind' || mount.writable || isSystem || mount.source !== mount.target) return true
+    return kept.some((place) => isWithin(mount.target, place))
+  })
+}
+
 /** What lies over a place belongs to something else, or is masked or read-only: paths in the guest. */
 export function boundaries(mounts: readonly Mount[]): ReadonlySet<string> {
   return new Set(mounts.map(({ target }) => target))

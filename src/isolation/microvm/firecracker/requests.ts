@@ -1,3 +1,5 @@
+import { TAP_DEVICE } from './network.ts'
+
 /** A machine as Firecracker is to make it. Paths are those in the VMM's cage. */
 export interface FirecrackerMachine {
   readonly kernel: string
@@ -20,9 +22,6 @@ export interface ApiRequest {
   readonly body: Readonly<Record<string, unknown>>
 }
 
-/** The TAP device in the moat. */
-const TAP = 'guest0'
-
 /** The guest's address on the vsock device; those below are special. */
 const GUEST_CID = 3
 
@@ -39,7 +38,7 @@ export function firecrackerRequests(machine: FirecrackerMachine): readonly ApiRe
       body: { kernel_image_path: kernel, initrd_path: initramfs, boot_args: COMMAND_LINE },
     },
     ...drives(machine),
-    { path: '/network-interfaces/wire', body: { iface_id: 'wire', host_dev_name: TAP } },
+    { path: '/network-interfaces/wire', body: { iface_id: 'wire', host_dev_name: TAP_DEVICE } },
     { path: '/vsock', body: { guest_cid: GUEST_CID, uds_path: vsock } },
     { path: '/entropy', body: {} },
     { path: '/actions', body: { action_type: 'InstanceStart' } },

@@ -17,7 +17,7 @@ mount -t proc -o nosuid,nodev,noexec proc /root/proc || exit 1
 mount -t sysfs -o nosuid,nodev,noexec sysfs /root/sys || exit 1
 mount --bind /dev /root/dev || exit 1
 mkdir -p /dev/pts /dev/shm || exit 1
-mount -t devpts -o nosuid,noexec,mode=620,ptmxmode=666 devpts /dev/pts || exit 1
+{ test -e /dev/pts/ptmx || mount -t devpts -o nosuid,noexec,mode=620,ptmxmode=666 devpts /dev/pts; } || exit 1
 mount -t tmpfs -o nosuid,nodev,mode=1777,size=25% tmpfs /dev/shm || exit 1
 mount --bind /dev/pts /root/dev/pts || exit 1
 mount --bind /dev/shm /root/dev/shm || exit 1

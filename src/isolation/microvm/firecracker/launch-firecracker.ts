@@ -1,0 +1,225 @@
+import { randomUUID } from 'node:crypto'
+import { accessSync, constants, realpathSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { CageError } from '../../../errors.ts'
+import { ensurePrivateFolder } from '../../../system/files.ts'
+import { printable } from '../../../system/printable.ts'
+import { findProgram } from '../../../system/process.ts'
+import { runProgram } from '../../../system/spawn.ts'
+import type { Mount, WorkloadExit, WorkloadPlan } from '../../isolation.ts'
+import { launchWorkload, type MoatNamespaces, type Workload } from '../../process/launch.ts'
+import { bootGuest, PATIENCE } from '../boot.ts'
+import { FURTHER_SESSIONS, machinePorts } from '../guest-ports.ts'
+import { hostInitramfs, KVM, mayUseKvm } from '../host-parts.ts'
+import { imageDisk } from '../image/image-disk.ts'
+import { requireKernel } from '../kernel.ts'
+import { MACHINE_FOLDER, machineMounts } from '../machine-mounts.ts'
+import { getsTerminal, type MachineOptions } from '../machine-options.ts'
+import { PortSockets } from '../port-sockets.ts'
+import { makeScratchDisk } from '../scratch-disk.ts'
+import { bootableKernel } from '../unpack.ts'
+import { configure } from './api.ts'
+import { handBackFiles, makeFilesDisk, type FilesDisk } from './files-disk.ts'
+import { TAP_NETWORK } from './network.ts'
+import { copiedMounts } from './places.ts'
+import { firecrackerRequests } from './requests.ts'
+import { vsockChannel, vsockPort } from './socat.ts'
+
+const TUN = '/dev/net/tun'
+const OWN = `${MACHINE_FOLDER}/own`
+/** Firecracker listens within milliseconds; the socket's file is all that tells. */
+const LISTENING = { attempts: 500, milliseconds: 20 }
+const MOST_NAMED = 20
+
+/**
+ * Runs the plan's command in a machine of Firecracker's, which is the workload of a cage in the moat, as QEMU is. The moat
+ * has the TAP device. Project and volumes are copied to a disk, and what the guest changed is taken over when it has ended.
+ * Throws `host_unsupported` for what the host lacks, `workload_failed` for a guest that does not come up.
+ */
+export async function launchFirecracker(
+  plan: WorkloadPlan,
+  moat: MoatNamespaces,
+  options: MachineOptions,
+): Promise<Workload> {
+  const { settings, cache, signal, limits } = options
+  const firecracker = requireFirecracker(settings.firecracker ?? '')
+  const kernel = requireKernel({ path: settings.kernel, sha256: settings.kernelSha256 })
+  if (settings.image === undefined)
+    throw new CageError('config_invalid', 'microvm.vmm: firecracker needs microvm.image')
+  const terminal = getsTerminal(options)
+  const further = options.open ? FURTHER_SESSIONS : 0
+  const names = machinePorts({ terminal, further }).flatMap((ports) => ports.map(({ name }) => name))
+  const mounts = copiedMounts(plan.mounts, settings.volumes ?? [])
+  const machine = await makeFolder(options.scratch, settings.diskMebibytes)
+  const channel = await vsockChannel(names)
+  const initramfs = hostInitramfs(kernel, { bus: 'mmio', disks: true, vsock: true }, channel)
+  await writeFile(join(machine.folder, 'initramfs'), initramfs, { mode: 0o600 })
+  const view = {
+    workload: mounts,
+    folder: machine.folder,
+    kernel: await bootableKernel(kernel, cache),
+    image: await imageDisk(settings.image, cache),
+    files: machine.files,
+  }
+  const cage = machineMounts({ ...view, devices: [] })
+  const files = await makeFilesDisk({
+    path: machine.files,
+    mounts,
+    cage,
+    moat,
+    limits: plan.limits,
+    signal,
+  })
+  const sockets = await PortSockets.listen(machine.own, names, (index) => `vsock_${vsockPort(index)}`)
+  try {
+    const shown = machineMounts({ ...view, ...machine, vmm: firecracker, serves: false, devices: [KVM, TUN] })
+    const vmm = await launchWorkload(vmmPlan(shown, plan), moat, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      limits,
+      signal,
+    })
+    await start(vmm, join(machine.own, 'api'), options)
+    const workload = await bootGuest({
+      plan: { ...plan, mounts },
+      accelerator: 'kvm',
+      patience: PATIENCE.kvm,
+      vmm,
+      sockets,
+      terminal,
+      further,
+      image: true,
+      scratchDisk: machine.scratch !== undefined,
+      link: { network: TAP_NETWORK, filesDisk: true, terminalDevice: (session) => `/run/ports/tty${session}` },
+      ...options,
+    })
+    return { ...workload, exited: whenHandedBack(workload.exited, files, options) }
+  } catch (error) {
+    sockets[Symbol.dispose]()
+    throw error
+  }
+}
+
+function requireFirecracker(name: string): string {
+  const path = name.startsWith('/') ? executable(name) : findProgram(name)
+  const lacks = (what: string): CageError =>
+    new CageError('host_unsupported', what, { hint: 'Use microvm.vmm: auto, which needs neither.' })
+  if (path === undefined) throw lacks(`${name} is not installed`)
+  if (!mayUseKvm()) throw lacks(`Firecracker needs ${KVM}, which this user cannot open`)
+  if (!mayUseKvm(TUN)) throw lacks(`Firecracker needs ${TUN}, which this user cannot open`)
+  return path
+}
+
+function executable(path: string): string | undefined {
+  try {
+    accessSync(path, constants.X_OK)
+    return realpathSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+interface MachineFolder {
+  readonly folder: string
+  readonly own: string
+  readonly files: string
+  readonly scratch: string | undefined
+}
+
+async function makeFolder(parent: string, diskMebibytes: number | undefined): Promise<MachineFolder> {
+  const folder = join(parent, 'machine')
+  const [own, files, scratch] = ['fc', 'disk-files', 'disk-scratch'].map((name) => join(parent, name)) as [
+    string,
+    string,
+    string,
+  ]
+  for (const path of [folder, own, join(folder, 'own')]) await mkdir(path, { mode: 0o700 })
+  for (const name of ['kernel', 'image', 'scratch', 'files', 'vmm']) await writeFile(join(folder, name), '')
+  await writeFile(files, '', { mode: 0o600, flag: 'wx' })
+  if (diskMebibytes !== undefined) await makeScratchDisk(scratch, diskMebibytes)
+  return { folder, own, files, scratch: diskMebibytes === undefined ? undefined : scratch }
+}
+
+/** Firecracker's own seccomp filter stays on; ours lies under it. */
+function vmmPlan(mounts: readonly Mount[], { limits }: WorkloadPlan): WorkloadPlan {
+  return {
+    command: [`${MACHINE_FOLDER}/vmm`, '--api-sock', `${OWN}/api`],
+    workingDirectory: '/',
+    environment: { PATH: '/usr/bin:/bin' },
+    mounts,
+    limits,
+  }
+}
+
+async function start(vmm: Workload, api: string, { settings, signal }: MachineOptions): Promise<void> {
+  try {
+    await whenListening(vmm, api)
+    const requests = firecrackerRequests({
+      kernel: `${MACHINE_FOLDER}/kernel`,
+      initramfs: `${MACHINE_FOLDER}/initramfs`,
+      vcpus: settings.vcpus,
+      memoryMebibytes: settings.memoryMebibytes,
+      image: `${MACHINE_FOLDER}/image`,
+      files: `${MACHINE_FOLDER}/files`,
+      scratch: settings.diskMebibytes === undefined ? undefined : `${MACHINE_FOLDER}/scratch`,
+      vsock: `${OWN}/vsock`,
+    })
+    await configure(api, requests, { signal })
+  } catch (error) {
+    vmm.destroy()
+    await vmm.exited.catch(() => undefined)
+    throw error
+  }
+}
+
+/** No guest runs before the last request: what is at this path is Firecracker's own. */
+async function whenListening(vmm: Workload, api: string): Promise<void> {
+  const ended = vmm.exited.then(
+    () => true,
+    () => true,
+  )
+  for (let attempt = 0; attempt < LISTENING.attempts; attempt++) {
+    if (await canConnect(api)) return
+    if (await Promise.race([ended, delay(LISTENING.milliseconds, false)])) break
+  }
+  throw new CageError('workload_failed', 'Firecracker ended or did not listen')
+}
+
+function canConnect(path: string): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const socket = connect(path)
+  socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+  return promise.finally(() => socket.destroy())
+}
+
+/** A guest that ended in another way has not written all to its disk, and half of a file is worse than the old one. */
+async function whenHandedBack(
+  exited: Promise<WorkloadExit>,
+  files: FilesDisk,
+  { cache, log }: MachineOptions,
+): Promise<WorkloadExit> {
+  try {
+    const exit = await exited
+    const { kept } = await handBackFiles(files)
+    for (const { path, reason } of kept.slice(0, MOST_NAMED))
+      log(`warning: ${printable(path)} was not taken over: ${reason}`)
+    if (kept.length > MOST_NAMED) log(`warning: and ${kept.length - MOST_NAMED} more were not taken over`)
+    return exit
+  } catch (error) {
+    log(`warning: the guest’s changes were not taken over; its disk is in ${await keepDisk(files.path, cache)}`)
+    throw error
+  }
+}
+
+/** Beside the scratch folder's own file system there may be no room for a copy of all: holes stay holes. */
+async function keepDisk(path: string, cache: string): Promise<string> {
+  const folder = join(cache, `unsaved-${randomUUID()}`)
+  await ensurePrivateFolder(folder)
+  const kept = join(folder, 'disk')
+  const { code, stderr } = await runProgram('cp', ['--sparse=always', '--', path, kept], { timeout: 600_000 })
+  if (code !== 0)
+    throw new CageError('workload_failed', `the guest's disk cannot be kept in ${folder}: ${stderr.trim()}`)
+  return kept
+}
