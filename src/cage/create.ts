@@ -27,6 +27,7 @@ import {
   type Environment,
 } from './deployment.ts'
 import { keptEnvironment } from './process-service.ts'
+import { interruptible, uninterrupted, untilInterrupted } from './run-failure.ts'
 import { requireSecrets } from './secrets-missing.ts'
 
 export interface CreateRequest {
@@ -52,7 +53,8 @@ export async function planCage(request: CreateRequest): Promise<readonly UnitFil
 
 /**
  * Makes a cage that stays: checks everything first, saves it, makes services of it and starts them. All or nothing: when a
- * step fails, what the steps before it made is removed again, and the error says which step and why.
+ * step fails, what the steps before it made is removed again, and the error says which step and why. SIGINT, SIGTERM and
+ * SIGHUP fail the step that they meet (StartInterrupted).
  */
 export async function createCage(request: CreateRequest): Promise<Deployment> {
   const { draft, bytes, backend, programs } = await draftOf(request)
@@ -60,14 +62,17 @@ export async function createCage(request: CreateRequest): Promise<Deployment> {
   const before = await readDeploymentRecord(draft.name, request.environment)
   if (before !== undefined && before.incomplete === undefined) throw exists(draft.name)
   await requireSecrets(draft, request.secrets)
+  const failure = new AbortController()
+  const { signal } = failure
+  using _interruptible = interruptible(failure)
   await using undo = new AsyncDisposableStack()
   const deployment = await saveDecided(draft, { backend, bytes, programs, undo })
   await keepSecrets(deployment, request.secrets, undo)
   undo.defer(async () => {
     await backend.remove(deployment.name, deployment.environment, () => {})
   })
-  await backend.install(deployment, request.report)
-  if (request.start) await backend.start(deployment)
+  await uninterrupted(backend.install(deployment, request.report), signal)
+  if (request.start) await untilInterrupted(backend.start(deployment), signal)
   const { incomplete: _, ...record } = deployment.record
   const complete = deploymentOf({ ...deployment, record })
   await saveDeployment(complete, bytes)

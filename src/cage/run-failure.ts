@@ -41,6 +41,27 @@ export function interruptible(failure: AbortController): Disposable {
   }
 }
 
+/** Awaits a step that has to come to its end. A signal that came meanwhile is why it failed, or fails it. */
+export async function uninterrupted<T>(step: Promise<T>, signal: AbortSignal): Promise<T> {
+  try {
+    return await step
+  } finally {
+    signal.throwIfAborted()
+  }
+}
+
+/** Awaits a step that may be left where it is at a signal: what undoes it ends it. */
+export async function untilInterrupted<T>(step: Promise<T>, signal: AbortSignal): Promise<T> {
+  const interrupted = Promise.withResolvers<never>()
+  const onAbort = (): void => interrupted.reject(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await uninterrupted(Promise.race([step, interrupted.promise]), signal)
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
 /** What a failure that ended everything means to who started it. */
 export function failureOf(cause: unknown): Error {
   if (cause instanceof StartInterrupted) return cause

@@ -16,6 +16,7 @@ import { forgetInspectors, keepInspectors, readInspectors, recordOfInspectors } 
 import type { DeploymentRecord } from './deployment-record.ts'
 import { deploymentOf, loadDeployment, saveDeployment, type Deployment, type Environment } from './deployment.ts'
 import { keptEnvironment } from './process-service.ts'
+import { interruptible, uninterrupted, untilInterrupted } from './run-failure.ts'
 import { requireSecrets } from './secrets-missing.ts'
 
 export interface UpdateRequest {
@@ -30,7 +31,7 @@ export interface UpdateRequest {
 
 /**
  * Makes a cage's services anew, with another configuration or with what this agentcage makes of the saved one, and starts
- * them if they ran. When that fails, the cage is put back as it was.
+ * them if they ran. When that fails, or a signal comes (StartInterrupted), the cage is put back as it was.
  */
 export async function updateCage(request: UpdateRequest): Promise<void> {
   const { name, environment, report } = request
@@ -45,13 +46,16 @@ export async function updateCage(request: UpdateRequest): Promise<void> {
   const next = await decided(after, backend)
   const ran = (await backend.status(before)).some(({ state }) => state !== 'stopped' && state !== 'failed')
   await using reserved = await reserve(next, backend)
+  const failure = new AbortController()
+  const { signal } = failure
+  using _interruptible = interruptible(failure)
   report('Stopping services...')
-  await backend.stop(before)
   try {
+    await uninterrupted(backend.stop(before), signal)
     await keepInspectors(next, programs)
     await saveDeployment(next, text)
-    await backend.install(next, report)
-    if (ran) await backend.start(next)
+    await uninterrupted(backend.install(next, report), signal)
+    if (ran) await untilInterrupted(backend.start(next), signal)
   } catch (error) {
     await reserved[Symbol.asyncDispose]()
     await putBack({ before, oldText, ran, report })

@@ -1,3 +1,5 @@
+import { constants } from 'node:os'
+import { StartInterrupted } from '../cage/run-failure.ts'
 import { CageError } from '../errors.ts'
 import { printable } from '../system/printable.ts'
 import type { Io } from './io.ts'
@@ -9,6 +11,10 @@ export function reportFailure(error: unknown, io: Io): number {
     for (const line of linesOf(error.message)) io.stderr.write(line.startsWith('  ') ? `${line}\n` : `error: ${line}\n`)
     for (const line of linesOf(error.hint ?? '').filter(Boolean)) io.stderr.write(`  ${line}\n`)
     return error.exitCode
+  }
+  if (error instanceof StartInterrupted) {
+    io.stderr.write(`error: ${error.message}; all is as it was before\n`)
+    return 128 + constants.signals[error.signal]
   }
   io.stderr.write(`error: internal: ${linesOf(defectText(error, io.env)).join('\n')}\n`)
   return 1
