@@ -22,6 +22,7 @@ import { PortSockets } from '../port-sockets.ts'
 import { makeScratchDisk } from '../scratch-disk.ts'
 import { bootableKernel } from '../unpack.ts'
 import { configure } from './api.ts'
+import { DiskError } from './disk-error.ts'
 import { handBackFiles, makeFilesDisk, type FilesDisk } from './files-disk.ts'
 import { TAP_NETWORK } from './network.ts'
 import { copiedMounts } from './places.ts'
@@ -209,6 +210,8 @@ async function whenHandedBack(
     return exit
   } catch (error) {
     log(`warning: the guest’s changes were not taken over; its disk is in ${await keepDisk(files.path, cache)}`)
+    if (error instanceof DiskError)
+      throw new CageError('workload_failed', `the guest's disk cannot be read: ${error.message}`)
     throw error
   }
 }
