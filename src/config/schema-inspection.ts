@@ -109,9 +109,13 @@ export const decodingSection = z
       .enum(['block', 'flag'])
       .default('block')
       .meta({ description: 'What happens to content with more layers.' }),
+    too_many: z.enum(['block', 'flag']).default('block').meta({
+      description:
+        'What happens to content that holds more contents, or more compressed streams or archives than are opened.',
+    }),
     too_large: z.enum(['block', 'flag']).default('flag').meta({
       description:
-        'What happens to content that gives more bytes or contents. Archives from about a megabyte on do; `block` refuses them.',
+        'What happens to content that gives more bytes. Archives from about a megabyte on do; `block` refuses them.',
     }),
   })
   .prefault({})

@@ -221,7 +221,7 @@ function foreignText(bytes: Buffer, start: number, sink: TextSink): void {
     const isStart = from === start || SEPARATORS[bytes[from - 1] as number] === 1
     if (!isStart || SEPARATORS[bytes[from] as number] === 1 || !beginsUtf8(bytes, from)) continue
     const decoded = Buffer.from(
-      bytes.toString('latin1', from, endOfRun(bytes, RUN, from)).replace(/\\+[nrt]/g, ''),
+      bytes.toString('latin1', from, endOfRun(bytes, RUN, from)).replace(/\\[nrt]?/g, ''),
       'base64',
     )
     const whole = withoutCutEnd(decoded)

@@ -5,8 +5,8 @@ import { unpacked } from './archives.ts'
 import { base32Text } from './base32.ts'
 import { base64Text, hasRun } from './base64.ts'
 import { bodyParts, type BodyPart } from './body-parts.ts'
-import { announcedCoding, codingsOf, decompress, decompressAnnounced } from './compression.ts'
-import { embeddedStreams, embeddedZips, MAX_EMBEDDED, rawStreams } from './embedded.ts'
+import { announcedCoding, codingsOf, decompress, decompressAnnounced, type Decompressed } from './compression.ts'
+import { embeddedStreams, embeddedZips, MAX_EMBEDDED, rawStreams, type Embedded } from './embedded.ts'
 import { unescaped } from './escapes.ts'
 import { hexText } from './hex.ts'
 import { DECODE_LIMITS, type DecodeLimits } from './limits.ts'
@@ -35,6 +35,14 @@ const LEAST_BYTES = 16
 
 /** The shortest run of letters that is looked at as hexadecimal; in base32, or as a compressed stream, it is longer. */
 const LEAST_LETTERS = 24
+
+/** Compressed streams that are opened in all views, and how much of one is read for them, in times its size. */
+const MOST_STREAMS = 4096
+const MOST_READ = 4
+const LEAST_READ = 4096
+
+/** So that what only counts where a part begins is seen there. */
+const BETWEEN = Buffer.from('\r\n\r\n')
 
 /**
  * Text about escapes, in JSON in JSON, takes several rounds, each of which is short: sources that an agent edits must
@@ -66,6 +74,8 @@ export class ContentViews implements Iterable<View> {
   #isComplete = false
   #isTooDeep = false
   #isTooLarge = false
+  #isTooMany = false
+  #streamsLeft = MOST_STREAMS
   #undecodable: string | undefined
 
   /** `surface`: the views of URL, host and header fields, where there are some already. */
@@ -87,7 +97,12 @@ export class ContentViews implements Iterable<View> {
     return this.#isTooDeep
   }
 
-  /** Whether something was left undecoded for its size or its number. */
+  /** Whether something was left undecoded for its number. */
+  get isTooMany(): boolean {
+    return this.#isTooMany
+  }
+
+  /** Whether something was left undecoded for its size. */
   get isTooLarge(): boolean {
     return this.#isTooLarge
   }
@@ -263,7 +278,10 @@ export class ContentViews implements Iterable<View> {
     const isLast = depth >= this.#limits.maxDepth
     for (const [count, archive] of [{ encodings: [], bytes }, ...embeddedZips(bytes)].entries()) {
       if (count === 0 && this.#spoilt.has(bytes)) continue
-      if (count > MAX_EMBEDDED) return this.#leave(isLast)
+      if (count > MAX_EMBEDDED) {
+        this.#isTooMany = true
+        return
+      }
       for (const { name, bytes: content, isCut } of unpacked(archive.bytes, isLast ? 0 : this.#bytesLeft)) {
         if (isCut) this.#leave(isLast)
         if (content.length > 0) yield { encodings: [...archive.encodings, name], bytes: content }
@@ -271,27 +289,43 @@ export class ContentViews implements Iterable<View> {
     }
   }
 
-  *#inflated(bytes: Buffer, depth: number): Generator<Undone> {
+  *#inflated(bytes: Buffer, depth: number): Generator<Undone | number> {
+    const more: Buffer[] = []
+    let moreLeft = this.#bytesLeft - BETWEEN.length
     let count = 0
-    for (const stream of [{ encodings: [], bytes }, ...embeddedStreams(bytes)]) {
+    let readLeft = bytes.length * MOST_READ + LEAST_READ
+    for (const stream of streamsOf(bytes)) {
       if (stream.encodings.length === 0 && this.#spoilt.has(bytes)) continue
       const coding = announcedCoding(stream.bytes)
       if (coding === undefined) continue
       const isLast = depth >= this.#limits.maxDepth
-      if (isLast || count >= MAX_EMBEDDED) {
-        this.#leave(isLast)
-        return
+      if (isLast) return this.#leave(true)
+      if (this.#streamsLeft === 0 || readLeft <= 0) {
+        this.#isTooMany = true
+        break
       }
       count += 1
+      this.#streamsLeft -= 1
       const decoded = decompressAnnounced(coding, stream.bytes, this.#bytesLeft)
+      readLeft -= costOf(stream, decoded)
+      yield LEAST_READ
       if (decoded.kind === 'over') this.#leave(false)
-      if (decoded.kind === 'bytes' && decoded.bytes.length > 0)
-        yield { encodings: [...stream.encodings, coding], bytes: decoded.bytes }
+      if (decoded.kind !== 'bytes' || decoded.bytes.length === 0) continue
+      if (count <= MAX_EMBEDDED) yield { encodings: [...stream.encodings, coding], bytes: decoded.bytes }
+      else if (decoded.bytes.length > moreLeft) {
+        this.#leave(false)
+        break
+      } else {
+        moreLeft -= decoded.bytes.length + BETWEEN.length
+        more.push(decoded.bytes, BETWEEN)
+      }
     }
+    // A text with thousands of streams in it, such as an archive of manuals, is one content more, and not thousands.
+    if (more.length > 0) yield { encodings: ['streams'], bytes: Buffer.concat(more) }
   }
 
   get #isCut(): boolean {
-    return this.#isTooDeep || this.#isTooLarge
+    return this.#isTooDeep || this.#isTooLarge || this.#isTooMany
   }
 
   #leave(isTooDeep: boolean): void {
@@ -307,11 +341,26 @@ export class ContentViews implements Iterable<View> {
     const depth = rounds > 1 ? parent.depth : parent.depth + 1
     const isTooDeep = depth > this.#limits.maxDepth || rounds > MOST_ROUNDS
     if (isTooDeep || bytes.length > this.#bytesLeft || this.#seen.size >= this.#limits.maxViews) {
-      this.#leave(isTooDeep)
+      if (!isTooDeep && bytes.length <= this.#bytesLeft) this.#isTooMany = true
+      else this.#leave(isTooDeep)
       return undefined
     }
     this.#seen.add(key)
     this.#bytesLeft -= bytes.length
     return new View(parent.origin, bytes, { encodings: [...parent.encodings, ...encodings], depth, rounds })
   }
+}
+
+/** What was written in letters is a copy of all that follows; of what is broken nobody says how much was read. */
+function costOf({ encodings, bytes }: Undone, decoded: Decompressed): number {
+  if (encodings.length > 0) return bytes.length
+  return decoded.kind === 'bytes' ? decoded.used : Math.min(bytes.length, BROKEN)
+}
+
+const BROKEN = 65_536
+
+/** The bytes themselves and what is embedded in them, as far as somebody asks: each may be a copy of all that follows. */
+function* streamsOf(bytes: Buffer): Generator<Embedded> {
+  yield { encodings: [], bytes }
+  yield* embeddedStreams(bytes)
 }

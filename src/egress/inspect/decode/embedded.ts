@@ -9,7 +9,7 @@ export interface Embedded {
   readonly bytes: Buffer
 }
 
-/** So many streams are looked at; content that names more is not ordinary. */
+/** So many archives are looked at; content that names more is not ordinary. */
 export const MAX_EMBEDDED = 32
 
 /** Shorter than any stream that holds a credential. */
@@ -17,11 +17,6 @@ const LEAST_RUN = 28
 
 const BASE64 = byteClass(`${ALPHANUMERIC}+/-_\r\n\\`)
 const HEX = byteClass(`${HEX_DIGITS}\r\n`)
-
-/** Each announces a coding. At most `MAX_EMBEDDED` and one more, which says that there are more. */
-export function embeddedStreams(bytes: Buffer): Generator<Embedded> {
-  return withOneMore(candidates(bytes))
-}
 
 /** How many streams seem to begin in the bytes as they are. */
 export function rawStreams(bytes: Buffer): number {
@@ -31,9 +26,9 @@ export function rawStreams(bytes: Buffer): number {
   return count
 }
 
-/** Zip archives that are written in base64. At most `MAX_EMBEDDED` and one more, as above. */
+/** Zip archives that are written in base64. At most `MAX_EMBEDDED` and one more, which says that there are more. */
 export function embeddedZips(bytes: Buffer): Generator<Embedded> {
-  return withOneMore(marked(bytes, ZIP_BASE64))
+  return withOneMore(inRuns(bytes, [ZIP_BASE64]))
 }
 
 function* withOneMore(all: Iterable<Embedded>): Generator<Embedded> {
@@ -45,26 +40,28 @@ function* withOneMore(all: Iterable<Embedded>): Generator<Embedded> {
   }
 }
 
-/** What only looks like a stream is none: decoys would use up the number that is looked at. */
-function* candidates(bytes: Buffer): Generator<Embedded> {
+/** Each announces a coding: what only looks like a stream is none. As many as there are. */
+export function* embeddedStreams(bytes: Buffer): Generator<Embedded> {
   for (const stream of written(bytes)) if (announcedCoding(stream.bytes) !== undefined) yield stream
 }
 
 function* written(bytes: Buffer): Generator<Embedded> {
   if (bytes.length < LEAST_RUN) return
-  for (const mark of BASE64_MARKS) yield* marked(bytes, mark)
+  yield* inRuns(bytes, BASE64_MARKS)
   for (const start of runs(bytes, BASE64)) {
     if (bytes[start] === 0x65 && ZLIB_BASE64.has(bytes[start + 1] as number)) yield* fromBase64(bytes, start)
   }
   for (const start of runs(bytes, HEX)) {
-    const digits = bytes.toString('latin1', start, endOfRun(bytes, HEX, start)).toLowerCase()
+    const digits = bytes
+      .toString('latin1', start, endOfRun(bytes, HEX, start))
+      .toLowerCase()
+      .replace(/[\r\n]/g, '')
     for (const mark of HEX_MARKS) {
       for (let at = digits.indexOf(mark); at !== -1; at = digits.indexOf(mark, at + 1)) {
-        yield { encodings: ['hex'], bytes: Buffer.from(digits.slice(at).replace(/[\r\n]/g, ''), 'hex') }
+        yield { encodings: ['hex'], bytes: Buffer.from(digits.slice(at), 'hex') }
       }
     }
-    if (/^78(?:01|5e|9c|da)/.test(digits))
-      yield { encodings: ['hex'], bytes: Buffer.from(digits.replace(/[\r\n]/g, ''), 'hex') }
+    if (/^78(?:01|5e|9c|da)/.test(digits)) yield { encodings: ['hex'], bytes: Buffer.from(digits, 'hex') }
   }
   for (const mark of isAscii(bytes) ? [] : RAW_MARKS) {
     const offset = mark.startsWith('\r') ? 4 : 0
@@ -98,6 +95,17 @@ const RAW_MARKS = [
   '\r\n\r\n\x78\x5e',
 ]
 
+/** In each run of base64, where line ends, as such or escaped, may cut a mark too. */
+function* inRuns(bytes: Buffer, marks: readonly Mark[]): Generator<Embedded> {
+  for (const start of runs(bytes, BASE64)) {
+    const run = bytes.subarray(start, endOfRun(bytes, BASE64, start))
+    const joined = LINE_ENDS.some((end) => run.includes(end))
+      ? Buffer.from(run.toString('latin1').replace(/\\[nrt]?|[\r\n]/g, ''), 'latin1')
+      : run
+    for (const mark of marks) yield* marked(joined, mark)
+  }
+}
+
 /** Exactly: a mark that is looked at in vain costs the whole run behind it, and a body may be made of such. */
 function* marked(bytes: Buffer, { letters, next }: Mark): Generator<Embedded> {
   for (const start of occurrences(bytes, letters)) {
@@ -124,12 +132,13 @@ function nextLetter(bytes: Buffer, from: number): number {
 const CR = 0x0d
 const LF = 0x0a
 const BACKSLASH = 0x5c
+const LINE_ENDS = [CR, LF, BACKSLASH] as const
 const LINE_END_LETTERS: ReadonlySet<number> = new Set(Buffer.from('nrt'))
 
 function* fromBase64(bytes: Buffer, start: number): Generator<Embedded> {
   const end = endOfRun(bytes, BASE64, start)
   if (end - start < LEAST_RUN) return
-  const text = bytes.toString('latin1', start, end).replace(/\\+[nrt]/g, '')
+  const text = bytes.toString('latin1', start, end).replace(/\\[nrt]?/g, '')
   yield { encodings: ['base64'], bytes: Buffer.from(text, 'base64') }
 }
 

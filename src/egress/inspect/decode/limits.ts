@@ -12,6 +12,7 @@ export interface DecodeLimits {
 export interface Decoding {
   readonly limits: DecodeLimits
   readonly tooDeep: 'block' | 'flag'
+  readonly tooMany: 'block' | 'flag'
   readonly tooLarge: 'block' | 'flag'
 }
 
@@ -25,11 +26,13 @@ export function decodingOf({ decoding }: Pick<Config, 'decoding'>): Decoding {
     max_bytes: most,
     max_views: maxViews,
     too_deep,
+    too_many,
     too_large,
   } = decoding
   return {
     limits: { maxDepth, maxViews, maxBytes: (bodyBytes) => Math.min(most, growth * bodyBytes + LEAST_BUDGET) },
     tooDeep: too_deep,
+    tooMany: too_many,
     tooLarge: too_large,
   }
 }
@@ -41,4 +44,4 @@ export const DECODE_LIMITS: DecodeLimits = {
   maxViews: 256,
 }
 
-export const DECODING: Decoding = { limits: DECODE_LIMITS, tooDeep: 'block', tooLarge: 'flag' }
+export const DECODING: Decoding = { limits: DECODE_LIMITS, tooDeep: 'block', tooMany: 'block', tooLarge: 'flag' }

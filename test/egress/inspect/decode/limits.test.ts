@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { gzipSync } from 'node:zlib'
+import { deflateSync, gzipSync } from 'node:zlib'
 import { configSchema } from '../../../../src/config/schema.ts'
 import { DECODING, decodingOf } from '../../../../src/egress/inspect/decode/limits.ts'
 import { get } from '../../../support/proxy-client.ts'
@@ -102,10 +102,52 @@ describe('bytes and contents', () => {
     const bed = await startBed(t, bedOptions({ max_growth: 1000, max_bytes: 1_048_576, too_large: 'block' }))
     bed.denied(await post(bed, LARGE), { status: 403, code: 'inspector_blocked', host: 'other.test' })
     const many = Array.from({ length: 30 }, (_, n) => gzipSync(`number ${n} of a great many`).toString('base64'))
-    await bed.reload({ decoding: { max_views: 16, too_large: 'block' } })
+    await bed.reload({ decoding: { max_views: 16 } })
     const denied = await post(bed, Buffer.from(JSON.stringify(many)))
-    bed.denied(denied, { status: 403, code: 'inspector_blocked', host: 'other.test', reason: 'too much to decode' })
+    bed.denied(denied, {
+      status: 403,
+      code: 'inspector_blocked',
+      host: 'other.test',
+      reason: 'too many contents to decode',
+    })
+    await bed.reload({ decoding: { max_views: 16, too_many: 'flag' } })
+    assert.equal((await post(bed, Buffer.from(JSON.stringify(many)))).status, 200)
     await bed.reload({ decoding: { too_large: 'block' } })
     assert.equal((await post(bed, Buffer.from(JSON.stringify(many)))).status, 200)
+  })
+
+  test('attack: a value behind a thousand compressed decoys is found, and behind too many it is blocked', async (t) => {
+    const bed = await startBed(t, bedOptions({}))
+    const decoys = Array.from({ length: 1000 }, (_, n) => gzipSync(`number ${n} of a great many`))
+    for (const stream of [gzipSync(VALUE), gzipSync(deflateSync(VALUE))]) {
+      bed.denied(await post(bed, Buffer.concat([...decoys, stream])), {
+        status: 403,
+        code: 'secret_literal',
+        host: 'other.test',
+      })
+    }
+    assert.equal((await post(bed, Buffer.concat(decoys))).status, 200)
+    assert.equal(bed.records.at(-1)?.decision, 'allowed')
+    const small = gzipSync('')
+    const denied = await post(bed, Buffer.concat([...Array(5000).fill(small), gzipSync(VALUE)]))
+    bed.denied(denied, {
+      status: 403,
+      code: 'inspector_blocked',
+      host: 'other.test',
+      reason: 'too many contents to decode',
+    })
+  })
+
+  test('attack: a compressed value in base64 or hexadecimal whose lines cut the mark that it begins with', async (t) => {
+    const bed = await startBed(t, bedOptions({}))
+    for (const encoding of ['base64', 'hex'] as const) {
+      for (const width of [1, 2, 3, 5]) {
+        const lines = gzipSync(VALUE)
+          .toString(encoding)
+          .replace(new RegExp(`.{${width}}`, 'g'), '$&\n')
+        for (const body of encoding === 'hex' ? [lines] : [lines, JSON.stringify({ lines })])
+          bed.denied(await post(bed, Buffer.from(body)), { status: 403, code: 'secret_literal', host: 'other.test' })
+      }
+    }
   })
 })
