@@ -129,7 +129,7 @@ describe('bytes and contents', () => {
     assert.equal((await post(bed, Buffer.concat(decoys))).status, 200)
     assert.equal(bed.records.at(-1)?.decision, 'allowed')
     const small = gzipSync('')
-    const denied = await post(bed, Buffer.concat([...Array(5000).fill(small), gzipSync(VALUE)]))
+    const denied = await post(bed, Buffer.concat([...Array.from({ length: 5000 }, () => small), gzipSync(VALUE)]))
     bed.denied(denied, {
       status: 403,
       code: 'inspector_blocked',
