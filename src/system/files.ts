@@ -59,12 +59,32 @@ export async function syncFolder(path: string): Promise<void> {
  */
 export async function ensurePrivateFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    await makeFolders(path, 0o700)
   } catch (error) {
     // Something else is there, a link to nowhere perhaps: the check below says what.
     if (!isErrno(error, 'EEXIST') && !isErrno(error, 'ENOENT')) throw error
   }
   await checkPrivateFolder(path)
+}
+
+/** Node's recursive `mkdir` goes on for ever where a folder that exists takes none (ENOENT: /proc, an automounter's /home). */
+async function makeFolders(path: string, mode: number): Promise<void> {
+  try {
+    await mkdir(path, { mode })
+  } catch (error) {
+    const parent = dirname(path)
+    if (isErrno(error, 'EEXIST')) return
+    if (!isErrno(error, 'ENOENT') || parent === path || (await isThere(parent))) throw error
+    await makeFolders(parent, mode)
+    await mkdir(path, { mode })
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** Throws an UnsafePathError unless `path` is a folder that only this user can enter; ENOENT passes through. */

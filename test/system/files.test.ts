@@ -156,3 +156,7 @@ async function file(t: TestContext, mode: number, content = 'content'): Promise<
   await chmod(path, mode)
   return path
 }
+
+test('where a folder takes no others, making a private one in it fails at once', { timeout: 20_000 }, async () => {
+  await assert.rejects(ensurePrivateFolder('/proc/none/of/these'), { code: 'ENOENT' })
+})
