@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { lstatSync, mkdirSync } from 'node:fs'
 import module from 'node:module'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -9,8 +10,23 @@ if (Number.parseInt(process.versions.node, 10) < 24) {
   process.exit(1)
 }
 
-// Not Node's default below /tmp: there, whoever makes the folder first decides what code runs.
-module.enableCompileCache(join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'agentcage', 'compile'))
+// Who can write there decides what code runs: not Node's default below /tmp, and nothing that others may change.
+const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'agentcage')
+const compiled = join(cache, 'compile')
+if (isOwn([cache, compiled])) module.enableCompileCache(compiled)
 const { main } = await import('../src/cli/main.ts')
 
 process.exitCode = await main(process.argv.slice(2))
+
+/** Makes the last of these folders where it is missing, whatever the umask; false: somebody else may write to one. */
+function isOwn(folders: readonly [string, string]): boolean {
+  try {
+    mkdirSync(folders[1], { recursive: true, mode: 0o700 })
+    return folders.every((folder) => {
+      const { uid, mode } = lstatSync(folder)
+      return uid === process.geteuid?.() && (mode & 0o22) === 0
+    })
+  } catch {
+    return false // Where nothing can be kept, all is compiled anew.
+  }
+}

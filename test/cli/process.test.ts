@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { readdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { run } from '../support/command.ts'
@@ -70,4 +70,23 @@ test('compiled code is kept below the home folder', async (t) => {
   assert.equal(code, 0)
   assert.deepEqual(await readdir(folder), ['.cache'])
   assert.deepEqual(await readdir(join(folder, '.cache/agentcage')), ['compile'])
+})
+
+test('others cannot plant compiled code, whatever the umask', async (t) => {
+  const folder = await withFolder(t)
+  const unset = { NODE_COMPILE_CACHE: undefined, NODE_DISABLE_COMPILE_CACHE: undefined }
+  const start = (cacheHome: string): Promise<unknown> =>
+    run('sh', ['-c', 'umask 000; exec "$0" "$1" --version', process.execPath, PROGRAM], {
+      env: { ...process.env, ...unset, HOME: folder, XDG_CACHE_HOME: join(folder, cacheHome) },
+    })
+  await start('fresh')
+  for (const path of ['fresh/agentcage', 'fresh/agentcage/compile']) {
+    assert.equal((await stat(join(folder, path))).mode & 0o777, 0o700, path)
+  }
+  assert.notDeepEqual(await readdir(join(folder, 'fresh/agentcage/compile')), [])
+
+  await mkdir(join(folder, 'open/agentcage/compile'), { recursive: true, mode: 0o700 })
+  await chmod(join(folder, 'open/agentcage/compile'), 0o777)
+  await start('open')
+  assert.deepEqual(await readdir(join(folder, 'open/agentcage/compile')), [])
 })
