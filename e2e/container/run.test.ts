@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { stringify } from 'yaml'
 import type { CommandResult } from '../../test/support/command.ts'
-import { asUser, NODE, tryAsUser, writeUserFile } from '../lab/lab.ts'
+import { asRoot, asUser, NODE, tryAsUser, writeUserFile } from '../lab/lab.ts'
 import { HOME, traces } from './support.ts'
 
 const PROJECT = `${HOME}/shot`
@@ -96,6 +96,31 @@ test('when the egress ends, the command ends too, and the message says why', asy
   const { code, stderr } = await shell(script)
   assert.equal(code, 1)
   assert.match(stderr, /^error: the egress failed and the workload was ended/m)
+  await assertNothingLeft()
+})
+
+test('when the egress ends before there is a container to end, the command ends all the same', async () => {
+  // Podman's own, but late: it makes the workload's container once somebody has tried to end it.
+  await writeUserFile(
+    `${HOME}/late-podman`,
+    `#!/bin/sh
+case " $* " in
+  *' run '*'--name shot_run-cage '*) /usr/bin/podman-own kill shot_run-proxy >/dev/null; until test -e ~/tried; do sleep 0.1; done ;;
+  ' kill '*shot_run-cage*) /usr/bin/podman-own "$@"; code=$?; touch ~/tried; exit $code ;;
+esac
+exec /usr/bin/podman-own "$@"\n`,
+  )
+  await asUser('chmod', '755', `${HOME}/late-podman`)
+  await asRoot('cp', '/usr/bin/podman', '/usr/bin/podman-own')
+  await asRoot('mount', '--bind', `${HOME}/late-podman`, '/usr/bin/podman')
+  try {
+    const { code, stderr } = await shell(`API_KEY=x-value-of-it ${RUN} -q -c cage.yaml -- sleep 600`)
+    assert.equal(code, 1)
+    assert.match(stderr, /^error: the egress failed and the workload was ended/m)
+  } finally {
+    await asRoot('umount', '/usr/bin/podman')
+    await asRoot('rm', '-f', '/usr/bin/podman-own', `${HOME}/tried`, `${HOME}/late-podman`)
+  }
   await assertNothingLeft()
 })
 

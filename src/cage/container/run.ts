@@ -130,8 +130,12 @@ async function runParts(parts: Parts): Promise<WorkloadExit> {
   for (const { ended } of trusted) void ended.then((said) => ending || failure.abort(new Error(said)))
   cleanup.defer(await followConfig({ request, deployment, own }))
   const workload = startAgent(podman, specs.agent, request.stdio)
-  const stop = (): void => void podman.run(['kill', '--signal', 'KILL', specs.agent.name])
-  failure.signal.addEventListener('abort', stop, { once: true })
+  // There may be no container yet: then it is to get none, and what has been made of it is removed at the end.
+  const stop = async (): Promise<void> => {
+    const { code } = await podman.run(['kill', '--signal', 'KILL', specs.agent.name])
+    if (code !== 0) workload.kill('SIGKILL')
+  }
+  failure.signal.addEventListener('abort', () => void stop(), { once: true })
   starting[Symbol.dispose]()
   cleanup.use(request.onStarted(workload))
   const exit = await workload.exited
