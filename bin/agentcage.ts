@@ -2,7 +2,7 @@
 import { lstatSync, mkdirSync } from 'node:fs'
 import module from 'node:module'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 // All else is imported after this: an older Node would end on the first syntax or export that it does not know.
 if (Number.parseInt(process.versions.node, 10) < 24) {
@@ -21,12 +21,21 @@ process.exitCode = await main(process.argv.slice(2))
 /** Makes the last of these folders where it is missing, whatever the umask; false: somebody else may write to one. */
 function isOwn(folders: readonly [string, string]): boolean {
   try {
-    mkdirSync(folders[1], { recursive: true, mode: 0o700 })
+    // One by one: Node would go on for ever where a folder that exists takes none (ENOENT: /proc, an automounter's /home).
+    for (const folder of [dirname(folders[0]), ...folders]) make(folder)
     return folders.every((folder) => {
       const { uid, mode } = lstatSync(folder)
       return uid === process.geteuid?.() && (mode & 0o22) === 0
     })
   } catch {
     return false // Where nothing can be kept, all is compiled anew.
+  }
+}
+
+function make(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
   }
 }

@@ -90,3 +90,8 @@ test('others cannot plant compiled code, whatever the umask', async (t) => {
   await start('open')
   assert.deepEqual(await readdir(join(folder, 'open/agentcage/compile')), [])
 })
+
+test('a home in a folder that takes no others does not hold it up', { timeout: 60_000 }, async () => {
+  const env = { ...process.env, HOME: '/proc/none', XDG_CACHE_HOME: undefined, NODE_COMPILE_CACHE: undefined }
+  assert.equal((await run(process.execPath, [PROGRAM, '--version'], { env })).code, 0)
+})
