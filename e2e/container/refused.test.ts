@@ -1,4 +1,4 @@
-/** What a host lacks, or has given to others, is said with what mends it, and nothing is left of the attempt. */
+/** What a host lacks is said with what mends it, and nothing is left of the attempt. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { asRoot, asUser, tryAgentcage, writeUserFile } from '../lab/lab.ts'
@@ -8,7 +8,7 @@ const FILE = `${HOME}/lacking.yaml`
 const CREATE = ['cage', 'create', '-c', FILE]
 
 before(async () => {
-  await writeUserFile(FILE, configFor('lacking', { container: { ports: ['18081:3000'] } }))
+  await writeUserFile(FILE, configFor('lacking'))
 })
 
 after(async () => {
@@ -37,19 +37,6 @@ test('Podman that is too old or missing: the version, why, and what to do', asyn
       assert.equal(code, 1)
       assert.match(stderr, said)
     })
-  assert.equal(await traces('lacking'), '')
-})
-
-test('a port that another program has: which one it is', async () => {
-  const listen = `import socket as s; a = s.socket(); a.bind(("127.0.0.1", 18081)); a.listen(); print("up", flush=True); a.accept()`
-  const script = `coproc other { exec python3 -c "$1"; }; read -r <&"\${other[0]}"; echo $other_PID > ${HOME}/other.pid; wait`
-  const held = asUser('timeout', '300', 'bash', '-c', script, 'hold', listen)
-  await asUser('timeout', '60', 'bash', '-c', `until test -s ${HOME}/other.pid; do sleep 0.1; done`)
-  const { code, stderr } = await tryAgentcage(CREATE)
-  await asUser('bash', '-c', `kill $(cat ${HOME}/other.pid); rm ${HOME}/other.pid`)
-  await held
-  assert.equal(code, 1)
-  assert.match(stderr, /^ {2}Another program has 127\.0\.0\.1:18081: end it, or change container\.ports\.$/m)
   assert.equal(await traces('lacking'), '')
 })
 

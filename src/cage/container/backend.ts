@@ -8,6 +8,7 @@ import {
 } from '../../isolation/container/image/image.ts'
 import { cageNames } from '../../isolation/container/names.ts'
 import { findPodman, lastLine, requirePodman } from '../../isolation/container/podman.ts'
+import { takenPort } from '../../isolation/container/taken-port.ts'
 import { placeStandIns } from '../../isolation/process/stand-ins.ts'
 import { userManager } from '../../isolation/systemd/user-manager.ts'
 import type { Backend, Part, Report, ServiceStatus } from '../backend.ts'
@@ -99,7 +100,7 @@ async function startUnits(
     LAST_LINES,
   )
   const problem = stderr.trim().split('\n')[0] || `${failed.join(' and ')} did not start in time`
-  const taken = lines.map((line) => /listen \w+ (\S+:\d+): bind: address already in use/.exec(line)?.[1]).find(Boolean)
+  const taken = takenPort(lines)
   throw new CageError('service_failed', [problem, ...lines.map((line) => `  ${line}`)].join('\n'), {
     ...(taken !== undefined && { hint: `Another program has ${taken}: end it, or change container.ports.` }),
   })
