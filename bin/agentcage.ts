@@ -2,7 +2,7 @@
 import { lstatSync, mkdirSync } from 'node:fs'
 import module from 'node:module'
 import { homedir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 
 // All else is imported after this: an older Node would end on the first syntax or export that it does not know.
 if (Number.parseInt(process.versions.node, 10) < 24) {
@@ -11,14 +11,15 @@ if (Number.parseInt(process.versions.node, 10) < 24) {
 }
 
 // Who can write there decides what code runs: not Node's default below /tmp, and nothing that others may change.
-const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'agentcage')
+const named = process.env['XDG_CACHE_HOME'] ?? ''
+const cache = join(isAbsolute(named) ? named : join(homedir(), '.cache'), 'agentcage')
 const compiled = join(cache, 'compile')
 if (isOwn([cache, compiled])) module.enableCompileCache(compiled)
 const { main } = await import('../src/cli/main.ts')
 
 process.exitCode = await main(process.argv.slice(2))
 
-/** Makes the last of these folders where it is missing, whatever the umask; false: somebody else may write to one. */
+/** Makes these folders where they are missing, whatever the umask; false: somebody else may write to one. */
 function isOwn(folders: readonly [string, string]): boolean {
   try {
     // One by one: Node would go on for ever where a folder that exists takes none (ENOENT: /proc, an automounter's /home).

@@ -29,7 +29,7 @@ async function cut(args: string, signal: string, condition: string): Promise<Com
 test('a create that gets a signal leaves nothing, and says so', async () => {
   const { code, stderr } = await cut(`create -c ${FILE}`, 'TERM', `test -e ${UNIT}`)
   assert.equal(code, 143)
-  assert.match(stderr, /^error: ended by SIGTERM while the cage was made; all is as it was before$/m)
+  assert.match(stderr, /^error: ended by SIGTERM before the cage was ready; all is as it was before$/m)
   assert.equal(await traces(CAGE), '')
 })
 

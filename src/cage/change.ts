@@ -125,13 +125,25 @@ export async function replaceConfig(name: string, environment: Environment, text
     })
   } catch (error) {
     if (!(error instanceof CageError)) throw error
-    const kept = await keep(rejected, text).catch(() => keepElsewhere(text))
+    const kept = await keep(rejected, text).catch(() => keepElsewhere(text).catch(() => 'no place: none takes it'))
     const hint = [error.hint, `Nothing was changed. Your text is kept in ${kept}`].filter(Boolean).join('\n')
     throw new CageError(error.code, error.message, { hint, cause: error })
   }
-  if (change.changed && before !== undefined) await keep(join(folder, `${CONFIG_FILE}.bak`), before)
+  if (change.changed && before !== undefined) await keepFormer(join(folder, `${CONFIG_FILE}.bak`), before)
   await rm(rejected, { force: true })
   return change
+}
+
+async function keepFormer(path: string, text: string): Promise<void> {
+  try {
+    await keep(path, text)
+  } catch (error) {
+    if (!(error instanceof CageError)) throw error
+    const hint = [error.hint, 'Your text is in force all the same; what was before it is not kept.']
+      .filter(Boolean)
+      .join('\n')
+    throw new CageError(error.code, error.message, { hint, cause: error })
+  }
 }
 
 /** What somebody has typed is not lost because the disk is full. */

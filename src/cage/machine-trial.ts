@@ -6,7 +6,7 @@ import { gatherHost } from '../isolation/process/host.ts'
 import { openMoat, RESOLVER } from '../isolation/process/moat.ts'
 import { forgetKvmFailure } from '../isolation/microvm/kvm-failure.ts'
 import { launchMachine } from '../isolation/microvm/launch-machine.ts'
-import { configHome, machinesFolder, stateHome } from '../system/paths.ts'
+import { machinesFolder, ownFolders } from '../system/paths.ts'
 
 export interface TrialOptions {
   readonly kernel: string | undefined
@@ -26,7 +26,7 @@ export async function tryMachine({ kernel, environment, log }: TrialOptions): Pr
   cleanup.defer(() => moat.close())
   const cache = machinesFolder(environment)
   await forgetKvmFailure(cache)
-  const host = gatherHost({ environment, ownFolders: [stateHome(environment), configHome(environment)] })
+  const host = gatherHost({ environment, ownFolders: ownFolders(environment) })
   const began = performance.now()
   const machine = await launchMachine(
     { command: ['true'], workingDirectory: '/', environment: {}, mounts: systemMounts(host), limits: {} },

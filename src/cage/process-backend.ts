@@ -9,7 +9,7 @@ import { planWorkload } from '../isolation/process/plan.ts'
 import { serviceUnitName } from '../isolation/process/service-unit.ts'
 import { userManager, type UserManager } from '../isolation/systemd/user-manager.ts'
 import { writeFileAtomic } from '../system/files.ts'
-import { configHome, stateHome } from '../system/paths.ts'
+import { ownFolders } from '../system/paths.ts'
 import type { Backend, JournalSelection, Part } from './backend.ts'
 import type { Deployment } from './deployment.ts'
 import { execInProcessCage, notRunning } from './process-exec.ts'
@@ -110,7 +110,7 @@ function checkPlan(draft: Deployment): void {
     host: gatherHost({
       environment: serviceEnvironment(draft),
       workingDirectory: record.working_directory,
-      ownFolders: [stateHome(environment), configHome(environment)],
+      ownFolders: ownFolders(environment),
     }),
     trust: { mounts: [], environment: {} },
     proxy: `http://${RESOLVER}:3128`,

@@ -23,7 +23,7 @@ export class StartInterrupted extends Error {
   readonly signal: NodeJS.Signals
 
   constructor(signal: NodeJS.Signals) {
-    super(`ended by ${signal} while the cage was made`)
+    super(`ended by ${signal} before the cage was ready`)
     this.signal = signal
   }
 }

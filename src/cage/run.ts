@@ -15,7 +15,7 @@ import { machineTap } from '../isolation/microvm/firecracker/network.ts'
 import { openMoat, RESOLVER, type Moat } from '../isolation/process/moat.ts'
 import { prepareWorkload } from '../isolation/process/prepare.ts'
 import { writeTrust } from '../isolation/trust/trust.ts'
-import { cageState, configHome, stateHome } from '../system/paths.ts'
+import { cageState, ownFolders } from '../system/paths.ts'
 import { inspectorFolders } from './inspector-folders.ts'
 import { cageNameFor, requireRunnable, usesFirecracker } from './run-config.ts'
 import { failureOf, interruptible, reportDefects } from './run-failure.ts'
@@ -187,7 +187,7 @@ async function runWorkload({
   const host = gatherHost({
     environment,
     workingDirectory,
-    ownFolders: [stateHome(environment), configHome(environment)],
+    ownFolders: ownFolders(environment),
   })
   const prepared = prepareWorkload({
     config: { ...config, name },

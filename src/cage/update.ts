@@ -121,6 +121,10 @@ async function putBack({ before, oldText, ran, report }: Former): Promise<void> 
   const backend = await backendOf(before.record.isolation)
   await saveDeployment(before, oldText)
   await backend.install(before, report)
-  if (ran) await backend.start(before)
+  if (ran) {
+    // What the update started may be on its way still, and would only be joined.
+    await backend.stop(before)
+    await backend.start(before)
+  }
   await forgetInspectors(before)
 }

@@ -112,12 +112,11 @@ async function identityOf(path: string): Promise<string> {
 
 const UNREADABLE = 'unreadable'
 
-/** A digest of the content; `UNREADABLE` where there is none. */
+/** A digest of the content; `UNREADABLE` where there is none: an empty file is one that somebody has begun to write. */
 async function digestOf(path: string): Promise<string> {
   try {
-    return createHash('sha256')
-      .update(await readConfigBytes(path))
-      .digest('hex')
+    const bytes = await readConfigBytes(path)
+    return bytes.length === 0 ? UNREADABLE : createHash('sha256').update(bytes).digest('hex')
   } catch {
     return UNREADABLE
   }

@@ -20,6 +20,16 @@ export function stateHome(env: Environment): string {
   return join(baseFolder(env, 'XDG_STATE_HOME', '.local/state'), 'agentcage')
 }
 
+/** `$XDG_CACHE_HOME/agentcage`, by default `~/.cache/agentcage`: compiled code, which the program runs. */
+function cacheHome(env: Environment): string {
+  return join(baseFolder(env, 'XDG_CACHE_HOME', '.cache'), 'agentcage')
+}
+
+/** All of agentcage's own folders: no workload may see into them, or write what agentcage goes by. */
+export function ownFolders(env: Environment): readonly string[] {
+  return [stateHome(env), configHome(env), cacheHome(env)]
+}
+
 /** Where machines have what outlives them. */
 export function machinesFolder(env: Environment): string {
   return join(stateHome(env), 'machines')

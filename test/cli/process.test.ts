@@ -72,6 +72,18 @@ test('compiled code is kept below the home folder', async (t) => {
   assert.deepEqual(await readdir(join(folder, '.cache/agentcage')), ['compile'])
 })
 
+test('a workload cannot plant compiled code by way of a volume', async (t) => {
+  const folder = await withFolder(t)
+  await mkdir(join(folder, '.cache'))
+  await writeFile(join(folder, 'cage.yaml'), 'name: a\ncontainer:\n  volumes: ["~/.cache:/cache:rw"]\n')
+  const { code, stderr } = await run(process.execPath, [PROGRAM, 'run', '-c', 'cage.yaml', '--', 'true'], {
+    cwd: folder,
+    env: { ...QUIET, HOME: folder, XDG_CACHE_HOME: undefined },
+  })
+  assert.equal(code, 2)
+  assert.match(stderr, /^error: volume host path '.*\/\.cache' would show agentcage's own folder/)
+})
+
 test('others cannot plant compiled code, whatever the umask', async (t) => {
   const folder = await withFolder(t)
   const unset = { NODE_COMPILE_CACHE: undefined, NODE_DISABLE_COMPILE_CACHE: undefined }

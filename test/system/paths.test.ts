@@ -11,6 +11,7 @@ import {
   cagesFolder,
   configHome,
   isCageName,
+  ownFolders,
   secretsFolder,
   stateHome,
 } from '../../src/system/paths.ts'
@@ -24,6 +25,14 @@ describe('paths', () => {
     assert.equal(cageState('demo', env), '/home/ada/.local/state/agentcage/cages/demo')
     assert.equal(cageAudit('demo', env), '/home/ada/.local/state/agentcage/cages/demo/audit.jsonl')
     assert.equal(secretsFolder('demo', env), '/home/ada/.config/agentcage/deployments/demo/secrets')
+  })
+
+  test('all that agentcage goes by is its own, the compiled code that it runs too', () => {
+    assert.deepEqual(ownFolders({ HOME: '/home/ada', XDG_CACHE_HOME: '/k' }), [
+      '/home/ada/.local/state/agentcage',
+      '/home/ada/.config/agentcage',
+      '/k/agentcage',
+    ])
   })
 
   test('follow XDG variables that are absolute', () => {

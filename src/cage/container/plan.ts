@@ -9,7 +9,7 @@ import { agentVolumes, type AgentVolumes } from '../../isolation/container/volum
 import { gatherHost } from '../../isolation/process/host.ts'
 import { imageTrust } from '../../isolation/trust/trust.ts'
 import { parsePort } from '../../policy/published-port.ts'
-import { configHome, stateHome } from '../../system/paths.ts'
+import { ownFolders } from '../../system/paths.ts'
 import type { Deployment } from '../deployment.ts'
 import { plainEnvironment } from './variables.ts'
 import { workloadFile, egressFile, trustFolder } from './state-files.ts'
@@ -59,7 +59,7 @@ export function volumesOf({ config, record, configPath, environment }: Deploymen
     host: gatherHost({
       environment: own,
       workingDirectory: record.working_directory,
-      ownFolders: [stateHome(environment), configHome(environment)],
+      ownFolders: ownFolders(environment),
     }),
     reserved: imageTrust('/').mounts.map(({ target }) => target),
   })
