@@ -74,10 +74,10 @@ test('compiled code is kept below the home folder', async (t) => {
 
 test('a workload cannot plant compiled code by way of a volume', async (t) => {
   const folder = await withFolder(t)
-  await mkdir(join(folder, '.cache'))
-  await writeFile(join(folder, 'cage.yaml'), 'name: a\ncontainer:\n  volumes: ["~/.cache:/cache:rw"]\n')
+  for (const name of ['.cache', 'project']) await mkdir(join(folder, name))
+  await writeFile(join(folder, 'project/cage.yaml'), 'name: a\ncontainer:\n  volumes: ["~/.cache:/cache:rw"]\n')
   const { code, stderr } = await run(process.execPath, [PROGRAM, 'run', '-c', 'cage.yaml', '--', 'true'], {
-    cwd: folder,
+    cwd: join(folder, 'project'),
     env: { ...QUIET, HOME: folder, XDG_CACHE_HOME: undefined },
   })
   assert.equal(code, 2)
