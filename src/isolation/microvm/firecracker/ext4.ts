@@ -1,5 +1,6 @@
+import { isUtf8 } from 'node:buffer'
 import { open, type FileHandle } from 'node:fs/promises'
-import { DiskError } from './disk-error.ts'
+import { DiskError, DiskLimitError } from './disk-error.ts'
 import { directoryEntries } from './ext4-folder.ts'
 import { readExtents } from './ext4-extents.ts'
 
@@ -14,6 +15,13 @@ export interface DiskNode {
   readonly modified: number
   /** Differs when the content or anything else of it was changed. */
   readonly version: string
+}
+
+/** What is in a folder, without `.` and `..`. */
+export interface FolderContent {
+  readonly entries: ReadonlyMap<string, DiskNode>
+  /** Other names, as they are shown to people. */
+  readonly notUtf8: ReadonlySet<string>
 }
 
 interface DiskInode extends DiskNode {
@@ -54,7 +62,7 @@ interface Geometry {
 /**
  * Reads a disk of ext4 that a hostile guest had, as we made it: without a journal, files by extents. It follows nothing but
  * numbers that it has checked, writes nowhere, and needs no kernel to mount it. Throws DiskError for all that it does not
- * know.
+ * know, DiskLimitError for what it knows and does not read.
  */
 export class DiskReader implements AsyncDisposable {
   readonly #file: FileHandle
@@ -83,18 +91,19 @@ export class DiskReader implements AsyncDisposable {
     return this.#inode(ROOT)
   }
 
-  /** Names and what they lead to, without `.` and `..`. */
-  async entries(folder: DiskNode): Promise<ReadonlyMap<string, DiskNode>> {
+  async entries(folder: DiskNode): Promise<FolderContent> {
+    const notUtf8 = new Set<string>()
     const found = new Map<string, DiskNode>()
-    if (folder.size > LARGEST_FOLDER) throw new DiskError('a folder is too large')
+    if (folder.size > LARGEST_FOLDER) throw new DiskLimitError('it has too many names')
     this.#count(Math.ceil(folder.size / this.#geometry.blockSize))
     for await (const piece of this.content(folder)) {
-      for (const { name, inode } of directoryEntries(piece, this.#geometry.blockSize)) {
-        if (found.has(name)) throw new DiskError('a folder has one name twice')
-        found.set(name, await this.#inode(inode))
+      for (const { name, inode, isUtf8: isText } of directoryEntries(piece, this.#geometry.blockSize)) {
+        if (found.has(name) && isText) throw new DiskError('a folder has one name twice')
+        if (isText) found.set(name, await this.#inode(inode))
+        else notUtf8.add(name)
       }
     }
-    return found
+    return { entries: found, notUtf8 }
   }
 
   async linkTarget(link: DiskNode): Promise<string> {
@@ -104,9 +113,9 @@ export class DiskReader implements AsyncDisposable {
     const chunks: Buffer[] = isInside ? [block.subarray(0, size)] : []
     if (!isInside) for await (const chunk of this.content(link)) chunks.push(chunk)
     const bytes = Buffer.concat(chunks)
-    const target = bytes.toString('utf8')
-    if (bytes.includes(0) || !Buffer.from(target).equals(bytes)) throw new DiskError('a link’s target is no text')
-    return target
+    if (bytes.includes(0)) throw new DiskError('a link’s target is cut off')
+    if (!isUtf8(bytes)) throw new DiskLimitError('it is a link to what is not in UTF-8')
+    return bytes.toString('utf8')
   }
 
   /** In pieces, no more than its size in all; holes are zeros. */
@@ -148,7 +157,7 @@ export class DiskReader implements AsyncDisposable {
 
   #count(blocks: number): void {
     this.#blocksRead += blocks
-    if (this.#blocksRead > MOST_BLOCKS) throw new DiskError('its folders and trees are too many')
+    if (this.#blocksRead > MOST_BLOCKS) throw new DiskLimitError('the disk has too many folders and pieces of files')
   }
 
   async *#run(physical: number, bytes: number): AsyncGenerator<Buffer> {

@@ -5,6 +5,7 @@ import { launchWorkload, type MoatNamespaces } from '../../process/launch.ts'
 import { boundedText } from '../../../system/spawn.ts'
 import { GUEST_TREE, MACHINE_FOLDER } from '../machine-mounts.ts'
 import { fileSystemArguments, requireMkfs } from '../scratch-disk.ts'
+import { DiskError } from './disk-error.ts'
 import { DiskReader } from './ext4.ts'
 import { handBack, type HandBackReport } from './hand-back.ts'
 import { rememberDisk, rememberHost, type Memory } from './memory.ts'
@@ -56,15 +57,23 @@ export async function makeFilesDisk(options: FilesDiskOptions): Promise<FilesDis
     moat,
     { stdio: ['ignore', 'ignore', 'pipe'], signal },
   )
-  const complaint = boundedText(making.stderr ?? process.stdin, 4096)
+  if (making.stderr === undefined) throw new TypeError('a stream that was asked for is missing')
+  const complaint = boundedText(making.stderr, 4096)
   const { code } = await making.exited
   if (code !== 0) {
     throw new CageError('workload_failed', `project and volumes cannot be copied to a disk: ${complaint().trim()}`, {
       hint: `It holds ${FILES_MEBIBYTES / 1024} GiB; files in it must be readable. Use microvm.vmm: qemu, which copies nothing.`,
     })
   }
-  await using disk = await DiskReader.open(path)
-  return { path, mounts, memory: { host, disk: await rememberDisk(disk, places, stops) } }
+  try {
+    await using disk = await DiskReader.open(path)
+    return { path, mounts, memory: { host, disk: await rememberDisk(disk, places, stops) } }
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error
+    throw new CageError('workload_failed', `project and volumes cannot be copied to a disk: ${error.message}`, {
+      hint: 'Use microvm.vmm: qemu, which copies nothing.',
+    })
+  }
 }
 
 /** Takes over what the guest changed. Throws DiskError when the disk cannot be read. */

@@ -1,16 +1,18 @@
 import { join } from 'node:path'
+import { CageError } from '../../../errors.ts'
+import { isErrno } from '../../../system/files.ts'
 import { FolderHandle } from './folder-handle.ts'
-import { DiskError } from './disk-error.ts'
-import type { DiskNode, DiskReader } from './ext4.ts'
-import { fingerprint, MOST_ENTRIES, nodeAt, type Memory } from './memory.ts'
+import { DiskError, DiskLimitError } from './disk-error.ts'
+import type { DiskNode, DiskReader, FolderContent } from './ext4.ts'
+import { DEEPEST, fingerprint, MOST_ENTRIES, nodeAt, type Memory } from './memory.ts'
 import { staysInside, type Place } from './places.ts'
 
 /** What became of a guest's changes. */
 export interface HandBackReport {
-  /** How many files, folders and links of the host's were made, replaced or removed. */
-  readonly changed: number
-  /** What was not, by path in the guest, and why. */
+  /** What was not taken over, by path in the guest, and why. */
   readonly kept: readonly { readonly path: string; readonly reason: string }[]
+  /** Whether some of that was left out because it cannot be read or written here, so that only the disk has it. */
+  readonly needsDisk: boolean
 }
 
 export interface HandBackOptions {
@@ -24,12 +26,14 @@ export interface HandBackOptions {
 
 /** The guest's version of what the host has changed too lies beside the host's. */
 const BESIDE = '.from-guest'
-const DEEPEST = 200
+/** Of the host as a whole: trying with the next file would not go better. */
+const HOPELESS = ['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE']
 
 /**
  * Takes over into the host's places what a guest changed on its disk. What the guest did not touch stays as it is; what the
  * host changed meanwhile does too. Files are replaced in one step. No link is ever gone through, neither the guest's nor the
- * host's. Throws DiskError for a disk that cannot be read; what was taken over until then stays.
+ * host's. What cannot be read or written is left out. Throws DiskError for a disk that no kernel leaves behind, and
+ * `workload_failed` when the host has no more room; what was taken over until then stays.
  */
 export async function handBack(disk: DiskReader, options: HandBackOptions): Promise<HandBackReport> {
   const merge = new Merge(disk, options)
@@ -45,7 +49,7 @@ class Merge {
   readonly #folders = new Set<number>()
   /** Names that are known to have been in a folder, by its path. */
   readonly #names: ReadonlyMap<string, readonly string[]>
-  #changed = 0
+  #needsDisk = false
   #bytes = 0
   #entries = 0
 
@@ -56,10 +60,14 @@ class Merge {
   }
 
   report(): HandBackReport {
-    return { changed: this.#changed, kept: this.#kept }
+    return { kept: this.#kept, needsDisk: this.#needsDisk }
   }
 
-  async place(place: Place): Promise<void> {
+  place(place: Place): Promise<void> {
+    return this.#orLeaveOut(place.target, () => this.#place(place))
+  }
+
+  async #place(place: Place): Promise<void> {
     const known = this.#options.memory.disk.get(place.target)
     if (known?.kind !== 'folder') return this.#placeOfFile(place)
     const node = await nodeAt(this.#disk, place.target)
@@ -80,18 +88,41 @@ class Merge {
   }
 
   async #folder(at: Position, node: DiskNode): Promise<void> {
-    if (this.#folders.has(node.inode) || at.depth > DEEPEST) throw new DiskError('a folder is in itself, or too deep')
-    this.#folders.add(node.inode)
-    const entries = await this.#disk.entries(node)
-    this.#entries += entries.size
-    if (this.#entries > MOST_ENTRIES) throw new DiskError('there are too many files')
+    const { entries, notUtf8 } = await this.#content(node, at.depth)
+    for (const name of notUtf8) this.#leaveOut(join(at.path, name), 'its name is not in UTF-8')
     for (const name of this.#names.get(at.path) ?? []) {
       const path = join(at.path, name)
-      if (!entries.has(name) && !this.#options.stops.has(path)) await this.#remove(at.folder, name, path)
+      if (!entries.has(name) && !this.#options.stops.has(path))
+        await this.#orLeaveOut(path, () => this.#remove(at.folder, name, path))
     }
     for (const [name, entry] of entries) {
       const path = join(at.path, name)
-      if (!this.#options.stops.has(path)) await this.#entry(at, { name, path, node: entry })
+      if (!this.#options.stops.has(path))
+        await this.#orLeaveOut(path, () => this.#entry(at, { name, path, node: entry }))
+    }
+  }
+
+  /** Any process in the guest can make folders that are too deep or too full; one that is in itself, no kernel makes. */
+  async #content(node: DiskNode, depth: number): Promise<FolderContent> {
+    if (this.#folders.has(node.inode)) throw new DiskError('a folder is in itself')
+    this.#folders.add(node.inode)
+    const content = await this.#disk.entries(node)
+    const size = content.entries.size + content.notUtf8.size
+    if (size > 0 && depth >= DEEPEST) throw new DiskLimitError('what is in it is too deep')
+    if (this.#entries + size > MOST_ENTRIES) throw new DiskLimitError('there are too many files')
+    this.#entries += size
+    return content
+  }
+
+  async #orLeaveOut(path: string, take: () => Promise<void>): Promise<void> {
+    try {
+      await take()
+    } catch (error) {
+      if (error instanceof DiskLimitError) return this.#leaveOut(path, error.message)
+      if (!(error instanceof Error && 'syscall' in error && 'code' in error)) throw error
+      if (!HOPELESS.some((code) => isErrno(error, code)))
+        return this.#leaveOut(path, `the host refuses it (${error.code})`)
+      throw new CageError('workload_failed', `${path} cannot be written on the host (${error.code})`, { cause: error })
     }
   }
 
@@ -120,11 +151,10 @@ class Merge {
     if (stats?.isDirectory() !== true) {
       const isKnown = this.#options.memory.disk.get(path)?.kind === 'folder'
       if (isKnown && stats === undefined) {
-        if (await this.#hasChanges(node, path)) this.#keep(path, 'the host removed it meanwhile')
+        if (await this.#hasChanges(node, path, at.depth + 1)) this.#keep(path, 'the host removed it meanwhile')
         return
       }
       await folder.makeFolder(name, node.mode & 0o777)
-      this.#changed++
     }
     await using inside = await folder.enter(name)
     await this.#folder({ ...at, folder: inside, path, depth: at.depth + 1 }, node)
@@ -140,7 +170,6 @@ class Merge {
     const free = await this.#freeName(folder, name, path)
     if (free === undefined) return
     await folder.replace(free, { mode: node.mode & 0o777, modified: node.modified, content: this.#disk.content(node) })
-    this.#changed++
   }
 
   async #link({ place, folder }: Position, { name, path, node }: Entry): Promise<void> {
@@ -149,7 +178,6 @@ class Merge {
     const free = await this.#freeName(folder, name, path)
     if (free === undefined) return
     await folder.link(free, to)
-    this.#changed++
   }
 
   /** The name that the guest's version gets; undefined: there is none. */
@@ -171,11 +199,7 @@ class Merge {
     const stats = await folder.stat(name)
     if (stats === undefined) return
     if (!(await this.#isUntouchedOnHost(folder, name, path))) return this.#keep(path, 'the host changed it meanwhile')
-    if (!stats.isDirectory()) {
-      await folder.remove(name)
-      this.#changed++
-      return
-    }
+    if (!stats.isDirectory()) return folder.remove(name)
     {
       await using inside = await folder.enter(name)
       for (const each of this.#names.get(path) ?? []) {
@@ -183,8 +207,7 @@ class Merge {
         if (!this.#options.stops.has(below)) await this.#remove(inside, each, below)
       }
     }
-    if (await folder.removeFolder(name)) this.#changed++
-    else this.#keep(path, 'the host has more in it')
+    if (!(await folder.removeFolder(name))) this.#keep(path, 'the host has more in it')
   }
 
   async #isUntouchedOnHost(folder: FolderHandle, name: string, path: string): Promise<boolean> {
@@ -193,17 +216,22 @@ class Merge {
     return stats === undefined ? before === undefined : fingerprint(stats) === before
   }
 
-  async #hasChanges(node: DiskNode, path: string): Promise<boolean> {
+  async #hasChanges(node: DiskNode, path: string, depth: number): Promise<boolean> {
     const { memory, stops } = this.#options
     if (memory.disk.get(path)?.version !== node.version) return true
     if (node.kind !== 'folder') return false
-    if (this.#folders.has(node.inode)) throw new DiskError('a folder is in itself')
-    this.#folders.add(node.inode)
-    for (const [name, entry] of await this.#disk.entries(node)) {
+    const { entries, notUtf8 } = await this.#content(node, depth)
+    if (notUtf8.size > 0) return true
+    for (const [name, entry] of entries) {
       const inside = join(path, name)
-      if (!stops.has(inside) && (await this.#hasChanges(entry, inside))) return true
+      if (!stops.has(inside) && (await this.#hasChanges(entry, inside, depth + 1))) return true
     }
     return false
+  }
+
+  #leaveOut(path: string, reason: string): void {
+    this.#needsDisk = true
+    this.#keep(path, reason)
   }
 
   #keep(path: string, reason: string): void {

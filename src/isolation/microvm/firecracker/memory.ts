@@ -1,8 +1,12 @@
 import type { BigIntStats } from 'node:fs'
+import { isUtf8 } from 'node:buffer'
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { CageError } from '../../../errors.ts'
 import { isErrno } from '../../../system/files.ts'
-import { DiskError } from './disk-error.ts'
+import { DiskLimitError } from './disk-error.ts'
+import { readableName } from './ext4-folder.ts'
+import { printable } from '../../../system/printable.ts'
 import type { DiskNode, DiskReader } from './ext4.ts'
 import type { Place } from './places.ts'
 
@@ -21,26 +25,54 @@ export interface Known {
 
 /** More than any project has. */
 export const MOST_ENTRIES = 1_000_000
-const DEEPEST = 200
+/** Folders in folders of a place. */
+export const DEEPEST = 200
 
-/** Looks at a place of the host's, following no link. Paths in `stops` and what is in them are another's. */
+/**
+ * Looks at places of the host's, following no link. Paths in `stops` and what is in them are another's. Throws
+ * `workload_failed` for what a disk cannot hold, or would not be taken over from it.
+ */
 export async function rememberHost(
   places: readonly Place[],
   stops: ReadonlySet<string>,
 ): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>()
-  const look = async (source: string, target: string): Promise<void> => {
-    const stats = await statOf(source)
+  const look = async (source: string, target: string, depth: number): Promise<void> => {
+    if (depth > DEEPEST) throw notCopied(source, `lies more than ${DEEPEST} folders deep`)
+    if (found.size >= MOST_ENTRIES) throw notCopied(source, `is one of more than ${MOST_ENTRIES} files`)
+    const stats = await readable(source, statOf(source))
     if (stats === undefined) return
     found.set(target, fingerprint(stats))
     if (!stats.isDirectory()) return
-    for (const name of await readdir(source)) {
+    for (const name of await namesIn(source)) {
       const path = join(target, name)
-      if (!stops.has(path)) await look(join(source, name), path)
+      if (!stops.has(path)) await look(join(source, name), path, depth + 1)
     }
   }
-  for (const { source, target } of places) await look(source, target)
+  for (const { source, target } of places) await look(source, target, 0)
   return found
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  const names = await readable(folder, readdir(folder, { encoding: 'buffer' }))
+  const other = names.find((name) => !isUtf8(name))
+  if (other !== undefined) throw notCopied(join(folder, readableName(other)), 'has a name that is not in UTF-8')
+  return names.map((name) => name.toString('utf8'))
+}
+
+async function readable<T>(path: string, found: Promise<T>): Promise<T> {
+  try {
+    return await found
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) throw notCopied(path, `cannot be read (${error.code})`)
+    throw error
+  }
+}
+
+function notCopied(path: string, reason: string): CageError {
+  return new CageError('workload_failed', `a disk of Firecracker's cannot hold ${printable(path)}: it ${reason}`, {
+    hint: 'Rename, move or remove it, or make it readable; or use microvm.vmm: qemu, which copies nothing.',
+  })
 }
 
 /** Of folders it tells that they are some: what is in them is looked at by itself. */
@@ -67,10 +99,11 @@ export async function rememberDisk(
 ): Promise<ReadonlyMap<string, Known>> {
   const found = new Map<string, Known>()
   const look = async (node: DiskNode, path: string, depth: number): Promise<void> => {
-    if (depth > DEEPEST || found.size > MOST_ENTRIES) throw new DiskError('there are too many files, or too deep ones')
+    if (depth > DEEPEST || found.size > MOST_ENTRIES)
+      throw new DiskLimitError('there are too many files, or too deep ones')
     found.set(path, { kind: node.kind, version: node.version })
     if (node.kind !== 'folder') return
-    for (const [name, entry] of await disk.entries(node)) {
+    for (const [name, entry] of (await disk.entries(node)).entries) {
       const inside = join(path, name)
       if (!stops.has(inside)) await look(entry, inside, depth + 1)
     }
@@ -87,7 +120,7 @@ export async function nodeAt(disk: DiskReader, path: string): Promise<DiskNode |
   let node: DiskNode | undefined = await disk.root()
   for (const name of path.split('/').filter(Boolean)) {
     if (node?.kind !== 'folder') return undefined
-    node = (await disk.entries(node)).get(name)
+    node = (await disk.entries(node)).entries.get(name)
   }
   return node
 }

@@ -1,5 +1,6 @@
-import { dirname, join } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { Mount } from '../../isolation.ts'
+import { isWithin } from '../../process/paths.ts'
 
 /** A place of the host's that the guest has a copy of, and may change. */
 export interface Place {
@@ -41,12 +42,8 @@ export function boundaries(mounts: readonly Mount[]): ReadonlySet<string> {
 export function staysInside({ source, target }: Place, link: string, to: string): boolean {
   if (to.startsWith('/')) {
     if (source !== target || to.split('/').includes('..')) return false
-    return isWithin(join(to), target)
+    return isWithin(resolve(to), target)
   }
   const rest = to.replace(/^(?:\.{1,2}(?:\/+|$))+/, '')
-  return !rest.split('/').includes('..') && isWithin(join(dirname(link), to), target)
-}
-
-function isWithin(path: string, place: string): boolean {
-  return path === place || path.startsWith(`${place}/`) || path === `${place}/`
+  return !rest.split('/').includes('..') && isWithin(resolve(dirname(link), to), target)
 }

@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { DiskReader } from '../../../../src/isolation/microvm/firecracker/ext4.ts'
+import type { FilesDisk } from '../../../../src/isolation/microvm/firecracker/files-disk.ts'
 import { handBack, type HandBackReport } from '../../../../src/isolation/microvm/firecracker/hand-back.ts'
 import { rememberDisk, rememberHost } from '../../../../src/isolation/microvm/firecracker/memory.ts'
 import { makeFileSystem } from '../../../../src/isolation/microvm/scratch-disk.ts'
@@ -13,11 +14,12 @@ import { withFolder } from '../../../support/temporary.ts'
 export interface HandedProject {
   readonly project: string
   readonly disk: string
-  /** What a guest does to its disk, as commands of debugfs; in them, `<host>` is a folder for files to write. */
+  /** What a guest does to its disk, as commands of debugfs, a character a byte; in them, `<host>` is a folder for files to write. */
   guest(...commands: readonly string[]): void
   /** Files for the guest to write, below `<host>`. */
   readonly host: string
   handBack(): Promise<HandBackReport>
+  readonly files: FilesDisk
 }
 
 export interface HandOptions {
@@ -44,7 +46,8 @@ export async function handProject(
     writeFileSync(join(project, name), content)
     utimesSync(join(project, name), 1_600_000_000, 1_600_000_000)
   }
-  const places = [{ source: project, target: '/project' }]
+  const place = { source: project, target: '/project' }
+  const places = [place]
   const boundaries = new Set(stops)
   const before = await rememberHost(places, boundaries)
   cpSync(project, join(tree, 'project'), { recursive: true, preserveTimestamps: true, verbatimSymlinks: true })
@@ -54,6 +57,7 @@ export async function handProject(
     project,
     disk,
     host,
+    files: { path: disk, mounts: [{ kind: 'bind', ...place, writable: true }], memory },
     guest: (...commands) =>
       debugfs(
         disk,
@@ -70,7 +74,7 @@ async function withDisk<T>(path: string, use: (disk: DiskReader) => Promise<T>):
 
 function debugfs(disk: string, commands: readonly string[]): void {
   execFileSync(findTool('debugfs') ?? 'debugfs', ['-w', '-f', '-', disk], {
-    input: `${commands.join('\n')}\n`,
+    input: Buffer.from(`${commands.join('\n')}\n`, 'latin1'),
     stdio: ['pipe', 'ignore', 'pipe'],
   })
 }
