@@ -14,7 +14,10 @@ export async function noteUse(path: string): Promise<void> {
   await utimes(path, now, now)
 }
 
-/** Removes disks of images that are gone or changed, but none that a machine has open or starts with. */
+/**
+ * Removes disks of images that are gone or changed, but none that a machine starts with or QEMU has open. Firecracker takes no
+ * locks: its disk loses its name, and lives on in its hands until it ends.
+ */
 export async function removeOldDisks(cache: string, present: ReadonlySet<string>): Promise<void> {
   const names = (await readdir(cache)).filter((name) => /^image-[0-9a-f]{64}$/.test(name))
   const old = names.filter((name) => !present.has(name.slice('image-'.length)))

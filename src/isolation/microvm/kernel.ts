@@ -74,7 +74,7 @@ export interface KernelChoice {
   readonly sha256?: string | undefined
 }
 
-/** Looks at the kernels that may be meant, one after another, until one is usable. Throws `host_unsupported` with why none is. */
+/** Looks at the kernels that may be meant, until one is usable. Throws `host_unsupported` with why none is. */
 export function requireKernel({ path: configured, sha256 }: KernelChoice): GuestKernel {
   const refused: string[] = []
   for (const path of configured === undefined ? installedKernels() : [configured]) {

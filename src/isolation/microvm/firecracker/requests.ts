@@ -45,7 +45,7 @@ export function firecrackerRequests(machine: FirecrackerMachine): readonly ApiRe
   ]
 }
 
-/** A kernel that panics, or whose first program ends, resets the machine by its keyboard controller: with that Firecracker ends. */
+/** A kernel that panics, or whose first program ends, resets the machine by its keyboard controller: Firecracker ends. */
 const COMMAND_LINE = 'console=ttyS0 quiet reboot=k panic=-1 random.trust_cpu=on'
 
 /** The guest finds them as vda, vdb and vdc, in this order. */

@@ -16,7 +16,8 @@ const MEBIBYTE = 1 << 20
 
 /**
  * A disk with the files of an image, in a file of `cache` named by the image's content: made once, and kept for as long as
- * the image is there with that content, or a machine runs with it. Throws `config_invalid` for an image that is none or reaches out of its root, `host_unsupported` without e2fsprogs.
+ * the image is there with that content, or a machine of QEMU's runs with it. Throws `config_invalid` for an image that is
+ * none or reaches out of its root, `host_unsupported` without e2fsprogs.
  */
 export async function imageDisk(image: string, cache: string): Promise<string> {
   const found = await examineImage(image, cache)

@@ -17,8 +17,8 @@ const MAX_FILE = 16_384
 const SETTLED_NANOSECONDS = 2_000_000_000n
 
 /**
- * An image as it is now: `digest` is the SHA-256 of what its content hangs on. An archive is read whole only when it is another file than before, by
- * inode, size and times; the time of its last change is the kernel's to set, not its owner's.
+ * An image as it is now: `digest` is the SHA-256 of what its content hangs on. An archive is read whole only when it is
+ * another file than before, by inode, size and times; the time of its last change is the kernel's to set, not its owner's.
  */
 export async function examineImage(image: string, cache: string): Promise<KnownImage> {
   const content = contentOf(image)
