@@ -1,10 +1,9 @@
 import { join } from 'node:path'
-import { CageError } from '../../../errors.ts'
-import { isErrno } from '../../../system/files.ts'
 import { FolderHandle } from './folder-handle.ts'
 import { DiskError, DiskLimitError } from './disk-error.ts'
 import type { DiskNode, DiskReader, FolderContent } from './ext4.ts'
-import { DEEPEST, fingerprint, MOST_ENTRIES, nodeAt, type Memory } from './memory.ts'
+import { reasonToLeaveOut } from './left-out.ts'
+import { DEEPEST, fingerprint, MOST_ENTRIES, namesByFolder, nodeAt, type Memory } from './memory.ts'
 import { staysInside, type Place } from './places.ts'
 
 /** What became of a guest's changes. */
@@ -26,8 +25,6 @@ export interface HandBackOptions {
 
 /** The guest's version of what the host has changed too lies beside the host's. */
 const BESIDE = '.from-guest'
-/** Of the host as a whole: trying with the next file would not go better. */
-const HOPELESS = ['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE']
 
 /**
  * Takes over into the host's places what a guest changed on its disk. What the guest did not touch stays as it is; what the
@@ -118,11 +115,7 @@ class Merge {
     try {
       await take()
     } catch (error) {
-      if (error instanceof DiskLimitError) return this.#leaveOut(path, error.message)
-      if (!(error instanceof Error && 'syscall' in error && 'code' in error)) throw error
-      if (!HOPELESS.some((code) => isErrno(error, code)))
-        return this.#leaveOut(path, `the host refuses it (${error.code})`)
-      throw new CageError('workload_failed', `${path} cannot be written on the host (${error.code})`, { cause: error })
+      this.#leaveOut(path, reasonToLeaveOut(path, error))
     }
   }
 
@@ -251,16 +244,4 @@ interface Entry {
   readonly name: string
   readonly path: string
   readonly node: DiskNode
-}
-
-function namesByFolder(paths: Iterable<string>): ReadonlyMap<string, readonly string[]> {
-  const names = new Map<string, string[]>()
-  for (const path of paths) {
-    const slash = path.lastIndexOf('/')
-    const folder = slash === 0 ? '/' : path.slice(0, slash)
-    const inside = names.get(folder) ?? []
-    inside.push(path.slice(slash + 1))
-    names.set(folder, inside)
-  }
-  return names
 }

@@ -64,7 +64,7 @@ async function readable<T>(path: string, found: Promise<T>): Promise<T> {
   try {
     return await found
   } catch (error) {
-    if (error instanceof Error && 'code' in error) throw notCopied(path, `cannot be read (${error.code})`)
+    if (error instanceof Error && 'code' in error) throw notCopied(path, `cannot be read (${String(error.code)})`)
     throw error
   }
 }
@@ -123,4 +123,17 @@ export async function nodeAt(disk: DiskReader, path: string): Promise<DiskNode |
     node = (await disk.entries(node)).entries.get(name)
   }
   return node
+}
+
+/** Names in folders, by the folders' paths. */
+export function namesByFolder(paths: Iterable<string>): ReadonlyMap<string, readonly string[]> {
+  const names = new Map<string, string[]>()
+  for (const path of paths) {
+    const slash = path.lastIndexOf('/')
+    const folder = slash === 0 ? '/' : path.slice(0, slash)
+    const inside = names.get(folder) ?? []
+    inside.push(path.slice(slash + 1))
+    names.set(folder, inside)
+  }
+  return names
 }
