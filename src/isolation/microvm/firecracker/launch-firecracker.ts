@@ -1,19 +1,13 @@
-import { randomUUID } from 'node:crypto'
-import { accessSync, constants, realpathSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { CageError } from '../../../errors.ts'
-import { ensurePrivateFolder } from '../../../system/files.ts'
-import { printable } from '../../../system/printable.ts'
-import { findProgram } from '../../../system/process.ts'
-import { runProgram } from '../../../system/spawn.ts'
-import type { Mount, WorkloadExit, WorkloadPlan } from '../../isolation.ts'
+import type { Mount, WorkloadPlan } from '../../isolation.ts'
 import { launchWorkload, type MoatNamespaces, type Workload } from '../../process/launch.ts'
 import { bootGuest, PATIENCE } from '../boot.ts'
 import { FURTHER_SESSIONS, machinePorts } from '../guest-ports.ts'
-import { hostInitramfs, KVM, mayUseKvm } from '../host-parts.ts'
+import { hostInitramfs, KVM } from '../host-parts.ts'
 import { imageDisk } from '../image/image-disk.ts'
 import { requireKernel } from '../kernel.ts'
 import { MACHINE_FOLDER, machineMounts } from '../machine-mounts.ts'
@@ -22,18 +16,17 @@ import { PortSockets } from '../port-sockets.ts'
 import { makeScratchDisk } from '../scratch-disk.ts'
 import { bootableKernel } from '../unpack.ts'
 import { configure } from './api.ts'
-import { DiskError } from './disk-error.ts'
-import { handBackFiles, makeFilesDisk, type FilesDisk } from './files-disk.ts'
+import { makeFilesDisk } from './files-disk.ts'
+import { whenHandedBack } from './hand-over.ts'
 import { TAP_NETWORK } from './network.ts'
 import { copiedMounts } from './places.ts'
 import { firecrackerRequests } from './requests.ts'
+import { requireFirecracker, TUN } from './require-firecracker.ts'
 import { vsockChannel, vsockPort } from './socat.ts'
 
-const TUN = '/dev/net/tun'
 const OWN = `${MACHINE_FOLDER}/own`
 /** Firecracker listens within milliseconds; the socket's file is all that tells. */
 const LISTENING = { attempts: 500, milliseconds: 20 }
-const MOST_NAMED = 20
 
 /**
  * Runs the plan's command in a machine of Firecracker's, which is the workload of a cage in the moat, as QEMU is. The moat
@@ -96,29 +89,12 @@ export async function launchFirecracker(
       link: { network: TAP_NETWORK, filesDisk: true, terminalDevice: (session) => `/run/ports/tty${session}` },
       ...options,
     })
-    return { ...workload, exited: whenHandedBack(workload.exited, files, options) }
+    const exited = whenHandedBack(workload.exited, files, options)
+    exited.catch(() => undefined) // Whoever awaits it learns it.
+    return { ...workload, exited }
   } catch (error) {
     sockets[Symbol.dispose]()
     throw error
-  }
-}
-
-function requireFirecracker(name: string): string {
-  const path = name.startsWith('/') ? executable(name) : findProgram(name)
-  const lacks = (what: string): CageError =>
-    new CageError('host_unsupported', what, { hint: 'Use microvm.vmm: auto, which needs neither.' })
-  if (path === undefined) throw lacks(`${name} is not installed`)
-  if (!mayUseKvm()) throw lacks(`Firecracker needs ${KVM}, which this user cannot open`)
-  if (!mayUseKvm(TUN)) throw lacks(`Firecracker needs ${TUN}, which this user cannot open`)
-  return path
-}
-
-function executable(path: string): string | undefined {
-  try {
-    accessSync(path, constants.X_OK)
-    return realpathSync(path)
-  } catch {
-    return undefined
   }
 }
 
@@ -193,36 +169,4 @@ function canConnect(path: string): Promise<boolean> {
   const socket = connect(path)
   socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
   return promise.finally(() => socket.destroy())
-}
-
-/** A guest that ended in another way has not written all to its disk, and half of a file is worse than the old one. */
-async function whenHandedBack(
-  exited: Promise<WorkloadExit>,
-  files: FilesDisk,
-  { cache, log }: MachineOptions,
-): Promise<WorkloadExit> {
-  try {
-    const exit = await exited
-    const { kept } = await handBackFiles(files)
-    for (const { path, reason } of kept.slice(0, MOST_NAMED))
-      log(`warning: ${printable(path)} was not taken over: ${reason}`)
-    if (kept.length > MOST_NAMED) log(`warning: and ${kept.length - MOST_NAMED} more were not taken over`)
-    return exit
-  } catch (error) {
-    log(`warning: the guest’s changes were not taken over; its disk is in ${await keepDisk(files.path, cache)}`)
-    if (error instanceof DiskError)
-      throw new CageError('workload_failed', `the guest's disk cannot be read: ${error.message}`)
-    throw error
-  }
-}
-
-/** Beside the scratch folder's own file system there may be no room for a copy of all: holes stay holes. */
-async function keepDisk(path: string, cache: string): Promise<string> {
-  const folder = join(cache, `unsaved-${randomUUID()}`)
-  await ensurePrivateFolder(folder)
-  const kept = join(folder, 'disk')
-  const { code, stderr } = await runProgram('cp', ['--sparse=always', '--', path, kept], { timeout: 600_000 })
-  if (code !== 0)
-    throw new CageError('workload_failed', `the guest's disk cannot be kept in ${folder}: ${stderr.trim()}`)
-  return kept
 }

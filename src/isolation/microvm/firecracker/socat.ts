@@ -16,16 +16,7 @@ export function vsockPort(index: number): number {
 
 /** socat of this host and the libraries that it names, for a guest. Throws `host_unsupported` when the host lacks it. */
 export async function vsockChannel(names: readonly string[]): Promise<VsockChannel> {
-  const socat = findProgram('socat')
-  if (socat === undefined) {
-    throw new CageError(
-      'host_unsupported',
-      'socat is not installed: the guest of Firecracker needs it for its channel',
-      {
-        hint: 'Install the package socat, or use microvm.vmm: auto.',
-      },
-    )
-  }
+  const socat = requireSocat()
   const libraries = await librariesOf(socat)
   return {
     programs: [
@@ -35,6 +26,15 @@ export async function vsockChannel(names: readonly string[]): Promise<VsockChann
     host: HOST_CID,
     ports: names.map((name, index) => ({ number: vsockPort(index), name })),
   }
+}
+
+/** Absolute path. Throws `host_unsupported`. */
+export function requireSocat(): string {
+  const socat = findProgram('socat')
+  if (socat !== undefined) return socat
+  throw new CageError('host_unsupported', 'socat is not installed: the guest of Firecracker needs it for its channel', {
+    hint: 'Install the package socat, or use microvm.vmm: auto.',
+  })
 }
 
 /** `NAME => PATH (ADDRESS)`, and the loader as a path alone. */

@@ -1,0 +1,30 @@
+import { accessSync, constants, realpathSync } from 'node:fs'
+import { CageError } from '../../../errors.ts'
+import { findProgram } from '../../../system/process.ts'
+import { KVM, mayUseKvm } from '../host-parts.ts'
+import { requireMkfs } from '../scratch-disk.ts'
+import { requireSocat } from './socat.ts'
+
+export const TUN = '/dev/net/tun'
+
+/** Absolute path of Firecracker, by its path or its name. Throws `host_unsupported` when it could not run here. */
+export function requireFirecracker(name: string): string {
+  const path = name.startsWith('/') ? executable(name) : findProgram(name)
+  const lacks = (what: string): CageError =>
+    new CageError('host_unsupported', what, { hint: 'Use microvm.vmm: auto, which needs neither.' })
+  if (path === undefined) throw lacks(`${name} is not installed`)
+  if (!mayUseKvm()) throw lacks(`Firecracker needs ${KVM}, which this user cannot open`)
+  if (!mayUseKvm(TUN)) throw lacks(`Firecracker needs ${TUN}, which this user cannot open`)
+  requireMkfs()
+  requireSocat()
+  return path
+}
+
+function executable(path: string): string | undefined {
+  try {
+    accessSync(path, constants.X_OK)
+    return realpathSync(path)
+  } catch {
+    return undefined
+  }
+}
