@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
-import { machineOf } from '../config/isolation.ts'
+import { firecrackerOf, machineOf } from '../config/isolation.ts'
 import { requireBusybox, requireQemu } from '../isolation/microvm/host-parts.ts'
+import { requireFirecracker } from '../isolation/microvm/firecracker/require-firecracker.ts'
 import { requireKernel } from '../isolation/microvm/kernel.ts'
 import type { Backend } from './backend.ts'
 import { execInMachine } from './machine-exec.ts'
@@ -16,14 +17,17 @@ export const microvmBackend: Backend = {
   isolation: 'microvm',
 
   async requireHost(environment) {
-    requireQemu()
     requireBusybox()
     await processBackend.requireHost(environment)
   },
 
   async decide(draft, others) {
     requireRunnable(draft.config)
-    const { kernel, kernel_sha256: sha256 } = machineOf(draft.config)
+    const machine = machineOf(draft.config)
+    const firecracker = firecrackerOf(machine, draft.record.working_directory)
+    if (firecracker === undefined) requireQemu()
+    else requireFirecracker(firecracker)
+    const { kernel, kernel_sha256: sha256 } = machine
     requireKernel({
       path: kernel === undefined ? undefined : resolve(draft.record.working_directory, kernel),
       sha256,

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { isolationOf, machineOf } from '../config/isolation.ts'
+import { firecrackerOf, isolationOf, machineOf } from '../config/isolation.ts'
 import type { Config } from '../config/schema.ts'
 import { CageError } from '../errors.ts'
 import type { WorkloadPlan } from '../isolation/isolation.ts'
@@ -63,7 +63,7 @@ async function startInMachine(plan: WorkloadPlan, options: StartOptions): Promis
       kernel: machine.kernel === undefined ? undefined : resolve(workingDirectory, machine.kernel),
       kernelSha256: machine.kernel_sha256,
       image: machine.image === undefined ? undefined : resolve(workingDirectory, machine.image),
-      firecracker: machine.vmm === 'firecracker' ? programOf(machine.firecracker_bin, workingDirectory) : undefined,
+      firecracker: firecrackerOf(machine, workingDirectory),
       volumes: config.container.volumes.map((text) => volumeTarget(text, { environment, home, workingDirectory })),
       vcpus: machine.vcpus,
       memoryMebibytes: machine.mem_mb,
@@ -73,11 +73,6 @@ async function startInMachine(plan: WorkloadPlan, options: StartOptions): Promis
     cache: machinesFolder(environment),
   })
   return { workload, drained: Promise.resolve(), [Symbol.dispose]: () => undefined }
-}
-
-/** A name is looked for in PATH. */
-function programOf(program = 'firecracker', folder: string): string {
-  return program.includes('/') ? resolve(folder, program) : program
 }
 
 /** Both bound the same memory, and the kernel would end the VMM in the middle of the guest's work. */

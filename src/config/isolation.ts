@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { Config } from './schema.ts'
 
 /** How a workload is confined. */
@@ -27,4 +28,11 @@ export interface MachineConfig {
 /** What either section says, or the defaults. */
 export function machineOf({ microvm, firecracker }: Pick<Config, 'microvm' | 'firecracker'>): MachineConfig {
   return microvm ?? { vmm: 'auto', vcpus: 2, mem_mb: 2048, ...firecracker }
+}
+
+/** Firecracker's path, or its name that is to be looked for; undefined: the machine is QEMU's. */
+export function firecrackerOf({ vmm, firecracker_bin }: MachineConfig, folder: string): string | undefined {
+  if (vmm !== 'firecracker') return undefined
+  const program = firecracker_bin ?? 'firecracker'
+  return program.includes('/') ? resolve(folder, program) : program
 }
