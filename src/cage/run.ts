@@ -224,8 +224,10 @@ async function runWorkload({
   })
   cleanup.use(started)
   const { workload, drained } = started
+  // One catches signals before the other ceases: in between, a signal would end this process and clear nothing away.
+  const following = request.onStarted(workload, { plan: prepared.plan, moat, scratch, reload })
   starting[Symbol.dispose]()
-  cleanup.use(await request.onStarted(workload, { plan: prepared.plan, moat, scratch, reload }))
+  cleanup.use(await following)
   const exit = await workload.exited
   await drained
   failure.signal.throwIfAborted()

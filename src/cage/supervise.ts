@@ -44,8 +44,8 @@ export async function superviseCage(name: string, environment: Environment): Pro
       onStarted: async (workload, cage) => {
         output.release()
         begun = true
-        const published = await publish(stateFolder, workload, cage)
         const signals = handleSignals(workload, cage, () => (stopping = true))
+        const published = await publish(stateFolder, workload, cage)
         await notifySystemd(['--ready', '--status=serving'], environment)
         return disposeBoth(signals, published)
       },

@@ -136,8 +136,9 @@ async function runParts(parts: Parts): Promise<WorkloadExit> {
     if (code !== 0) workload.kill('SIGKILL')
   }
   failure.signal.addEventListener('abort', () => void stop(), { once: true })
-  starting[Symbol.dispose]()
+  // One catches signals before the other ceases: in between, a signal would end this process and clear nothing away.
   cleanup.use(request.onStarted(workload))
+  starting[Symbol.dispose]()
   const exit = await workload.exited
   ending = true
   failure.signal.throwIfAborted()
