@@ -84,7 +84,7 @@ describe('files', { skip: withoutCages }, () => {
     const homes = dirname(host.folder)
     const shown = [host.folder, process.execPath].filter((path) => path.startsWith(`${homes}/`))
     const names = new Set(shown.map((path) => path.slice(homes.length + 1).split('/')[0]))
-    assert.deepEqual((await cage.sh(`ls ${homes}`)).stdout.trim().split('\n'), [...names].toSorted())
+    assert.deepEqual(new Set((await cage.sh(`ls ${homes}`)).stdout.trim().split('\n')), names)
   })
 
   test('no secret is anywhere that the workload can look', async () => {
