@@ -185,16 +185,10 @@ test('botocore, with the decoy keys in its environment', async (t) => {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
-  assert.equal(stdout.trim(), 'done', stderr + inspect(found))
+  assert.match(stdout, /^done/, stderr + inspect(found))
   assert.deepEqual(
     found.map((one) => [(one as Verified).service, (one as Verified).sessionToken]),
-    [
-      ['s3', SESSION],
-      ['s3', SESSION],
-      ['s3', SESSION],
-      ['s3', SESSION],
-      ['sts', SESSION],
-    ],
+    [...(stdout.includes('streamed') ? ['s3'] : []), 's3', 's3', 's3', 'sts'].map((service) => [service, SESSION]),
     inspect(found),
   )
 })
@@ -203,6 +197,7 @@ const CLIENT = `
 import io, sys
 import botocore.session
 from botocore.config import Config
+import botocore.auth
 import urllib.request, ssl, os
 
 session = botocore.session.get_session()
@@ -210,7 +205,9 @@ config = Config(retries={'max_attempts': 0}, signature_version='v4')
 s3config = Config(retries={'max_attempts': 0}, signature_version='s3v4')
 s3 = session.create_client('s3', region_name='eu-west-1', config=s3config)
 s3.put_object(Bucket='bucket', Key='a folder/key+\\u00fc=&.txt', Body=b'content' * 1000, Metadata={'note': 'x  y'})
-s3.put_object(Bucket='bucket', Key='stream', Body=io.BytesIO(b'content' * 1000), ChecksumAlgorithm='SHA256')
+# Earlier ones sign Transfer-Encoding, which is between two hops and does not get as far as S3.
+streams = 'transfer-encoding' in botocore.auth.SIGNED_HEADERS_BLACKLIST
+if streams: s3.put_object(Bucket='bucket', Key='stream', Body=io.BytesIO(b'content' * 1000), ChecksumAlgorithm='SHA256')
 s3.get_object(Bucket='bucket', Key='key', Range='bytes=0-9')['Body'].read()
 url = s3.generate_presigned_url('get_object', Params={'Bucket': 'bucket', 'Key': 'a key'}, ExpiresIn=600)
 context = ssl.create_default_context(cafile=os.environ['AWS_CA_BUNDLE'])
@@ -220,5 +217,5 @@ try:
     sts.get_caller_identity()
 except KeyError: # The echo is no answer of STS.
     pass
-print('done')
+print('done', 'streamed' if streams else '')
 `
