@@ -126,8 +126,7 @@ export async function replaceConfig(name: string, environment: Environment, text
   } catch (error) {
     if (!(error instanceof CageError)) throw error
     const kept = await keep(rejected, text).catch(() => keepElsewhere(text).catch(() => 'no place: none takes it'))
-    const hint = [error.hint, `Nothing was changed. Your text is kept in ${kept}`].filter(Boolean).join('\n')
-    throw new CageError(error.code, error.message, { hint, cause: error })
+    throw saying(error, `Nothing was changed. Your text is kept in ${kept}`)
   }
   if (change.changed && before !== undefined) await keepFormer(join(folder, `${CONFIG_FILE}.bak`), before)
   await rm(rejected, { force: true })
@@ -139,11 +138,14 @@ async function keepFormer(path: string, text: string): Promise<void> {
     await keep(path, text)
   } catch (error) {
     if (!(error instanceof CageError)) throw error
-    const hint = [error.hint, 'Your text is in force all the same; what was before it is not kept.']
-      .filter(Boolean)
-      .join('\n')
-    throw new CageError(error.code, error.message, { hint, cause: error })
+    throw saying(error, 'Your text is in force all the same; what was before it is not kept.')
   }
+}
+
+/** The same error with a further line of hint. */
+function saying(error: CageError, line: string): CageError {
+  const hint = [error.hint, line].filter(Boolean).join('\n')
+  return new CageError(error.code, error.message, { hint, cause: error })
 }
 
 /** What somebody has typed is not lost because the disk is full. */

@@ -90,7 +90,8 @@ function holderOf(log: string): FileInUseError['holder'] | undefined {
 
 /**
  * In memory, beside what systemd makes for services of cages: the folder above theirs can be entered by others.
- * Throws `host_unsupported` where this user has no such place. */
+ * Throws `host_unsupported` where this user has no such place.
+ */
 function scratchFolder(prefix: string, environment: Environment): string {
   const named = environment['XDG_RUNTIME_DIR']
   const runtime = named !== undefined && isAbsolute(named) ? named : `/run/user/${process.geteuid?.() ?? 0}`
