@@ -1,4 +1,4 @@
-import type { Server } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import type { AuditSink } from '../audit/record.ts'
 import type { Config } from '../config/schema.ts'
 import type { EgressCore } from './core.ts'
@@ -178,8 +178,7 @@ export class Egress {
   async #listenPublished(front: Front, published: readonly PublishedSource[]): Promise<void> {
     for (const { source, target, inside } of published) {
       const server = await listen(source, (socket) => {
-        // The workload would ask itself, and its requests would be recorded as somebody else's.
-        if (inside.includes(socket.localAddress?.replace(/^::ffff:/, '') ?? '')) socket.destroy()
+        if (isFromWorkload(socket, inside)) socket.destroy()
         else void front.acceptPublished(socket, target)
       })
       this.#servers.push(server)
@@ -248,4 +247,13 @@ function guardiansOf({ secrets, split }: Pick<Lasting, 'secrets' | 'split'>): re
 
 function customOf({ inspectors = NO_FOLDERS, log }: EgressOptions): MakeOptions {
   return { place: inspectors, log }
+}
+
+/**
+ * Whether the workload knocks at its own published port: it would ask itself, and its requests would be recorded as
+ * somebody else's. What comes from the very address it goes to comes from this network namespace: Podman forwards from
+ * within it, to whichever of its addresses it likes. The workload cannot have that source: answers to it stay here.
+ */
+function isFromWorkload({ localAddress, remoteAddress }: Socket, inside: readonly string[]): boolean {
+  return localAddress !== remoteAddress && inside.includes(localAddress?.replace(/^::ffff:/, '') ?? '')
 }

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer, get, type IncomingMessage } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
@@ -75,6 +75,17 @@ test('by an address that the workload can reach, nobody gets in', async (t) => {
   await assert.rejects(fetch(`http://127.0.0.2:${port}/`))
   assert.equal((await fetch(`http://127.0.0.3:${port}/`)).status, 200)
   assert.equal(agent.requests.length, 1)
+})
+
+test('what forwards connections beside the egress may choose the address that the workload can reach', async (t) => {
+  const agent = await startAgent(t)
+  const egress = await startEgress(t, '', {
+    args: ['--proxy', '127.0.0.2:0', '--publish', `0.0.0.0:0=127.0.0.1:${agent.port}`],
+  })
+  const port = Number(egress.published[0]?.split(':').at(-1))
+  const request = get({ host: '127.0.0.2', port, localAddress: '127.0.0.2', agent: false })
+  const [response] = (await once(request, 'response')) as [IncomingMessage]
+  assert.equal(response.resume().statusCode, 200)
 })
 
 interface Agent {
