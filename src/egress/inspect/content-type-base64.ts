@@ -1,5 +1,5 @@
 import { entropyOf, histogramOf } from './shannon.ts'
-import { STEP_BYTES } from './steps.ts'
+import { Pace } from './steps.ts'
 
 /** A run of base64 text: where it lies, line breaks and escapes included, and how many characters of it are base64. */
 export interface Base64Run {
@@ -33,12 +33,9 @@ const PADDING = 0x3d
  */
 export function* pacedBase64Runs(bytes: Buffer, minCharacters: number): Generator<Base64Run | number> {
   let run: Base64Run | undefined
-  let paused = 0
+  const pace = new Pace()
   for (let probe = PIECE - 1; probe < bytes.length; probe += PIECE) {
-    if (probe - paused > STEP_BYTES) {
-      yield probe - paused
-      paused = probe
-    }
+    if (pace.isDue(probe)) yield pace.take(probe)
     if (ALPHABET[bytes[probe] as number] === 0 || isWord(bytes, probe)) continue
     const piece = pieceAround(bytes, probe, run?.end ?? 0)
     if (piece.end > probe) probe = piece.end - 1

@@ -1,5 +1,5 @@
 import { byteClass, endOfRun, nextRun, type ByteClass } from './byte-class.ts'
-import { STEP_BYTES, type Steps } from '../steps.ts'
+import { Pace, type Steps } from '../steps.ts'
 import { TextSink } from './text-sink.ts'
 
 /** 16 bytes, shorter than any credential. */
@@ -46,8 +46,9 @@ function* asciiRows(run: Uint8Array, sink: TextSink): Steps<void> {
   let length = 0
   let held = 0
   let bits = 0
+  const pace = new Pace()
   for (let at = 0; at <= run.length; at += 1) {
-    if (at % STEP_BYTES === STEP_BYTES - 1) yield STEP_BYTES
+    if (pace.isDue(at)) yield pace.take(at)
     const value = at < run.length ? (VALUE[run[at] as number] as number) : 0
     held = ((held << 5) | value) & 0xfff
     bits += 5
@@ -62,7 +63,7 @@ function* asciiRows(run: Uint8Array, sink: TextSink): Steps<void> {
     length = 0
   }
   if (length >= LEAST_ROW) keep(row.subarray(0, length), sink)
-  yield run.length % STEP_BYTES
+  yield pace.take(run.length)
 }
 
 function keep(row: Buffer, sink: TextSink): void {

@@ -1,6 +1,6 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { ALPHANUMERIC, byteClass, endOfRun, nextRun } from './byte-class.ts'
-import { STEP_BYTES, type Steps } from '../steps.ts'
+import { Pace, type Steps } from '../steps.ts'
 import { TextSink } from './text-sink.ts'
 
 /** 20 characters, the shortest credential, are 27 in base64; of those at least 5 whole groups are decided by it alone. */
@@ -35,14 +35,11 @@ const GROUP = Uint8Array.from({ length: 1024 }, (_, index) => {
  */
 export function* base64Text(bytes: Buffer): Steps<Buffer | undefined> {
   let sink: TextSink | undefined
-  let paused = 0
+  const pace = new Pace()
   for (let start = nextRun(bytes, RUN, { least: LEAST_RUN, from: 0 }); start !== -1;) {
     sink ??= new TextSink()
     const end = yield* searchRun(bytes, start, sink)
-    if (end - paused > STEP_BYTES) {
-      yield end - paused
-      paused = end
-    }
+    if (pace.isDue(end)) yield pace.take(end)
     start = nextRun(bytes, RUN, { least: LEAST_RUN, from: afterBackslashes(bytes, Math.max(end, start + 1)) })
   }
   return sink?.take()
@@ -74,12 +71,9 @@ function* searchRun(bytes: Buffer, start: number, sink: TextSink): Steps<number>
   let at2 = start
   let at3 = start
   let at = start
-  let paused = start
+  const pace = new Pace(start)
   while (at < bytes.length) {
-    if (at - paused > STEP_BYTES) {
-      yield at - paused
-      paused = at
-    }
+    if (pace.isDue(at)) yield pace.take(at)
     // Whole groups in the middle of a long run, at once: NONE in any of the four says that one is no character of it.
     if (phase === 0) {
       while (at + 4 <= bytes.length) {
@@ -171,12 +165,9 @@ function* decodeText(bytes: Buffer, { from, skip, least }: Stretch, sink: TextSi
   let bits = 0
   let count = 0
   let at = from
-  let paused = from
+  const pace = new Pace(from)
   while (at < bytes.length) {
-    if (at - paused > STEP_BYTES) {
-      yield at - paused
-      paused = at
-    }
+    if (pace.isDue(at)) yield pace.take(at)
     const value = VALUE[bytes[at] as number] as number
     if (value >= SKIP) {
       const next = value === SKIP ? at + 1 : value === BACKSLASH ? afterEscape(bytes, at) : -1

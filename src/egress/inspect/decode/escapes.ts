@@ -1,5 +1,5 @@
 import { ALPHANUMERIC, byteClass, hexByteAt, HEX_VALUE, TEXT_BYTES } from './byte-class.ts'
-import { STEP_BYTES, type Steps } from '../steps.ts'
+import { Pace, type Steps } from '../steps.ts'
 import { isFoldable } from './unicode.ts'
 
 const PERCENT = 0x25
@@ -65,12 +65,9 @@ export function* unescaped(bytes: Buffer): Steps<Unescaped | undefined> {
   let length = bytes.copy(decoded, 0, 0, first)
   const kinds = new Set<EscapeKind>()
   let isBackslash = false
-  let paused = first
+  const pace = new Pace(first)
   for (let at = first; at < bytes.length;) {
-    if (at - paused > STEP_BYTES) {
-      yield at - paused
-      paused = at
-    }
+    if (pace.isDue(at)) yield pace.take(at)
     const byte = bytes[at] as number
     if (byte === BACKSLASH) {
       const short = SHORT_ESCAPES[bytes[at + 1] ?? 0] as number
@@ -114,13 +111,10 @@ interface Escape {
 function* firstTelling(bytes: Buffer): Steps<number> {
   const first = firstMark(bytes)
   if (first === -1) return -1
-  let paused = first
+  const pace = new Pace(first)
   for (let at = first; at < bytes.length; at += 1) {
     if (MARKS[bytes[at] as number] === 0) continue
-    if (at - paused > STEP_BYTES) {
-      yield at - paused
-      paused = at
-    }
+    if (pace.isDue(at)) yield pace.take(at)
     if (isTelling(bytes, at)) return first
     // A row of backslashes was judged as one: again for each of them would be quadratic.
     while (bytes[at] === BACKSLASH && bytes[at + 1] === BACKSLASH) at += 1

@@ -1,6 +1,6 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { byteClass, endOfRun, HEX_DIGITS, HEX_VALUE, nextRun } from './byte-class.ts'
-import { STEP_BYTES, type Steps } from '../steps.ts'
+import { Pace, type Steps } from '../steps.ts'
 import { TextSink } from './text-sink.ts'
 
 const LEAST_RUN = 24
@@ -31,12 +31,9 @@ function* searchRun(run: Buffer, sink: TextSink): Steps<void> {
 /** The first bit of a byte of ASCII is 0: its first digit is below 8. */
 function* asciiAt(digits: Uint8Array, parity: number, sink: TextSink): Steps<void> {
   let start = parity
-  let paused = 0
+  const pace = new Pace()
   for (let at = parity; ; at += 2) {
-    if (at - paused > STEP_BYTES) {
-      yield at - paused
-      paused = at
-    }
+    if (pace.isDue(at)) yield pace.take(at)
     const isAsciiByte = at + 1 < digits.length && (HEX_VALUE[digits[at] as number] as number) < 8
     if (isAsciiByte) continue
     if (at - start >= 2 * LEAST_BYTES) {
@@ -45,7 +42,7 @@ function* asciiAt(digits: Uint8Array, parity: number, sink: TextSink): Steps<voi
     }
     start = at + 2
     if (start >= digits.length) {
-      yield digits.length - paused
+      yield pace.take(digits.length)
       return
     }
   }

@@ -1,6 +1,6 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { TEXT_BYTES } from './byte-class.ts'
-import { STEP_BYTES, type Steps } from '../steps.ts'
+import { Pace, type Steps } from '../steps.ts'
 import { TextSink } from './text-sink.ts'
 
 /** Characters that are not seen: zero-width, joiners, directions, variation selectors, fillers, soft hyphens (UAX 44). */
@@ -38,14 +38,11 @@ export function isFoldable(code: number): boolean {
 }
 
 function* hasFoldable(bytes: Buffer): Steps<boolean> {
-  let paused = 0
+  const pace = new Pace()
   for (let at = 0; at < bytes.length; at += 1) {
     const byte = bytes[at] as number
     if (byte < 0xc2 || LEADS[byte] === 0) continue
-    if (at - paused > STEP_BYTES) {
-      yield at - paused
-      paused = at
-    }
+    if (pace.isDue(at)) yield pace.take(at)
     const code = codePointAt(bytes, at, byte)
     if (isJoiner(code) ? (bytes[at - 1] ?? 0xff) < 0x80 : !isOrdinary(code) && isFoldable(code)) return true
   }
@@ -83,7 +80,7 @@ export function* wideText(bytes: Buffer): Steps<Buffer | undefined> {
   const firstNul = bytes.indexOf(0)
   if (firstNul === -1) return undefined
   const sink = new TextSink()
-  let paused = firstNul
+  const pace = new Pace(firstNul)
   for (let start = Math.max(0, firstNul - 1); start < bytes.length;) {
     let nuls = 0
     let end = start
@@ -96,10 +93,7 @@ export function* wideText(bytes: Buffer): Steps<Buffer | undefined> {
       for (let at = start; at < end; at += 1) if (bytes[at] !== 0) sink.push(bytes[at] as number)
       sink.finish()
     }
-    if (end - paused > STEP_BYTES) {
-      yield end - paused
-      paused = end
-    }
+    if (pace.isDue(end)) yield pace.take(end)
     start = end + 1
   }
   return sink.take()

@@ -1,5 +1,5 @@
 import { endOfRun, nextRun, TOKEN_BYTES } from '../decode/byte-class.ts'
-import { finished, STEP_BYTES, type Steps } from '../steps.ts'
+import { finished, Pace, STEP_BYTES, type Steps } from '../steps.ts'
 import { LiteralIndex } from './literals.ts'
 import type { Anchor, SecretPattern } from './pattern.ts'
 
@@ -72,12 +72,9 @@ export class PatternMatcher {
   *#searchRuns(source: Source, found: (hit: Hit) => boolean): Steps<void> {
     const { bytes } = source
     if (this.#runs.length === 0) return
-    let paused = 0
+    const pace = new Pace()
     for (let from = 0; ;) {
-      if (from - paused > STEP_BYTES) {
-        yield from - paused
-        paused = from
-      }
+      if (pace.isDue(from)) yield pace.take(from)
       const begin = nextRun(bytes, TOKEN_BYTES, { least: this.#leastRun, from })
       if (begin === -1) return
       const end = endOfRun(bytes, TOKEN_BYTES, begin)
