@@ -188,7 +188,7 @@ test('botocore, with the decoy keys in its environment', async (t) => {
   assert.match(stdout, /^done/, stderr + inspect(found))
   assert.deepEqual(
     found.map((one) => [(one as Verified).service, (one as Verified).sessionToken]),
-    [...(stdout.includes('streamed') ? ['s3'] : []), 's3', 's3', 's3', 'sts'].map((service) => [service, SESSION]),
+    ['s3', 's3', 's3', 's3', 's3', 'sts'].map((service) => [service, SESSION]),
     inspect(found),
   )
 })
@@ -205,9 +205,12 @@ config = Config(retries={'max_attempts': 0}, signature_version='v4')
 s3config = Config(retries={'max_attempts': 0}, signature_version='s3v4')
 s3 = session.create_client('s3', region_name='eu-west-1', config=s3config)
 s3.put_object(Bucket='bucket', Key='a folder/key+\\u00fc=&.txt', Body=b'content' * 1000, Metadata={'note': 'x  y'})
-# Earlier ones sign Transfer-Encoding, which is between two hops and does not get as far as S3.
-streams = 'transfer-encoding' in botocore.auth.SIGNED_HEADERS_BLACKLIST
-if streams: s3.put_object(Bucket='bucket', Key='stream', Body=io.BytesIO(b'content' * 1000), ChecksumAlgorithm='SHA256')
+s3.put_object(Bucket='bucket', Key='stream', Body=io.BytesIO(b'content' * 1000), ChecksumAlgorithm='SHA256')
+# Versions up to 1.29 sign Transfer-Encoding as well, which is between two hops and does not get as far as S3.
+kept = botocore.auth.SIGNED_HEADERS_BLACKLIST
+botocore.auth.SIGNED_HEADERS_BLACKLIST = [name for name in kept if name != 'transfer-encoding']
+s3.put_object(Bucket='bucket', Key='stream', Body=io.BytesIO(b'content' * 1000), ChecksumAlgorithm='SHA256')
+botocore.auth.SIGNED_HEADERS_BLACKLIST = kept
 s3.get_object(Bucket='bucket', Key='key', Range='bytes=0-9')['Body'].read()
 url = s3.generate_presigned_url('get_object', Params={'Bucket': 'bucket', 'Key': 'a key'}, ExpiresIn=600)
 context = ssl.create_default_context(cafile=os.environ['AWS_CA_BUNDLE'])
@@ -217,5 +220,5 @@ try:
     sts.get_caller_identity()
 except KeyError: # The echo is no answer of STS.
     pass
-print('done', 'streamed' if streams else '')
+print('done')
 `
