@@ -31,6 +31,10 @@ export interface MachineOptions {
   /** Folder that outlives it, for unpacked kernels. */
   readonly cache: string
   readonly limits?: LaunchOptions['limits']
+  /** Devices of the host's that Firecracker opens. Default: KVM's and the one for TAP devices. */
+  readonly devices?: readonly string[] | undefined
+  /** How long the guest, and what its VMM is asked for, may take, in milliseconds. Default: by the accelerator. */
+  readonly patience?: number | undefined
   /** Ends the machine at once when aborted. */
   readonly signal?: AbortSignal | undefined
   readonly log: (message: string) => void

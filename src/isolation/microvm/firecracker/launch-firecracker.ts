@@ -1,13 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { CageError } from '../../../errors.ts'
 import type { Mount, WorkloadPlan } from '../../isolation.ts'
 import { launchWorkload, type MoatNamespaces, type Workload } from '../../process/launch.ts'
-import { bootGuest, PATIENCE } from '../boot.ts'
+import { bootGuest } from '../boot.ts'
 import { FURTHER_SESSIONS, machinePorts } from '../guest-ports.ts'
-import { hostInitramfs, KVM } from '../host-parts.ts'
+import { hostInitramfs } from '../host-parts.ts'
 import { imageDisk } from '../image/image-disk.ts'
 import { requireKernel } from '../kernel.ts'
 import { MACHINE_FOLDER, machineMounts } from '../machine-mounts.ts'
@@ -15,18 +13,16 @@ import { getsTerminal, type MachineOptions } from '../machine-options.ts'
 import { PortSockets } from '../port-sockets.ts'
 import { makeScratchDisk } from '../scratch-disk.ts'
 import { bootableKernel } from '../unpack.ts'
-import { configure } from './api.ts'
 import { makeFilesDisk } from './files-disk.ts'
 import { whenHandedBack } from './hand-over.ts'
 import { TAP_NETWORK } from './network.ts'
 import { copiedMounts } from './places.ts'
-import { firecrackerRequests } from './requests.ts'
-import { requireFirecracker, TUN } from './require-firecracker.ts'
+import { firecrackerRequests, type ApiRequest } from './requests.ts'
+import { FIRECRACKER_DEVICES, requireFirecracker } from './require-firecracker.ts'
 import { vsockChannel, vsockPort } from './socat.ts'
+import { startVmm } from './start-vmm.ts'
 
 const OWN = `${MACHINE_FOLDER}/own`
-/** Firecracker listens within milliseconds; the socket's file is all that tells. */
-const LISTENING = { attempts: 500, milliseconds: 20 }
 
 /**
  * Runs the plan's command in a machine of Firecracker's, which is the workload of a cage in the moat, as QEMU is. The moat
@@ -38,8 +34,8 @@ export async function launchFirecracker(
   moat: MoatNamespaces,
   options: MachineOptions,
 ): Promise<Workload> {
-  const { settings, cache, signal, limits } = options
-  const firecracker = requireFirecracker(settings.firecracker ?? '')
+  const { settings, cache, signal, limits, patience, devices = FIRECRACKER_DEVICES } = options
+  const firecracker = requireFirecracker(settings.firecracker ?? '', devices)
   const kernel = requireKernel({ path: settings.kernel, sha256: settings.kernelSha256 })
   if (settings.image === undefined)
     throw new CageError('config_invalid', 'microvm.vmm: firecracker needs microvm.image')
@@ -69,17 +65,16 @@ export async function launchFirecracker(
   })
   const sockets = await PortSockets.listen(machine.own, names, (index) => `vsock_${vsockPort(index)}`)
   try {
-    const shown = machineMounts({ ...view, ...machine, vmm: firecracker, serves: false, devices: [KVM, TUN] })
+    const shown = machineMounts({ ...view, ...machine, vmm: firecracker, serves: false, devices })
     const vmm = await launchWorkload(vmmPlan(shown, plan), moat, {
       stdio: ['ignore', 'pipe', 'pipe'],
       limits,
       signal,
     })
-    await start(vmm, join(machine.own, 'api'), options)
+    await startVmm(vmm, join(machine.own, 'api'), { requests: requestsOf(settings), patience, signal })
     const workload = await bootGuest({
       plan: { ...plan, mounts },
       accelerator: 'kvm',
-      patience: PATIENCE.kvm,
       vmm,
       sockets,
       terminal,
@@ -130,43 +125,16 @@ function vmmPlan(mounts: readonly Mount[], { limits }: WorkloadPlan): WorkloadPl
   }
 }
 
-async function start(vmm: Workload, api: string, { settings, signal }: MachineOptions): Promise<void> {
-  try {
-    await whenListening(vmm, api)
-    const requests = firecrackerRequests({
-      kernel: `${MACHINE_FOLDER}/kernel`,
-      initramfs: `${MACHINE_FOLDER}/initramfs`,
-      vcpus: settings.vcpus,
-      memoryMebibytes: settings.memoryMebibytes,
-      image: `${MACHINE_FOLDER}/image`,
-      files: `${MACHINE_FOLDER}/files`,
-      scratch: settings.diskMebibytes === undefined ? undefined : `${MACHINE_FOLDER}/scratch`,
-      vsock: `${OWN}/vsock`,
-    })
-    await configure(api, requests, { signal })
-  } catch (error) {
-    vmm.destroy()
-    await vmm.exited.catch(() => undefined)
-    throw error
-  }
-}
-
-/** No guest runs before the last request: what is at this path is Firecracker's own. */
-async function whenListening(vmm: Workload, api: string): Promise<void> {
-  const ended = vmm.exited.then(
-    () => true,
-    () => true,
-  )
-  for (let attempt = 0; attempt < LISTENING.attempts; attempt++) {
-    if (await canConnect(api)) return
-    if (await Promise.race([ended, delay(LISTENING.milliseconds, false)])) break
-  }
-  throw new CageError('workload_failed', 'Firecracker ended or did not listen')
-}
-
-function canConnect(path: string): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>()
-  const socket = connect(path)
-  socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-  return promise.finally(() => socket.destroy())
+/** Paths are those in the cage. */
+function requestsOf({ vcpus, memoryMebibytes, diskMebibytes }: MachineOptions['settings']): readonly ApiRequest[] {
+  return firecrackerRequests({
+    kernel: `${MACHINE_FOLDER}/kernel`,
+    initramfs: `${MACHINE_FOLDER}/initramfs`,
+    vcpus,
+    memoryMebibytes,
+    image: `${MACHINE_FOLDER}/image`,
+    files: `${MACHINE_FOLDER}/files`,
+    scratch: diskMebibytes === undefined ? undefined : `${MACHINE_FOLDER}/scratch`,
+    vsock: `${OWN}/vsock`,
+  })
 }

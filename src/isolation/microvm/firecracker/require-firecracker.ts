@@ -5,16 +5,17 @@ import { KVM, mayUseKvm } from '../host-parts.ts'
 import { requireMkfs } from '../scratch-disk.ts'
 import { requireSocat } from './socat.ts'
 
-export const TUN = '/dev/net/tun'
+/** What Firecracker opens of the host's. */
+export const FIRECRACKER_DEVICES: readonly string[] = [KVM, '/dev/net/tun']
 
 /** Absolute path of Firecracker, by its path or its name. Throws `host_unsupported` when it could not run here. */
-export function requireFirecracker(name: string): string {
+export function requireFirecracker(name: string, devices = FIRECRACKER_DEVICES): string {
   const path = name.startsWith('/') ? executable(name) : findProgram(name)
   const lacks = (what: string): CageError =>
     new CageError('host_unsupported', what, { hint: 'Use microvm.vmm: auto, which needs neither.' })
   if (path === undefined) throw lacks(`${name} is not installed`)
-  if (!mayUseKvm()) throw lacks(`Firecracker needs ${KVM}, which this user cannot open`)
-  if (!mayUseKvm(TUN)) throw lacks(`Firecracker needs ${TUN}, which this user cannot open`)
+  const closed = devices.find((device) => !mayUseKvm(device))
+  if (closed !== undefined) throw lacks(`Firecracker needs ${closed}, which this user cannot open`)
   requireMkfs()
   requireSocat()
   return path
