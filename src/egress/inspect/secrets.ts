@@ -3,6 +3,7 @@ import type { ContentViews } from './decode/content-views.ts'
 import { viewsOfMessage, viewsOfQuestion, viewsOfRequest } from './decode/context-views.ts'
 import type { Decoding } from './decode/limits.ts'
 import type { View } from './decode/view.ts'
+import { withoutTexts } from './exempt-text.ts'
 import { PASS, type HeadContext, type Inspector, type Severity, type Verdict } from './inspector.ts'
 import { isAllowedTo, type Allowance } from './patterns/allowance.ts'
 import { isLikelyChance } from './patterns/chance.ts'
@@ -126,18 +127,16 @@ class SecretScan {
     return { certain: certain?.name ?? extra?.name, guess }
   }
 
-  /** Whether the hit is part of a text that may go to this host. */
-  #isExempt(
-    { bytes }: View,
-    { start, end }: { readonly start: number; readonly end: number },
-    host: Hostname,
-  ): boolean {
-    return this.#options.exempt.some(({ text, hosts }) => {
-      if (!hosts.some((zone) => zone === '*' || isWithin(host, zone))) return false
-      const from = Math.max(0, start - text.length)
-      const at = bytes.toString('latin1', from, end + text.length).indexOf(text)
-      return at !== -1 && from + at < end
-    })
+  /** Whether the hit is one for nothing but texts that may go to this host: what stands beside them counts by itself. */
+  #isExempt({ bytes }: View, { pattern, start, end }: Hit, host: Hostname): boolean {
+    const texts = this.#options.exempt
+      .filter(({ hosts }) => hosts.some((zone) => zone === '*' || isWithin(host, zone)))
+      .map(({ text }) => text)
+    const rest = withoutTexts(bytes, { start, end }, texts)
+    if (rest === undefined) return false
+    let isLeft = false
+    this.#matcher.search(rest, (hit) => (isLeft = hit.pattern === pattern))
+    return !isLeft
   }
 }
 

@@ -128,6 +128,16 @@ describe('who may have it', () => {
     assert.deepEqual(judge({ host: 'mirror.test', body: `${GITHUB} ${other}` }, { exempt }), BLOCKED)
     assert.deepEqual(judge({ host: 'evil.test', body: GITHUB }, { exempt }), BLOCKED)
   })
+  test('a credential right behind a placeholder, before or around it is one', () => {
+    const text = 'PLACEHOLDER_4fKq81ZmX0'
+    const exempt = [text, GITHUB].map((known) => ({ text: known, hosts: hosts('mirror.test') }))
+    const sent = (body: string): string => judge({ host: 'mirror.test', body }, { exempt: exempt.slice(0, 1) }).kind
+    for (const body of [`${text}${GITHUB}`, `${text},${GITHUB}`, `${GITHUB}${text}`, `${GITHUB}"${text}`])
+      assert.equal(sent(body), 'block', body)
+    assert.equal(sent(`https://u:${text}@h.test/`), 'pass')
+    const known = `${GITHUB}${text}${GITHUB}`
+    assert.deepEqual(judge({ host: 'mirror.test', body: known }, { exempt }), { kind: 'pass' })
+  })
 })
 
 describe('verdicts', () => {
