@@ -16,6 +16,8 @@ const TIMEOUT = 30_000
 /** Characters of what a program complained about that are shown. */
 const MAX_COMPLAINT = 2000
 
+const UNSHOWN = 'what it complained about is not shown, as it had printed something: run it to see'
+
 /** For programs that ask where others are; the folders of a workload are taken out of PATH. */
 const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin'
 
@@ -47,12 +49,15 @@ export interface Tool {
   readonly argv: readonly [string, ...string[]]
 }
 
-/** The value that a program prints. Its standard output is never shown, its standard error is when it fails. */
+/**
+ * The value that a program prints. Its standard output is never shown, its standard error is when it fails and has printed
+ * nothing.
+ */
 export async function runTool(name: string, tool: Tool, context: SourceContext): Promise<Secret> {
   const { end, stdout, stderr } = await captureTool(name, tool, context)
   const failure = failureOf(end, context)
   if (failure === undefined) return parseSecret(name, stdout)
-  return unavailable(name, tool.source, [failure, ...complaint(stderr, stdout, name)].join('\n'))
+  return unavailable(name, tool.source, [failure, ...complaint(stderr, stdout)].join('\n'))
 }
 
 /**
@@ -128,13 +133,17 @@ function failureOf(end: ProgramEnd, { signal }: SourceContext): string | undefin
   }
 }
 
-/** Standard error as it may be shown. A program that repeats the value there shows its name. */
-function complaint(stderr: Buffer, stdout: Buffer, name: string): readonly string[] {
-  const printed = plainText(stdout).trim()
-  const text = plainText(stderr)
-  const safe = printed.length < 4 ? text : text.replaceAll(printed, `[secret ${name}]`)
-  const lines = safe.slice(0, MAX_COMPLAINT).split('\n')
-  return lines.filter((line) => line.trim() !== '').map((line) => `  ${line.trimEnd()}`)
+/**
+ * Standard error as it may be shown: only when nothing was printed. A program that printed a value before it failed may
+ * repeat it there, whole, line by line, quoted or encoded, and no search finds every such form.
+ */
+function complaint(stderr: Buffer, stdout: Buffer): readonly string[] {
+  const lines = plainText(stderr)
+    .slice(0, MAX_COMPLAINT)
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+  if (lines.length > 0 && stdout.length > 0) return [`  ${UNSHOWN}`]
+  return lines.map((line) => `  ${line.trimEnd()}`)
 }
 
 /** Without terminal sequences, control and format characters. */

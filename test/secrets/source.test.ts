@@ -232,19 +232,35 @@ describe('cmd', () => {
     assert.equal(await valueOf('cmd:./look', there), '/\nhanded through')
   })
 
-  test('its complaint is shown without control characters, its output and its arguments are not', async (t) => {
+  test('its complaint is shown without control characters, its arguments are not', async (t) => {
     const here = await place(t)
     await script(
       here.folder,
       'vault',
-      `echo ${VALUE}; printf 'not signed in\\033]52;c;eA==\\007\\r\\n\\033[31mtried %s\\n' ${VALUE} >&2; exit 3`,
+      "printf 'not signed in\\033]52;c;eA==\\007\\r\\n\\033[31mtried %s\\n' twice >&2; exit 3",
     )
     const { code, message } = await failure(`cmd:./vault read hush-hush`, here)
     assert.equal(code, 'secret_unavailable')
-    assert.equal(
-      message,
-      'secret KEY, source cmd:./vault: it ended with exit code 3\n  not signed in\n  tried [secret KEY]',
-    )
+    assert.equal(message, 'secret KEY, source cmd:./vault: it ended with exit code 3\n  not signed in\n  tried twice')
+  })
+
+  test('attack: what it printed is not shown as a part of its complaint, in whatever form', async (t) => {
+    const here = await place(t)
+    const complaints: readonly string[] = [
+      `echo ${VALUE}; echo "tried ${VALUE}" >&2`,
+      `echo user: me; echo ${VALUE}; echo "tried ${VALUE}" >&2`,
+      `echo ${VALUE} and more; echo "tried ${VALUE}" >&2`,
+      `printf '"${VALUE.slice(0, 9)}'; echo "tried ${VALUE}" >&2`,
+    ]
+    for (const complaint of complaints) {
+      await script(here.folder, 'vault', `${complaint}; exit 3`)
+      assert.equal(
+        (await failure('cmd:./vault', here)).message,
+        'secret KEY, source cmd:./vault: it ended with exit code 3\n' +
+          '  what it complained about is not shown, as it had printed something: run it to see',
+        complaint,
+      )
+    }
   })
 
   test('one that is killed, that is not there, that is no program', async (t) => {
