@@ -31,6 +31,7 @@ export const microvmBackend: Backend = {
     requireKernel({
       path: kernel === undefined ? undefined : resolve(draft.record.working_directory, kernel),
       sha256,
+      vmm: firecracker === undefined ? 'qemu' : 'firecracker',
     })
     return processBackend.decide(draft, others)
   },

@@ -23,8 +23,14 @@ export type KernelFinding =
   | { readonly kind: 'usable'; readonly kernel: GuestKernel }
   | { readonly kind: 'unusable'; readonly path: string; readonly reason: string }
 
-/** Drivers of what the machines have, and the file systems of the guest's root. */
-const NEEDED = ['virtio_net', 'virtio_console', '9pnet_virtio', '9p', 'overlay']
+/** What runs a machine. */
+export type Vmm = 'qemu' | 'firecracker'
+
+/** Drivers of what the machines have, and the file systems of the guest's root: it has the host's by 9p, or from disks. */
+const NEEDED: Readonly<Record<Vmm, readonly string[]>> = {
+  qemu: ['virtio_net', 'virtio_console', '9pnet_virtio', '9p', 'overlay'],
+  firecracker: ['virtio_mmio', 'virtio_net', 'virtio_blk', 'ext4', 'vmw_vsock_virtio_transport', 'overlay'],
+}
 /** ext4 asks for its checksum by name, which no index of modules tells. */
 const FOR_DISKS = ['virtio_blk', 'crc32c_generic', 'ext4']
 
@@ -34,22 +40,15 @@ export interface MachineParts {
   readonly bus: 'mmio' | 'pci'
   /** Whether it has any. */
   readonly disks: boolean
-  /** Whether its ports are connections by vsock. */
-  readonly vsock?: boolean
+  readonly vmm: Vmm
 }
 
 /** Modules that the guest of such a machine needs, in the order to load them. Each takes its time, emulated above all. */
 export function guestModules(
   { index }: Pick<GuestKernel, 'index'>,
-  { bus, disks, vsock }: MachineParts,
+  { bus, disks, vmm }: MachineParts,
 ): readonly string[] {
-  return moduleOrder(index, [
-    `virtio_${bus}`,
-    ...NEEDED,
-    'virtio_rng',
-    ...(disks ? FOR_DISKS : []),
-    ...(vsock === true ? ['vmw_vsock_virtio_transport'] : []),
-  ]).load
+  return moduleOrder(index, [`virtio_${bus}`, ...NEEDED[vmm], 'virtio_rng', ...(disks ? FOR_DISKS : [])]).load
 }
 
 const MODULE_FOLDERS = ['/lib/modules', '/usr/lib/modules', '/run/booted-system/kernel-modules/lib/modules'] as const
@@ -72,13 +71,15 @@ export interface KernelChoice {
   readonly path?: string | undefined
   /** Its SHA-256; any other file is refused. */
   readonly sha256?: string | undefined
+  /** Whose machines it is for. Absent: QEMU's. */
+  readonly vmm?: Vmm | undefined
 }
 
 /** Looks at the kernels that may be meant, until one is usable. Throws `host_unsupported` with why none is. */
-export function requireKernel({ path: configured, sha256 }: KernelChoice): GuestKernel {
+export function requireKernel({ path: configured, sha256, vmm }: KernelChoice): GuestKernel {
   const refused: string[] = []
   for (const path of configured === undefined ? installedKernels() : [configured]) {
-    const finding = examineKernel(path)
+    const finding = examineKernel(path, vmm)
     if (finding.kind === 'unusable') refused.push(`${path} ${finding.reason}`)
     else if (sha256 === undefined || finding.kernel.sha256 === sha256) return finding.kernel
     else refused.push(`${path} has the SHA-256 ${finding.kernel.sha256}, which is not that of microvm.kernel_sha256`)
@@ -89,8 +90,12 @@ export function requireKernel({ path: configured, sha256 }: KernelChoice): Guest
   })
 }
 
-/** Whether guests can run the kernel, and with which modules. */
-export function examineKernel(path: string, moduleFolders: readonly string[] = MODULE_FOLDERS): KernelFinding {
+/** Whether guests of the VMM can run the kernel, and with which modules. */
+export function examineKernel(
+  path: string,
+  vmm: Vmm = 'qemu',
+  moduleFolders: readonly string[] = MODULE_FOLDERS,
+): KernelFinding {
   const unusable = (reason: string): KernelFinding => ({ kind: 'unusable', path, reason })
   let file: Buffer
   try {
@@ -106,7 +111,7 @@ export function examineKernel(path: string, moduleFolders: readonly string[] = M
   if (modules === undefined) return unusable(`has no modules in /lib/modules/${release}`)
   const index = indexOf(modules)
   if (index === undefined) return unusable(`has no index of its modules: depmod ${release}`)
-  const { missing } = moduleOrder(index, NEEDED)
+  const { missing } = moduleOrder(index, NEEDED[vmm])
   if (missing.length > 0) return unusable(`lacks ${missing.join(', ')}`)
   return {
     kind: 'usable',

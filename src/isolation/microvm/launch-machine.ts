@@ -92,7 +92,7 @@ async function startMachine(accelerator: Accelerator, blueprint: Blueprint): Pro
   const folder = join(options.scratch, `machine-${accelerator}`)
   await mkdir(folder, { mode: 0o700 })
   const disks = image !== undefined || options.settings.diskMebibytes !== undefined
-  const initramfs = hostInitramfs(guest, { bus: busOf(accelerator), disks })
+  const initramfs = hostInitramfs(guest, { vmm: 'qemu', bus: busOf(accelerator), disks })
   await writeFile(join(folder, 'initramfs'), initramfs, { mode: 0o600 })
   for (const name of ['kernel', 'image', 'scratch']) await writeFile(join(folder, name), '')
   const scratch = await makeScratch(blueprint, accelerator)

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { guestModules } from '../../../src/isolation/microvm/kernel.ts'
+import { guestModules, type MachineParts } from '../../../src/isolation/microvm/kernel.ts'
 import { moduleName, moduleOrder } from '../../../src/isolation/microvm/modules.ts'
 
 const INDEX = {
@@ -45,18 +45,24 @@ test('names are those of lsmod, however the file is packed', () => {
 })
 
 test('a guest loads the drivers of its machine and no others', () => {
-  const drivers = (bus: 'mmio' | 'pci', disks: boolean): readonly string[] =>
-    guestModules({ index: EVERYTHING }, { bus, disks }).map(moduleName)
+  const drivers = (parts: MachineParts): readonly string[] => guestModules({ index: EVERYTHING }, parts).map(moduleName)
   const common = ['virtio_net', 'virtio_console', '9pnet_virtio', '9p', 'overlay', 'virtio_rng']
-  assert.deepEqual(drivers('mmio', false), ['virtio_mmio', ...common])
-  assert.deepEqual(drivers('pci', true), ['virtio_pci', ...common, 'virtio_blk', 'crc32c_generic', 'ext4'])
+  assert.deepEqual(drivers({ vmm: 'qemu', bus: 'mmio', disks: false }), ['virtio_mmio', ...common])
+  const withDisks = ['virtio_pci', ...common, 'virtio_blk', 'crc32c_generic', 'ext4']
+  assert.deepEqual(drivers({ vmm: 'qemu', bus: 'pci', disks: true }), withDisks)
+  assert.deepEqual(
+    drivers({ vmm: 'firecracker', bus: 'mmio', disks: true }).toSorted(),
+    'crc32c_generic ext4 overlay virtio_blk virtio_mmio virtio_net virtio_rng vmw_vsock_virtio_transport'.split(' '),
+  )
 })
 
 const EVERYTHING = {
-  dependencies:
-    'virtio_mmio virtio_pci virtio_net virtio_console 9pnet_virtio 9p overlay virtio_rng virtio_blk crc32c_generic ext4'
-      .split(' ')
-      .map((name) => `kernel/${name}.ko:\n`)
-      .join(''),
+  dependencies: (
+    'virtio_mmio virtio_pci virtio_net virtio_console 9pnet_virtio 9p overlay virtio_rng virtio_blk crc32c_generic ' +
+    'ext4 vmw_vsock_virtio_transport'
+  )
+    .split(' ')
+    .map((name) => `kernel/${name}.ko:\n`)
+    .join(''),
   builtin: '',
 }

@@ -36,7 +36,7 @@ export async function launchFirecracker(
 ): Promise<Workload> {
   const { settings, cache, signal, limits, patience, devices = FIRECRACKER_DEVICES } = options
   const firecracker = requireFirecracker(settings.firecracker ?? '', devices)
-  const kernel = requireKernel({ path: settings.kernel, sha256: settings.kernelSha256 })
+  const kernel = requireKernel({ path: settings.kernel, sha256: settings.kernelSha256, vmm: 'firecracker' })
   if (settings.image === undefined)
     throw new CageError('config_invalid', 'microvm.vmm: firecracker needs microvm.image')
   const terminal = getsTerminal(options)
@@ -45,7 +45,7 @@ export async function launchFirecracker(
   const mounts = copiedMounts(plan.mounts, settings.volumes ?? [])
   const machine = await makeFolder(options.scratch, settings.diskMebibytes)
   const channel = await vsockChannel(names)
-  const initramfs = hostInitramfs(kernel, { bus: 'mmio', disks: true, vsock: true }, channel)
+  const initramfs = hostInitramfs(kernel, { vmm: 'firecracker', bus: 'mmio', disks: true }, channel)
   await writeFile(join(machine.folder, 'initramfs'), initramfs, { mode: 0o600 })
   const view = {
     workload: mounts,
