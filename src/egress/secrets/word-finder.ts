@@ -7,13 +7,32 @@ export const LEAST_LENGTH = 7
 /** Beyond the first letters, which keys of one kind have in common. */
 const FURTHEST = 12
 
+/** A filter of so many bytes is in the processor's first cache. */
+const CACHED = 32_768
+
+/** How many more places are tried for words that ordinary text does not have. */
+const TRIED = 64
+
+/** What the words of some needles are, of those whose bytes are of the same kinds. */
+const MIXED = 1
+const LIKE_TEXT = 2
+/** Bits for the words that are like text, few of which are chosen. */
+const FEW_BITS = 65_536
+
 /**
  * For needles of seven bytes and more, thousands of them at the cost of one: it looks at every fourth word of four bytes
- * only, because each needle, wherever it begins, has one of four words of its own there. A filter of bits tells the
- * words that stand in no needle, in the way of Bloom ("Space/time trade-offs in hash coding", CACM 13, 1970).
+ * only, because each needle, wherever it begins, has one of four words of its own there. A first, small filter tells by
+ * the kinds of the bytes that a word stands in no needle: those of text are small letters or digits only, those of keys
+ * are mixed, and such are chosen. A second, of bits, goes by the word itself, in the way of Bloom ("Space/time trade-offs
+ * in hash coding", CACM 13, 1970).
  */
 export class WordFinder implements Finder {
   readonly #needles: readonly Buffer[]
+  /** By needle, where the first of its four words begins. */
+  readonly #offsets: Uint8Array
+  /** By the kinds of a word's bytes: what words of needles are like that, if any. */
+  readonly #kinds = new Uint8Array(1 << 12)
+  readonly #likeText = new Uint8Array(FEW_BITS >>> 3)
   readonly #filter: Uint8Array
   /** By hash of a word, one more than the number of the first place that has it; 0: none. */
   readonly #first: Int32Array
@@ -26,6 +45,7 @@ export class WordFinder implements Finder {
   constructor(needles: readonly Buffer[]) {
     const bits = Math.min(21, Math.max(14, Math.ceil(Math.log2(needles.length * 4 * 64))))
     this.#needles = needles
+    this.#offsets = Uint8Array.from(needles, tellingOffset)
     this.#filter = new Uint8Array(1 << (bits - 3))
     this.#first = new Int32Array(1 << Math.min(20, Math.ceil(Math.log2(needles.length * 4))))
     this.#next = new Int32Array(needles.length * 4)
@@ -38,9 +58,11 @@ export class WordFinder implements Finder {
     const words = alignedWords(bytes)
     const first = -bytes.byteOffset & 3
     const last = (end - 4 - first) >> 2
+    const filters = { kinds: this.#kinds, likeText: this.#likeText, filter: this.#filter }
+    const next = this.#filter.length > CACHED ? nextOfKind : nextKnown
     let best = before
     for (let index = Math.max(0, (from - first + 3) >> 2); ; index += 1) {
-      index = nextKnown(words, index, { filter: this.#filter, last: Math.min(last, (best + this.#reach - first) >> 2) })
+      index = next(words, index, { ...filters, last: Math.min(last, (best + this.#reach - first) >> 2) })
       if (index === -1) return best === before ? -1 : best
       const start = this.#startAt(bytes, first + index * 4, { word: words[index] as number, from, end, before: best })
       if (start !== -1) best = start
@@ -59,8 +81,9 @@ export class WordFinder implements Finder {
       place = this.#next[place - 1] as number
     ) {
       if (this.#words[place - 1] !== word) continue
-      const needle = this.#needles[(place - 1) >> 2] as Buffer
-      const start = at - (firstOffset(needle) + ((place - 1) & 3))
+      const position = (place - 1) >> 2
+      const needle = this.#needles[position] as Buffer
+      const start = at - ((this.#offsets[position] as number) + ((place - 1) & 3))
       if (start >= from && start < best && start + needle.length <= end && startsWith(bytes, start, needle))
         best = start
     }
@@ -68,11 +91,14 @@ export class WordFinder implements Finder {
   }
 
   #add(needle: Buffer, position: number): void {
-    const offset = firstOffset(needle)
+    const offset = this.#offsets[position] as number
     for (let index = 0; index < 4; index += 1) {
       const word = wordAt(needle, offset + index)
-      this.#mark(hashOf(word))
-      this.#mark(otherHashOf(word))
+      // Either may have the same number as the other, where bytes are no ASCII.
+      this.#kinds[kindsOf(word)]! |= isMixed(word) ? MIXED : LIKE_TEXT
+      if (!isMixed(word)) mark(this.#likeText, fewHashOf(word))
+      mark(this.#filter, hashOf(word))
+      mark(this.#filter, otherHashOf(word))
       const slot = hashOf(word) & (this.#first.length - 1)
       const place = position * 4 + index
       this.#words[place] = word
@@ -81,16 +107,40 @@ export class WordFinder implements Finder {
     }
     this.#reach = Math.max(this.#reach, offset + 3)
   }
-
-  #mark(hash: number): void {
-    const bit = hash & (this.#filter.length * 8 - 1)
-    this.#filter[bit >>> 3] = (this.#filter[bit >>> 3] as number) | (1 << (bit & 7))
-  }
 }
 
-/** Where the first of a needle's four words begins. */
-function firstOffset(needle: Buffer): number {
-  return Math.min(FURTHEST, needle.length - LEAST_LENGTH)
+function mark(filter: Uint8Array, hash: number): void {
+  const bit = hash & (filter.length * 8 - 1)
+  filter[bit >>> 3] = (filter[bit >>> 3] as number) | (1 << (bit & 7))
+}
+
+/** Where the first of a needle's four words begins: where most of them are unlike those of ordinary text. */
+function tellingOffset(needle: Buffer): number {
+  const last = needle.length - LEAST_LENGTH
+  const usual = Math.min(FURTHEST, last)
+  let best = usual
+  let most = -1
+  for (let offset = usual; offset <= Math.min(last, usual + TRIED) && most < 4; offset += 1) {
+    let mixed = 0
+    for (let index = 0; index < 4; index += 1) if (isMixed(wordAt(needle, offset + index))) mixed += 1
+    if (mixed > most) [best, most] = [offset, mixed]
+  }
+  return best
+}
+
+/** Whether small letters, capitals and all else do not stand by themselves, as in the words and numbers of text. */
+function isMixed(word: number): boolean {
+  const columns = (word >>> 5) & 0x03030303
+  return columns !== 0x03030303 && columns !== 0x02020202 && columns !== 0x01010101
+}
+
+/** By the columns of ASCII that four bytes stand in: each four columns of printable characters have a number of their own. */
+function kindsOf(word: number): number {
+  return Math.imul(word & 0x70707070, 0x3d7989ee) >>> 20
+}
+
+function fewHashOf(word: number): number {
+  return hashOf(word) >>> 7
 }
 
 function otherHashOf(word: number): number {
@@ -108,6 +158,33 @@ function nextKnown(
     const bit = hashOf(words[at] as number) & mask
     if (((filter[bit >>> 3] as number) & (1 << (bit & 7))) === 0) continue
     const other = otherHashOf(words[at] as number) & mask
+    if (((filter[other >>> 3] as number) & (1 << (other & 7))) !== 0) return at
+  }
+  return -1
+}
+
+interface Filters {
+  readonly kinds: Uint8Array
+  readonly likeText: Uint8Array
+  readonly filter: Uint8Array
+}
+
+/** The same, where the filter is too large to be asked about each word. */
+function nextOfKind(
+  words: Int32Array,
+  index: number,
+  { kinds, likeText, filter, last }: Filters & { readonly last: number },
+): number {
+  const mask = filter.length * 8 - 1
+  for (let at = index; at <= last; at += 1) {
+    const word = words[at] as number
+    const kind = kinds[kindsOf(word)]
+    if (kind === 0) continue
+    const few = fewHashOf(word)
+    if (kind === LIKE_TEXT && ((likeText[few >>> 3] as number) & (1 << (few & 7))) === 0) continue
+    const bit = hashOf(word) & mask
+    if (((filter[bit >>> 3] as number) & (1 << (bit & 7))) === 0) continue
+    const other = otherHashOf(word) & mask
     if (((filter[other >>> 3] as number) & (1 << (other & 7))) !== 0) return at
   }
   return -1

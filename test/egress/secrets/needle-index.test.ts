@@ -82,6 +82,22 @@ test('fuzz: any bytes, few and many needles, short and long', async (t) => {
   })
 })
 
+test('fuzz: thousands of long needles, and texts that are nearly full of them', async (t) => {
+  const all = String.fromCharCode(...Array(256).keys())
+  await fuzz(t, { runs: 4 }, (random) => {
+    const word = (letters: string, length: number): string =>
+      Array.from({ length }, () => letters[random.integer(0, letters.length - 1)]).join('')
+    const letters = (): string => random.pick(['abcdefghij', 'ABCdef0123-_', '0123456789', all])
+    const words = Array.from({ length: 1500 }, () => word(letters(), random.integer(7, 40)))
+    const text = Array.from({ length: 60 }, () => {
+      const known = random.pick(words)
+      const at = random.integer(0, known.length - 1)
+      return random.chance(0.5) ? known : `${known.slice(0, at)}${word(all, 1)}${known.slice(at + 1)}`
+    })
+    assertLikeNaive(words, text.join(word(letters(), random.integer(0, 3))))
+  })
+})
+
 /** Texts hold bytes as Latin-1. */
 function assertLikeNaive(words: readonly string[], text: string): void {
   const needles = new NeedleIndex(words.map((word) => Buffer.from(word, 'latin1')))
