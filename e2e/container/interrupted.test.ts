@@ -18,9 +18,10 @@ after(async () => {
   await agentcage('cage', 'destroy', '-y', CAGE)
 })
 
-/** Sends a signal to `agentcage cage ARGS` once a shell condition holds, and waits for its end. */
-async function cut(args: string, signal: string, condition: string): Promise<CommandResult> {
-  const script = `${NODE} ${PROGRAM} cage ${args} > ${HOME}/cut.out & command=$!
+/** Sends a signal to `agentcage cage ARGS` once a shell condition holds, and waits for its end. `first` runs before. */
+async function cut(args: string, signal: string, condition: string, first = ''): Promise<CommandResult> {
+  const script = `${first}
+    ${NODE} ${PROGRAM} cage ${args} > ${HOME}/cut.out & command=$!
     until ${condition}; do kill -0 $command || exit 99; sleep 0.05; done
     kill -${signal} $command; wait $command`
   return tryAsUser(['timeout', '120', 'bash', '-c', script])
@@ -30,6 +31,28 @@ test('a create that gets a signal leaves nothing, and says so', async () => {
   const { code, stderr } = await cut(`create -c ${FILE}`, 'TERM', `test -e ${UNIT}`)
   assert.equal(code, 143)
   assert.match(stderr, /^error: ended by SIGTERM before the cage was ready; all is as it was before$/m)
+  assert.equal(await traces(CAGE), '')
+})
+
+/** Takes requests without TLS and never answers. The first one makes the file `asked`. */
+const REGISTRY = `const { writeFileSync } = require('node:fs')
+require('node:net').createServer((socket) => socket.on('error', () => {}).once('data', ([first]) => {
+  if (first === 22) socket.destroy()
+  else writeFileSync('asked', '')
+})).listen(0, '127.0.0.1', function () { writeFileSync('port', String(this.address().port)) })
+`
+
+test('a pull that never ends is ended by a signal', async (t) => {
+  const settings = `${HOME}/.config/containers/registries.conf.d/slow.conf`
+  t.after(() => tryAsUser(['rm', '-f', settings, 'registry.cjs', 'port', 'asked', 'slow.yaml']))
+  await writeUserFile(`${HOME}/registry.cjs`, REGISTRY)
+  await writeUserFile(settings, '[[registry]]\nlocation = "127.0.0.1:PORT"\ninsecure = true\n')
+  await writeUserFile(`${HOME}/slow.yaml`, configFor(CAGE, { container: { image: '127.0.0.1:PORT/agent:1' } }))
+  const first = `${NODE} registry.cjs & registry=$!; trap 'kill $registry' EXIT
+    until test -s port; do sleep 0.05; done; sed -i "s/PORT/$(<port)/" slow.yaml ${settings}`
+  const { code, stderr } = await cut('create -c slow.yaml', 'TERM', 'test -e asked', first)
+  assert.equal(code, 143, stderr)
+  assert.match(stderr, /all is as it was before$/m)
   assert.equal(await traces(CAGE), '')
 })
 

@@ -89,6 +89,14 @@ test('its hash is the content’s and is on record, and earlier images are gone'
   assert.doesNotMatch(await asUser('podman', 'image', 'ls'), /0123456789abcdef/)
 })
 
+test('what was removed from Podman while the cage was stopped is there again after a start', async () => {
+  await agentcage('cage', 'stop', CAGE)
+  await asUser('podman', 'network', 'rm', `${CAGE}-net`)
+  await asUser('bash', '-c', 'podman image ls --quiet localhost/agentcage-egress | xargs podman rmi --force')
+  assert.match(await agentcage('cage', 'start', CAGE), /Building the image of the egress/)
+  assert.match(await curl(CAGE, 'https://allowed.test/'), / 200\[0\]$/)
+})
+
 async function writeInspector(word: string): Promise<void> {
   await writeUserFile(INSPECTOR, inspectorFor(word))
   await asUser('chmod', '600', INSPECTOR)

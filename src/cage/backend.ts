@@ -28,6 +28,13 @@ export interface ServiceStatus {
 /** What a person waiting reads: one line, without a newline. */
 export type Report = (line: string) => void
 
+/** A step that may take long. */
+export interface Step {
+  readonly report: Report
+  /** Aborted: whatever can be left where it is ends, and nothing new is begun. */
+  readonly signal?: AbortSignal | undefined
+}
+
 /** A command to run in the cage, beside the workload. */
 export interface ExecRequest {
   readonly command: readonly [string, ...string[]]
@@ -79,10 +86,10 @@ export interface Backend {
   units(deployment: Deployment): readonly UnitFile[]
 
   /** Builds what the units need, writes them and makes systemd read them. */
-  install(deployment: Deployment, report: Report): Promise<void>
+  install(deployment: Deployment, step: Step): Promise<void>
 
   /** Starts and waits until the cage serves. Throws `service_failed` with the last lines of the journal. */
-  start(deployment: Deployment): Promise<void>
+  start(deployment: Deployment, step: Step): Promise<void>
 
   stop(deployment: Deployment): Promise<void>
 

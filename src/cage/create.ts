@@ -64,6 +64,7 @@ export async function createCage(request: CreateRequest): Promise<Deployment> {
   await requireSecrets(draft, request.secrets)
   const failure = new AbortController()
   const { signal } = failure
+  const step = { report: request.report, signal }
   using _interruptible = interruptible(failure)
   await using undo = new AsyncDisposableStack()
   const deployment = await saveDecided(draft, { backend, bytes, programs, undo })
@@ -71,8 +72,8 @@ export async function createCage(request: CreateRequest): Promise<Deployment> {
   undo.defer(async () => {
     await backend.remove(deployment.name, deployment.environment, () => {})
   })
-  await uninterrupted(backend.install(deployment, request.report), signal)
-  if (request.start) await untilInterrupted(backend.start(deployment), signal)
+  await uninterrupted(backend.install(deployment, step), signal)
+  if (request.start) await untilInterrupted(backend.start(deployment, step), signal)
   const { incomplete: _, ...record } = deployment.record
   const complete = deploymentOf({ ...deployment, record })
   await saveDeployment(complete, bytes)

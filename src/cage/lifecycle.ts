@@ -1,5 +1,5 @@
 import { cageState } from '../system/paths.ts'
-import type { Backend, Part, ServiceStatus } from './backend.ts'
+import type { Backend, Part, Report, ServiceStatus } from './backend.ts'
 import { backendOf } from './backends.ts'
 import { requireUnchangedInspectors } from './deployment-inspectors.ts'
 import { lockCage } from './deployment-lock.ts'
@@ -49,11 +49,11 @@ function statusText(services: readonly ServiceStatus[]): string {
   return `${failed ? 'failed' : word} (${running}/${services.length})`
 }
 
-export async function startCage(name: string, environment: Environment): Promise<void> {
+export async function startCage(name: string, environment: Environment, report: Report): Promise<void> {
   await withCage(name, environment, async (deployment, backend) => {
     await requireSecrets(deployment)
     await requireUnchangedInspectors(deployment)
-    await backend.start(deployment)
+    await backend.start(deployment, { report })
   })
 }
 
@@ -69,12 +69,12 @@ export async function stopCage(name: string, environment: Environment): Promise<
   await (await backendOf(record.isolation)).stop(deploymentOf({ name, record, config, environment }))
 }
 
-export async function restartCage(name: string, environment: Environment): Promise<void> {
+export async function restartCage(name: string, environment: Environment, report: Report): Promise<void> {
   await withCage(name, environment, async (deployment, backend) => {
     await requireSecrets(deployment)
     await requireUnchangedInspectors(deployment)
     await backend.stop(deployment)
-    await backend.start(deployment)
+    await backend.start(deployment, { report })
   })
 }
 

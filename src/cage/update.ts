@@ -54,8 +54,8 @@ export async function updateCage(request: UpdateRequest): Promise<void> {
     await uninterrupted(backend.stop(before), signal)
     await keepInspectors(next, programs)
     await saveDeployment(next, text)
-    await uninterrupted(backend.install(next, report), signal)
-    if (ran) await untilInterrupted(backend.start(next), signal)
+    await uninterrupted(backend.install(next, { report, signal }), signal)
+    if (ran) await untilInterrupted(backend.start(next, { report, signal }), signal)
   } catch (error) {
     await reserved[Symbol.asyncDispose]()
     await putBack({ before, oldText, ran, report })
@@ -120,11 +120,11 @@ async function putBack({ before, oldText, ran, report }: Former): Promise<void> 
   report('The update failed; putting the cage back as it was...')
   const backend = await backendOf(before.record.isolation)
   await saveDeployment(before, oldText)
-  await backend.install(before, report)
+  await backend.install(before, { report })
   if (ran) {
     // What the update started may be on its way still, and would only be joined.
     await backend.stop(before)
-    await backend.start(before)
+    await backend.start(before, { report })
   }
   await forgetInspectors(before)
 }

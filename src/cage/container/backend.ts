@@ -1,24 +1,20 @@
 import { CageError } from '../../errors.ts'
 import { EGRESS_USER } from '../../isolation/container/egress-containers.ts'
-import {
-  buildEgressImage,
-  imageToRun,
-  planEgressImage,
-  pruneEgressImages,
-} from '../../isolation/container/image/image.ts'
+import { planEgressImage, pruneEgressImages } from '../../isolation/container/image/image.ts'
 import { cageNames } from '../../isolation/container/names.ts'
 import { findPodman, lastLine, requirePodman } from '../../isolation/container/podman.ts'
 import { takenPort } from '../../isolation/container/taken-port.ts'
 import { placeStandIns } from '../../isolation/process/stand-ins.ts'
 import { userManager } from '../../isolation/systemd/user-manager.ts'
-import type { Backend, Part, Report, ServiceStatus } from '../backend.ts'
+import type { Backend, Part, Report, ServiceStatus, Step } from '../backend.ts'
 import { loadDeployment, type Deployment, type Environment } from '../deployment.ts'
 import type { DeploymentRecord } from '../deployment-record.ts'
 import { serviceState } from '../service-state.ts'
 import { executeInContainer } from './exec.ts'
+import { restoreLostObjects } from './lost-objects.ts'
 import { findNetwork } from './network.ts'
 import { volumesOf } from './plan.ts'
-import { ensureWorkloadImage, removeFromPodman, storePodmanSecrets } from './podman-objects.ts'
+import { ensureEgressImage, ensureWorkloadImage, removeFromPodman, storePodmanSecrets } from './podman-objects.ts'
 import { stageValues, writeStateFiles, writeWorkloadFile } from './state-files.ts'
 import { preparingServices, quadletFolder, removeUnits, serviceNames, unitFiles, writeUnits } from './units.ts'
 import { unsetVariables } from './variables.ts'
@@ -55,31 +51,35 @@ async function decide(draft: Deployment, others: readonly DeploymentRecord[]): R
   return decided
 }
 
-async function install(deployment: Deployment, report: Report): Promise<void> {
-  const { name, environment, record } = deployment
+async function install(deployment: Deployment, step: Step): Promise<void> {
+  const { name, environment } = deployment
   const podman = findPodman(environment)
-  const image = await planEgressImage(EGRESS_USER)
-  if (image.hash !== record.egress_image)
-    throw new CageError('service_failed', `agentcage is not the one that cage '${name}' was made with`, {
-      hint: `agentcage cage update ${name} takes the one of now.`,
-    })
-  if (!(await podman.has('image', imageToRun(image)))) report('Building the image of the egress...')
-  await buildEgressImage(podman, image)
-  await ensureWorkloadImage(podman, deployment, report)
+  await ensureEgressImage(podman, deployment, step)
+  await ensureWorkloadImage(podman, deployment, step)
   await writeStateFiles(deployment)
   await storePodmanSecrets(podman, deployment)
   const volumes = volumesOf(deployment)
   placeStandIns(volumes.standIns)
-  for (const warning of [...volumes.warnings, ...unsetVariables(deployment)]) report(`warning: ${warning}`)
+  for (const warning of [...volumes.warnings, ...unsetVariables(deployment)]) step.report(`warning: ${warning}`)
   // What still runs by this name goes by files that are replaced now.
   await userManager(environment).systemctl(['stop', '--', ...Object.values(serviceNames(name))], 180_000)
   await writeUnits(unitFiles(deployment), environment)
-  report(`Installed quadlet files to ${quadletFolder(environment)}/`)
+  step.report(`Installed quadlet files to ${quadletFolder(environment)}/`)
 }
 
-async function start(deployment: Deployment): Promise<void> {
-  const { name, environment, config } = deployment
+/** What was removed from Podman since is missed when the units fail, not looked for at every start. */
+async function start(deployment: Deployment, step: Step): Promise<void> {
   placeStandIns(volumesOf(deployment).standIns)
+  try {
+    await startParts(deployment)
+  } catch (error) {
+    if (step.signal?.aborted === true || !(await restoreLostObjects(deployment, step))) throw error
+    step.signal?.throwIfAborted()
+    await startParts(deployment)
+  }
+}
+
+async function startParts({ name, environment, config }: Deployment): Promise<void> {
   const { dns, proxy, cage } = serviceNames(name)
   await startUnits([dns, proxy], { environment, patience: 90_000 })
   const { timeout_start_sec: seconds } = config.container

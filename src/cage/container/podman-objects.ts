@@ -1,9 +1,26 @@
 import { CageError } from '../../errors.ts'
+import { EGRESS_USER } from '../../isolation/container/egress-containers.ts'
+import { buildEgressImage, imageToRun, planEgressImage } from '../../isolation/container/image/image.ts'
 import { cageNames, podmanSecretName } from '../../isolation/container/names.ts'
 import { lastLine, type Podman } from '../../isolation/container/podman.ts'
-import type { Report } from '../backend.ts'
+import type { Step } from '../backend.ts'
 import type { Deployment } from '../deployment.ts'
 import { podmanSecretValues } from './state-files.ts'
+
+/** Makes the image that is on record unless it is there. Throws `service_failed` when this agentcage would make another. */
+export async function ensureEgressImage(
+  podman: Podman,
+  { name, record }: Pick<Deployment, 'name' | 'record'>,
+  { report }: Step,
+): Promise<void> {
+  const image = await planEgressImage(EGRESS_USER)
+  if (image.hash !== record.egress_image)
+    throw new CageError('service_failed', `agentcage is not the one that cage '${name}' was made with`, {
+      hint: `agentcage cage update ${name} takes the one of now.`,
+    })
+  if (!(await podman.has('image', imageToRun(image)))) report('Building the image of the egress...')
+  await buildEgressImage(podman, image)
+}
 
 const PULL_PATIENCE = 1_800_000
 
@@ -11,12 +28,12 @@ const PULL_PATIENCE = 1_800_000
 export async function ensureWorkloadImage(
   podman: Podman,
   { config }: Pick<Deployment, 'config'>,
-  report: Report,
+  { report, signal }: Step,
 ): Promise<void> {
   const { image } = config.container
   if (image === undefined || (await podman.has('image', image))) return
   report(`Pulling ${image}...`)
-  const { code, stderr } = await podman.run(['pull', '--quiet', image], { timeout: PULL_PATIENCE })
+  const { code, stderr } = await podman.run(['pull', '--quiet', image], { timeout: PULL_PATIENCE, signal })
   if (code === 0) return
   throw new CageError(
     'service_failed',

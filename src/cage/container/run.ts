@@ -70,7 +70,7 @@ async function runUntil(failure: AbortController, request: ContainerRunRequest):
   cleanup.defer(async () => {
     for (const file of [workloadFile(state), egressFile(state)]) await rm(file, { force: true })
   })
-  const deployment = await prepareFiles(podman, draft)
+  const deployment = await prepareFiles(podman, draft, failure.signal)
   failure.signal.throwIfAborted()
   const volumes = volumesOf(deployment, project)
   const before = rememberProject(surveyRepositories(project))
@@ -88,12 +88,13 @@ async function runUntil(failure: AbortController, request: ContainerRunRequest):
 }
 
 /** Images, network, and what the containers read; addresses are given out one run or cage at a time. */
-async function prepareFiles(podman: Podman, draft: RunDraft): Promise<Deployment> {
+async function prepareFiles(podman: Podman, draft: RunDraft, signal: AbortSignal): Promise<Deployment> {
   const { request, image, state } = draft
   const { environment, log } = request
   if (!(await podman.has('image', imageToRun(image)))) log('building the image of the egress...')
   await buildEgressImage(podman, image)
-  await ensureWorkloadImage(podman, draft, log)
+  await ensureWorkloadImage(podman, draft, { report: log, signal })
+  signal.throwIfAborted()
   using _lock = await lockAllCages(environment)
   const network = await findNetwork({ name: draft.name, environment }, await recordsOfOthers(undefined, environment))
   await makeNetwork(podman, state.prefix, network)

@@ -4,7 +4,7 @@ import type { Io } from '../io.ts'
 type NameArgument = readonly [name: string]
 
 export async function cageStart(_flags: object, [name]: NameArgument, io: Io): Promise<number> {
-  await startCage(name, io.env)
+  await startCage(name, io.env, (line) => void io.stdout.write(`${line}\n`))
   io.stdout.write(`Started cage '${name}'\n`)
   return 0
 }
@@ -16,7 +16,7 @@ export async function cageStop(_flags: object, [name]: NameArgument, io: Io): Pr
 }
 
 export async function cageRestart(_flags: object, [name]: NameArgument, io: Io): Promise<number> {
-  await restartCage(name, io.env)
+  await restartCage(name, io.env, (line) => void io.stdout.write(`${line}\n`))
   io.stdout.write(`Restarted cage '${name}'\n`)
   return 0
 }

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { CageError } from '../../errors.ts'
 import { findProgram } from '../../system/process.ts'
-import { boundedText, runProgram, type ProgramResult } from '../../system/spawn.ts'
+import { boundedText, runProgram, type ProgramOptions, type ProgramResult } from '../../system/spawn.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -12,7 +12,8 @@ export interface Podman {
   readonly program: string
   /** For programs that start it. */
   readonly environment: Readonly<Record<string, string>>
-  run(args: readonly string[], options?: { readonly input?: string; readonly timeout?: number }): Promise<ProgramResult>
+  /** An aborted `signal` kills it. */
+  run(args: readonly string[], options?: Omit<ProgramOptions, 'environment'>): Promise<ProgramResult>
   /** Runs a command whose standard input is `chunks`. */
   feed(
     args: readonly string[],
@@ -34,8 +35,8 @@ export function findPodman(environment: Environment): Podman {
   const own = Object.fromEntries(
     Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
   )
-  const run: Podman['run'] = (args, { input, timeout = PATIENCE } = {}) =>
-    runProgram(program, args, { environment: own, timeout, input })
+  const run: Podman['run'] = (args, { timeout = PATIENCE, ...options } = {}) =>
+    runProgram(program, args, { ...options, environment: own, timeout })
   return {
     program,
     environment: own,
