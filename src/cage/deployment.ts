@@ -5,7 +5,7 @@ import type { Config } from '../config/schema.ts'
 import { CageError } from '../errors.ts'
 import { isPrivateFolder, readPrivateFile, usable } from '../secrets/private-state.ts'
 import { ensurePrivateFolder, syncFolder, writeFileAtomic } from '../system/files.ts'
-import { cageState, deploymentFolder, deploymentsFolder, isCageName } from '../system/paths.ts'
+import { cageState, deploymentFolder, deploymentsFolder, isCageName, secretsFolder } from '../system/paths.ts'
 import { formatRecord, parseRecord, type DeploymentRecord } from './deployment-record.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -61,6 +61,12 @@ export async function readDeploymentRecord(
   return bytes === undefined ? undefined : parseRecord(bytes.toString('utf8'), path)
 }
 
+/** Whether anything is kept by this name, a cage or not. Throws `cage_unknown` for what can name none. */
+export async function isKept(name: string, environment: Environment): Promise<boolean> {
+  if (!isCageName(name)) throw unknownCage(name)
+  return isPrivateFolder(deploymentFolder(name, environment))
+}
+
 /** Names of all cages, sorted. */
 export async function deploymentNames(environment: Environment): Promise<readonly string[]> {
   const folder = deploymentsFolder(environment)
@@ -92,8 +98,8 @@ export async function saveConfig({ configPath }: Pick<Deployment, 'configPath'>,
 }
 
 /**
- * Forgets a cage. The record goes first, so that what is left after a crash is no cage. Yields whether there was anything.
- * The state folder stays.
+ * Forgets a cage. Secrets go first: none stays behind when this is cut off. The record is next, so that what is left then is
+ * no cage. Yields whether there was anything. The state folder stays.
  */
 export async function removeDeployment(
   name: string,
@@ -103,6 +109,8 @@ export async function removeDeployment(
   const folder = deploymentFolder(name, environment)
   if (!(await isPrivateFolder(folder))) return false
   return usable(folder, async () => {
+    if (!keepSecrets) await rm(secretsFolder(name, environment), { recursive: true, force: true })
+    await syncFolder(folder)
     await rm(join(folder, RECORD_FILE), { force: true })
     await syncFolder(folder)
     const entries = (await readdir(folder)).filter((entry) => !(keepSecrets && entry === 'secrets'))

@@ -1,14 +1,15 @@
 import { existsSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { CageError } from '../errors.ts'
 import { openSecretStore } from '../secrets/store.ts'
 import { usable } from '../secrets/private-state.ts'
-import { cageState, secretsFolder } from '../system/paths.ts'
+import { cageState, deploymentFolder, secretsFolder } from '../system/paths.ts'
 import type { Report } from './backend.ts'
 import { backendOf } from './backends.ts'
 import { pruneShared } from './decisions.ts'
 import { lockAllCages, lockCage } from './deployment-lock.ts'
-import { readDeploymentRecord, removeDeployment, type Environment } from './deployment.ts'
+import type { DeploymentRecord } from './deployment-record.ts'
+import { isKept, readDeploymentRecord, removeDeployment, type Environment } from './deployment.ts'
 import { findCage } from './running-cage.ts'
 
 export interface DestroyRequest {
@@ -20,14 +21,18 @@ export interface DestroyRequest {
 
 /**
  * Ends a cage and removes what was made for it: services, state, secrets. What the agent works on stays: the project,
- * bind-mounted folders, named volumes. Yields what was removed; nothing when there was nothing.
+ * bind-mounted folders, named volumes. What is no cage, as after a create or a destroy that was killed, is cleared away too.
+ * Yields what was removed; nothing when there was nothing.
  */
 export async function destroyCage(request: DestroyRequest): Promise<readonly string[]> {
+  using _lock = await lockCage(request.name, request.environment)
+  const record = await readDeploymentRecord(request.name, request.environment)
+  return record === undefined ? await removeRemains(request) : await removeCage(request, record)
+}
+
+async function removeCage(request: DestroyRequest, { isolation }: DeploymentRecord): Promise<readonly string[]> {
   const { name, environment, report } = request
-  using _lock = await lockCage(name, environment)
-  const record = await readDeploymentRecord(name, environment)
-  if (record === undefined) return []
-  const backend = await backendOf(record.isolation)
+  const backend = await backendOf(isolation)
   report('Stopping services...')
   const removed = await backend.remove(name, environment, report)
   const state = cageState(name, environment)
@@ -42,11 +47,22 @@ export async function destroyCage(request: DestroyRequest): Promise<readonly str
   await removeDeployment(name, environment, { keepSecrets: request.keepSecrets })
   using _all = await lockAllCages(environment)
   await pruneShared(backend, environment)
-  return [...removed, ...secrets.map((key) => `secret:${name}.${key}`), ...(hadState ? ['state'] : [])]
+  return [...removed, ...secrets, ...(hadState ? ['state'] : [])]
+}
+
+/** Without a record there are no services yet, or none any more. State by this name is that of a run. */
+async function removeRemains(request: DestroyRequest): Promise<readonly string[]> {
+  const { name, keepSecrets, environment } = request
+  if (!(await isKept(name, environment))) return []
+  const secrets = await scopedSecrets(request)
+  const folder = deploymentFolder(name, environment)
+  const files = (await usable(folder, () => readdir(folder))).filter((entry) => entry !== 'secrets')
+  await removeDeployment(name, environment, { keepSecrets })
+  return [...files, ...secrets]
 }
 
 async function scopedSecrets({ name, keepSecrets, environment }: DestroyRequest): Promise<readonly string[]> {
   if (keepSecrets) return []
   const store = await openSecretStore(secretsFolder(name, environment))
-  return store.list()
+  return (await store.list()).map((key) => `secret:${name}.${key}`)
 }

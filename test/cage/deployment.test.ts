@@ -3,7 +3,7 @@
  * user alone. It is there as a whole or not at all, and what cannot be read is an error, never a guess.
  */
 import assert from 'node:assert/strict'
-import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import {
@@ -17,6 +17,7 @@ import {
 import type { DeploymentRecord } from '../../src/cage/deployment-record.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import { CageError, type ErrorCode } from '../../src/errors.ts'
+import { openSecretStore } from '../../src/secrets/store.ts'
 import { withFolder } from '../support/temporary.ts'
 
 const TEXT = '# mine\nname: demo\ndomains:\n  list: [example.com]   # and why\n'
@@ -50,6 +51,16 @@ describe('a deployment', () => {
     assert.equal(await removeDeployment('demo', env), true)
     assert.equal(await removeDeployment('demo', env), false)
     await assert.rejects(stat(deployment.folder), { code: 'ENOENT' })
+  })
+
+  test('loses its secrets first: none stays behind when the removal is cut off', async (t) => {
+    const { env, deployment } = await bed(t)
+    await saveDeployment(deployment, TEXT)
+    await (await openSecretStore(join(deployment.folder, 'secrets'))).set('KEY', 'value-of-the-key')
+    await rm(join(deployment.folder, 'deployment.json'))
+    await mkdir(join(deployment.folder, 'deployment.json')) // not removed as a file is
+    await assert.rejects(removeDeployment('demo', env), hasCode('state_unusable', /deployment\.json/))
+    assert.deepEqual((await readdir(deployment.folder)).toSorted(), ['cage.yaml', 'deployment.json'])
   })
 
   for (const name of ['..', 'a/b', '', 'A', '-a', 'a'.repeat(64), 'a\n']) {

@@ -1,4 +1,4 @@
-import { readDeploymentRecord } from '../../cage/deployment.ts'
+import { isKept } from '../../cage/deployment.ts'
 import { destroyCage } from '../../cage/destroy.ts'
 import { confirm } from '../confirm.ts'
 import type { Io } from '../io.ts'
@@ -6,7 +6,7 @@ import { printable } from '../render/printable.ts'
 import type { CageDestroyFlags } from '../routes/cage-make.ts'
 
 export async function cageDestroy(flags: CageDestroyFlags, [name]: readonly [string], io: Io): Promise<number> {
-  if ((await readDeploymentRecord(name, io.env)) === undefined) {
+  if (!(await isKept(name, io.env))) {
     io.stdout.write(`Nothing to remove (cage "${name}" not found).\n`)
     return 0
   }
