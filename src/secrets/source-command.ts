@@ -10,8 +10,8 @@ import type { Secret } from './secret.ts'
 import type { SourceContext } from './source.ts'
 import { unavailable } from './source-problem.ts'
 
-/** How long a vault may take to answer, in milliseconds. */
-const TIMEOUT = 30_000
+/** How long a vault may take to answer. */
+const SECONDS = 30
 
 /** Characters of what a program complained about that are shown. */
 const MAX_COMPLAINT = 2000
@@ -74,7 +74,7 @@ export async function captureTool(
   return captureProgram(program, argv.slice(1), {
     environment: { ...context.environment, PATH: folders.join(delimiter) },
     workingDirectory: '/',
-    timeout: TIMEOUT,
+    timeout: SECONDS * 1000,
     // One more than a value and its line break may have: a value that was cut must not pass.
     maxBytes: MAX_SECRET_BYTES + 3,
     signal: context.signal,
@@ -127,7 +127,10 @@ function failureOf(end: ProgramEnd, { signal }: SourceContext): string | undefin
     case 'signal':
       return `${end.signal} ended it`
     case 'stopped':
-      return signal?.aborted === true ? 'it was interrupted' : `it took more than ${TIMEOUT / 1000} seconds`
+      if (signal?.aborted === true) return 'it was interrupted'
+      return end.waitedFor === 'itself'
+        ? `it took more than ${SECONDS} seconds`
+        : `it ended, but what it left running kept its output open for more than ${SECONDS} seconds: redirect that (>/dev/null)`
     case 'not started':
       return `it could not be started: ${end.cause.message}`
   }

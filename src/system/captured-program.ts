@@ -5,8 +5,11 @@ import type { Readable } from 'node:stream'
 export type ProgramEnd =
   | { readonly kind: 'exit'; readonly code: number }
   | { readonly kind: 'signal'; readonly signal: string }
-  /** It took too long, or `signal` was given; it and what it started are gone. */
-  | { readonly kind: 'stopped' }
+  /**
+   * It took too long, or `signal` was given; it and what it started are gone. `waitedFor`: the program
+   * itself, or, when that had ended, something that it left behind and that held its output open.
+   */
+  | { readonly kind: 'stopped'; readonly waitedFor: 'itself' | 'what it started' }
   | { readonly kind: 'not started'; readonly cause: Error }
 
 export interface CapturedProgram {
@@ -80,12 +83,12 @@ function endOf(child: ChildProcess, { timeout, signal }: CaptureOptions): Promis
       signal?.removeEventListener('abort', stop)
       resolve(end)
     }
-    // Also when it has ended and something that it started holds its output.
     const stop = (): void => {
+      const hasEnded = child.exitCode !== null || child.signalCode !== null
       killGroup(child)
       child.stdout?.destroy()
       child.stderr?.destroy()
-      finish({ kind: 'stopped' })
+      finish({ kind: 'stopped', waitedFor: hasEnded ? 'what it started' : 'itself' })
     }
     const timer = setTimeout(stop, timeout)
     signal?.addEventListener('abort', stop, { once: true })

@@ -300,6 +300,26 @@ describe('cmd', () => {
     await gone(pid)
   })
 
+  test('one that takes too long, itself or by what it left running', async (t) => {
+    const here = await place(t)
+    const fifo = join(here.folder, 'fifo')
+    await run('mkfifo', [fifo])
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    await script(here.folder, 'slow', `echo $$ > ${fifo}; exec sleep 1000`)
+    const slow = failure('cmd:./slow', here)
+    await readFile(fifo)
+    t.mock.timers.tick(30_000)
+    assert.match((await slow).message, /: it took more than 30 seconds$/)
+    await script(here.folder, 'careless', `sleep 1000 & echo $$ > ${fifo}; echo ${VALUE}`)
+    const careless = failure('cmd:./careless', here)
+    await reaped(Number(await readFile(fifo, 'utf8')))
+    t.mock.timers.tick(30_000)
+    assert.match(
+      (await careless).message,
+      /: it ended, but what it left running kept its output open for more than 30 seconds: redirect that \(>\/dev\/null\)$/,
+    )
+  })
+
   test("attack: a program in the workload's reach is not run", async (t) => {
     const here = await place(t)
     const project = join(here.folder, 'project')
@@ -402,4 +422,10 @@ async function gone(pid: number): Promise<void> {
     if (status === '' || /\) Z /.test(status)) return
     await new Promise((resolve) => setImmediate(resolve))
   }
+}
+
+/** Waits until the parent of a process, which is this one, knows that it ended. */
+async function reaped(pid: number): Promise<void> {
+  while ((await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '')) !== '')
+    await new Promise((resolve) => setImmediate(resolve))
 }
