@@ -24,7 +24,7 @@ export function injectInto(
   try {
     const injection = secrets.inject(request, made)
     const { headers } = injection
-    const whole = secrets.canInject(request.authority) ? withoutHeaders(headers, isRangeField) : headers
+    const whole = secrets.mayServe(request.authority) ? withoutHeaders(headers, isRangeField) : headers
     return { ...injection, headers: decodableOnly(whole) }
   } catch (error) {
     if (error instanceof InjectionRefused) throw new Denial('secret_unusable', error.message)

@@ -31,6 +31,12 @@ export const PLACES: readonly PlaceRow[] = [
     injected: 'with `inject_body`, escaped as its media type wants it; never in a compressed one',
     redacted: 'yes, as it streams; gzip, deflate, br and zstd are undone',
   },
+  {
+    place: 'byte range of a body (`Range`, `If-Range`)',
+    injected: '',
+    redacted:
+      'left out of requests, so that the answer is whole: to hosts in `inject_to`, and to every host when a rule has `inject_body`, by which a value may be stored at one host and served by another',
+  },
   { place: 'server-sent events', injected: '', redacted: 'yes, without holding events back' },
   { place: 'WebSocket message', injected: 'with `inject_body`', redacted: 'yes; control frames too' },
   {

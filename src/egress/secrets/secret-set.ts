@@ -35,6 +35,8 @@ export class SecretSet {
   readonly #guards: Guards
   readonly #namesPort: NamedPorts
   readonly #hosts: ReadonlySet<Hostname | '*'>
+  /** Whether a value may have become part of a content, which its host can store and another can serve. */
+  readonly #isStorable: boolean
   readonly #injector: Injector
   readonly #clock: () => Date
   readonly #log: (message: string) => void
@@ -65,6 +67,7 @@ export class SecretSet {
     this.#guards = guards
     this.#namesPort = namesPort
     this.#hosts = new Set(injectable.flatMap(({ injectTo }) => injectTo.map(({ host }) => host)))
+    this.#isStorable = (before !== undefined && before.#isStorable) || injectable.some(({ injectBody }) => injectBody)
     this.#clock = clock
     this.#log = log
     this.#kept = before === undefined ? [] : this.#within(retired(before, bindings, guards))
@@ -133,11 +136,20 @@ export class SecretSet {
       : { target, headers, body, injected: [], left: [], missing: [] }
   }
 
-  /** Whether any secret may go to this host. A byte range of its answer could cut a value where no redactor finds it. */
+  /** Whether any secret may go to this host. */
   canInject(authority: Authority): boolean {
     if (this.#hosts.has('*')) return true
     for (const zone of zonesOf(authority.host)) if (this.#hosts.has(zone)) return true
     return false
+  }
+
+  /**
+   * Whether this host may serve content with a value in it: then a byte range of its answer could cut the value where no
+   * redactor finds it. A value that is put in bodies may be stored by its host and served by any other; one that is put in
+   * credentials only is expected back from where it was sent.
+   */
+  mayServe(authority: Authority): boolean {
+    return this.#isStorable || this.canInject(authority)
   }
 
   /** A response's fields with placeholders for values, in names too, and the names of the secrets that were found. */

@@ -50,6 +50,14 @@ describe('a set that takes the place of another', () => {
     }
   })
 
+  test('goes on to expect stored values of a rule that put them in bodies, from every host', () => {
+    const { authority } = request('evil.test')
+    const credentials = binding({ value: OLD, injectBody: false })
+    assert.equal(new SecretSet([credentials]).mayServe(authority), false)
+    assert.equal(new SecretSet([credentials], { before }).mayServe(authority), true)
+    assert.equal(new SecretSet([], { before: after }).mayServe(authority), true)
+  })
+
   test('without the rule the value is kept from everybody', () => {
     const none = new SecretSet([], { before: after })
     assert.equal(none.isEmpty, false)
