@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { Denial } from '../denial.ts'
 import { bodyTooLarge } from '../inspect/body-size.ts'
+import { BodyPieces } from './body-pieces.ts'
 import { headerValue } from './headers.ts'
 import type { InboundRequest } from './inbound.ts'
 
@@ -62,10 +63,14 @@ export interface BodyBounds {
   readonly budget: BodyBudget
 }
 
-const EMPTY = Buffer.alloc(0)
-
 /** A body of which nothing more arrives holds its exchange no longer than this. */
 const STALL_MS = 60_000
+
+/**
+ * What a body may be cut into: each chunk or DATA frame costs a few microseconds, whatever it holds. An encoder that sends
+ * JSON token by token comes to a million with several megabytes.
+ */
+const MAX_PIECES = 1024 * 1024
 
 /**
  * Reads a body whole. Throws a Denial when it is over the bound or the budget, or when the client goes away.
@@ -73,8 +78,7 @@ const STALL_MS = 60_000
  */
 export function readBody(stream: Readable, { maxBytes, budget }: BodyBounds): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    let size = 0
+    const pieces = new BodyPieces()
     const stalled = setTimeout(() => fail(new Denial('bad_request', 'the request body stopped arriving')), STALL_MS)
     function finish(outcome: () => void): void {
       clearTimeout(stalled)
@@ -82,29 +86,25 @@ export function readBody(stream: Readable, { maxBytes, budget }: BodyBounds): Pr
       outcome()
     }
     function fail(denial: Denial): void {
-      budget.release(size)
+      budget.release(pieces.size)
       finish(() => reject(denial))
     }
     function onData(chunk: Buffer): void {
       stalled.refresh()
       try {
-        if (maxBytes !== 0 && size + chunk.length > maxBytes) {
-          throw new Denial('body_too_large', bodyTooLarge(size + chunk.length, maxBytes))
-        }
+        const size = pieces.size + chunk.length
+        if (maxBytes !== 0 && size > maxBytes) throw new Denial('body_too_large', bodyTooLarge(size, maxBytes))
+        if (pieces.count === MAX_PIECES)
+          throw new Denial('bad_request', `the request body comes in more than ${MAX_PIECES} pieces`)
         budget.hold(chunk.length)
       } catch (error) {
         fail(error as Denial)
         return
       }
-      size += chunk.length
-      chunks.push(chunk)
+      pieces.push(chunk)
     }
     function onEnd(): void {
-      finish(() =>
-        resolve(
-          chunks.length === 0 ? EMPTY : chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size),
-        ),
-      )
+      finish(() => resolve(pieces.join()))
     }
     function onBroken(): void {
       fail(new Denial('client_aborted', 'the request ended before its body did'))

@@ -5,7 +5,9 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
+import { BodyBudget, readBody } from '../../../src/egress/http/body.ts'
 import { header, json, readResponse } from '../../support/http-response.ts'
 import { connectTunnel, get, http2Request, http2Session, rawRequest } from '../../support/proxy-client.ts'
 import type { Handler } from '../../support/internet.ts'
@@ -63,6 +65,18 @@ describe('the bound', () => {
       reason: 'body too large: 1001 > 1000',
     })
     bed.nothingLeft()
+  })
+
+  test('attack: one in more than a million pieces is refused, however short it is', async () => {
+    const budget = new BodyBudget(10_000_000)
+    const stream = new Readable({ read: () => {} })
+    const body = readBody(stream, { maxBytes: 0, budget })
+    const piece = Buffer.from('x')
+    for (let count = 0; count < 1024 * 1024; count++) stream.emit('data', piece)
+    assert.equal(budget.heldBytes, 1024 * 1024)
+    stream.emit('data', piece)
+    await assert.rejects(body, { code: 'bad_request', message: /^the request body comes in more than 1048576 pieces$/ })
+    assert.equal(budget.heldBytes, 0)
   })
 
   test('HTTP/2: by declared length and by count', async (t) => {

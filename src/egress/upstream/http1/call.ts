@@ -13,6 +13,7 @@ export interface PreparedRequest {
   readonly body: Buffer
   readonly upgrades: boolean
   readonly deadline: number
+  readonly patience: number
 }
 
 /** The answer; `switched` where it is another protocol, with what has come of that already. */
@@ -38,6 +39,7 @@ export class Call implements WaitingRequest {
   readonly body: Buffer
   readonly upgrades: boolean
   readonly deadline: number
+  readonly patience: number
   readonly isIdempotent: boolean
   readonly #name: string
   readonly #connections: OriginConnections
@@ -49,7 +51,7 @@ export class Call implements WaitingRequest {
   #isCancelled = false
 
   constructor(
-    { name, method, head, body, upgrades, deadline }: PreparedRequest,
+    { name, method, head, body, upgrades, deadline, patience }: PreparedRequest,
     connections: OriginConnections,
     settlement: Settlement,
   ) {
@@ -58,6 +60,7 @@ export class Call implements WaitingRequest {
     this.body = body
     this.upgrades = upgrades
     this.deadline = deadline
+    this.patience = patience
     this.isIdempotent = IDEMPOTENT.has(method)
     this.#name = name
     this.#connections = connections
@@ -105,6 +108,11 @@ export class Call implements WaitingRequest {
 
   tooLate(): void {
     this.#giveUp(new Denial('upstream_timeout', 'no response in time'))
+  }
+
+  starved(connections: number): void {
+    const reason = `all ${connections} connections to ${this.#name} are in use, and none became free in time`
+    this.#giveUp(new Denial('upstream_timeout', reason))
   }
 
   #giveUp(denial: Denial): void {

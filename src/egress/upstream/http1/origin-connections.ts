@@ -6,6 +6,10 @@ export interface WaitingRequest extends CarriedRequest {
   /** Whether sending it twice is the same as once (RFC 9110 section 9.2.2). */
   readonly isIdempotent: boolean
   readonly isCancelled: boolean
+  /** When it has waited too long for one of the connections in use; milliseconds of `performance.now()`. */
+  readonly patience: number
+  /** All there may be are in use, and none became free in time. */
+  starved(connections: number): void
   /** It gets this connection. */
   begin(connection: Connection): void
   /** There is no connection. */
@@ -19,6 +23,8 @@ export interface ConnectionLimits {
   readonly dialling: number
   readonly idle: number
   readonly idleMilliseconds: number
+  /** The longest wait for a connection where there are as many as there may be: those in use may be so for hours. */
+  readonly queueMilliseconds: number
   /** The longest wait for the head of a response, from the call on. */
   readonly headMilliseconds: number
 }
@@ -111,7 +117,11 @@ export class OriginConnections implements ConnectionOwner {
   /** Ends what has waited too long: idle connections, and requests without an answer. */
   sweep(now: number): void {
     for (const { connection, until } of this.#idle) if (until <= now) connection.destroy()
-    for (const request of this.#waiting.keys()) if (request.deadline <= now) request.tooLate()
+    const isFull = this.#connections.size + this.#dialling >= this.#limits.open
+    for (const request of this.#waiting.keys()) {
+      if (request.deadline <= now) request.tooLate()
+      else if (isFull && request.patience <= now) request.starved(this.#limits.open)
+    }
     for (const { unanswered } of this.#connections)
       if (unanswered !== undefined && unanswered.deadline <= now) unanswered.tooLate()
   }

@@ -11,6 +11,7 @@ const LIMITS: ConnectionLimits = {
   dialling: 32,
   idle: 64,
   idleMilliseconds: 15_000,
+  queueMilliseconds: 60_000,
   headMilliseconds: 15 * 60_000, // A model may think for minutes before the first byte of its answer.
 }
 
@@ -72,8 +73,14 @@ export class Http1Pool {
     const { target, credentials } = this.#towards(request, name)
     const headers = [...request.headers, ...credentials]
     const head = formatRequestHead({ method, target, headers, body })
-    const deadline = performance.now() + this.#limits.headMilliseconds
-    return new Call({ name, method, head, body, upgrades, deadline }, this.#connectionsOf(origin, name), settlement)
+    const now = performance.now()
+    const deadline = now + this.#limits.headMilliseconds
+    const patience = now + this.#limits.queueMilliseconds
+    return new Call(
+      { name, method, head, body, upgrades, deadline, patience },
+      this.#connectionsOf(origin, name),
+      settlement,
+    )
   }
 
   /** Plain HTTP goes to a proxy in absolute form, with credentials that are for it alone (RFC 9112 section 3.2.2). */

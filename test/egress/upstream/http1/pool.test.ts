@@ -169,6 +169,24 @@ describe('many requests at once', () => {
     assert.equal(up.sockets.length, 40)
   })
 
+  test('fail, with the reason, where those before them are never answered and nothing becomes free', async (t) => {
+    const up = await startUpstream(t, (socket) => void socket.resume(), { open: 2, queueMilliseconds: 5 })
+    const unanswered = [get(up), get(up)]
+    const late = get(up)
+    await assert.rejects(late.response, {
+      code: 'upstream_timeout',
+      message: /^all 2 connections to 127\.0\.0\.1:\d+ are in use, and none became free in time$/,
+    })
+    // Those that have one go on.
+    assert.equal(up.open(), 2)
+    up.sockets[0]?.write(OK)
+    assert.equal(await textOf(await (unanswered[0] as UpstreamCall).response), 'ok')
+    for (const { response, cancel } of unanswered) {
+      cancel()
+      response.catch(() => {})
+    }
+  })
+
   test('all fail as soon as it is known that nobody listens', async () => {
     const server = net.createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
