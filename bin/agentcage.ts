@@ -12,12 +12,24 @@ if (Number.parseInt(process.versions.node, 10) < 24) {
 
 // Who can write there decides what code runs: not Node's default below /tmp, and nothing that others may change.
 const named = process.env['XDG_CACHE_HOME'] ?? ''
-const cache = join(isAbsolute(named) ? named : join(homedir(), '.cache'), 'agentcage')
-const compiled = join(cache, 'compile')
-if (isOwn([cache, compiled])) module.enableCompileCache(compiled)
+const base = isAbsolute(named) ? named : belowHome('.cache')
+if (base !== undefined) {
+  const cache = join(base, 'agentcage')
+  const compiled = join(cache, 'compile')
+  if (isOwn([cache, compiled])) module.enableCompileCache(compiled)
+}
 const { main } = await import('../src/cli/main.ts')
 
 process.exitCode = await main(process.argv.slice(2))
+
+/** Undefined where nobody knows a home: no `HOME`, and no entry for the user in /etc/passwd. */
+function belowHome(name: string): string | undefined {
+  try {
+    return join(homedir(), name)
+  } catch {
+    return undefined
+  }
+}
 
 /** Makes these folders where they are missing, whatever the umask; false: somebody else may write to one. */
 function isOwn(folders: readonly [string, string]): boolean {

@@ -1,9 +1,8 @@
 import { realpath } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { machineOf } from '../config/isolation.ts'
 import type { Config } from '../config/schema.ts'
-import { pathFrom } from '../system/paths.ts'
+import { homeFolder, pathFrom } from '../system/paths.ts'
 import { volumeSource } from '../isolation/process/volumes.ts'
 
 export interface Settings {
@@ -41,7 +40,7 @@ export function foldersInReach(
   { container }: Pick<Config, 'container'>,
   { project, workingDirectory, environment }: ReachOptions,
 ): readonly string[] {
-  const home = environment['HOME'] ?? homedir()
+  const home = environment['HOME'] ?? homeFolder()
   const volumes = container.volumes.map((text) => volumeSource(text, { environment, home, workingDirectory }))
   return project === undefined ? volumes : [resolve(workingDirectory, project), ...volumes]
 }

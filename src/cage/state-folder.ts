@@ -1,3 +1,4 @@
+import { access, constants } from 'node:fs/promises'
 import { CageError } from '../errors.ts'
 import { ensurePrivateFolder, UnsafePathError } from '../system/files.ts'
 
@@ -7,12 +8,34 @@ export async function openStateFolder(path: string): Promise<string> {
   const folder = path.replace(/(?<=.)\/+$/, '')
   try {
     await ensurePrivateFolder(folder)
-    return folder
   } catch (error) {
     if (error instanceof UnsafePathError)
       throw new CageError('state_unusable', error.message, { hint: error.mend, cause: error })
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-    const hint = 'Name a folder below one that you may write to: --state DIR, HOME or XDG_STATE_HOME.'
-    throw new CageError('state_unusable', `state folder ${folder} cannot be made: ${code}`, { hint, cause: error })
+    throw unusable(`state folder ${folder} cannot be made`, error)
   }
+  try {
+    await access(folder, constants.W_OK)
+    return folder
+  } catch (error) {
+    throw unusable(`state folder ${folder} cannot be written`, error)
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EDQUOT: 'the disk quota is used up',
+  ENOENT: 'the folder above takes no others',
+  ENOSPC: 'no space left on the device',
+  ENOTDIR: 'a file is in the way',
+  EPERM: 'not permitted',
+  EROFS: 'the file system is read-only',
+}
+
+function unusable(problem: string, error: unknown): CageError {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+  const reason = REASONS[code]
+  return new CageError('state_unusable', `${problem}: ${reason === undefined ? code : `${reason} (${code})`}`, {
+    hint: 'Name a folder below one that you may write to: --state DIR, HOME or XDG_STATE_HOME.',
+    cause: error,
+  })
 }

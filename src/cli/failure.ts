@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
 import { StartInterrupted } from '../cage/run-failure.ts'
 import { CageError } from '../errors.ts'
+import { NoHomeError } from '../system/paths.ts'
 import { printable } from '../system/printable.ts'
 import type { Io } from './io.ts'
 
@@ -15,6 +16,10 @@ export function reportFailure(error: unknown, io: Io): number {
   if (error instanceof StartInterrupted) {
     io.stderr.write(`error: ${error.message}; all is as it was before\n`)
     return 128 + constants.signals[error.signal]
+  }
+  if (error instanceof NoHomeError) {
+    io.stderr.write(`error: ${error.message}\n  Set HOME to a folder of this user's.\n`)
+    return 1
   }
   io.stderr.write(`error: internal: ${linesOf(defectText(error, io.env)).join('\n')}\n`)
   return 1

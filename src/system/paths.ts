@@ -1,6 +1,11 @@
 import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 
+/** Nobody knows the user's home: there is no `HOME`, and no entry for the user in /etc/passwd. */
+export class NoHomeError extends Error {
+  override readonly name = 'NoHomeError'
+}
+
 type Environment = Readonly<Record<string, string | undefined>>
 
 const CAGE_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
@@ -70,7 +75,7 @@ export function userConfigHome(env: Environment): string {
 
 /** A path as it is written in a file of `folder`, absolute; a leading `~/` is the home folder. */
 export function pathFrom(folder: string, written: string): string {
-  return resolve(folder, written.replace(/^~(?=\/)/, homedir()))
+  return resolve(folder, written.replace(/^~(?=\/)/, homeFolder()))
 }
 
 /** XDG Base Directory Specification: a path that is not absolute is invalid and ignored, as is an empty one. */
@@ -78,7 +83,16 @@ function baseFolder(env: Environment, variable: string, fallback: string): strin
   const configured = env[variable]
   if (configured !== undefined && isAbsolute(configured)) return configured
   const home = env['HOME']
-  return join(home !== undefined && isAbsolute(home) ? home : homedir(), fallback)
+  return join(home !== undefined && isAbsolute(home) ? home : homeFolder(), fallback)
+}
+
+/** The user's home folder as the system knows it. Throws a NoHomeError. */
+export function homeFolder(): string {
+  try {
+    return homedir()
+  } catch (error) {
+    throw new NoHomeError(`user ${process.geteuid?.()} has no home folder`, { cause: error })
+  }
 }
 
 /** Names become path components: `..` or `a/b` must not get this far, whoever calls. */

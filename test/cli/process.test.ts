@@ -107,3 +107,22 @@ test('a home in a folder that takes no others does not hold it up', { timeout: 6
   const env = { ...process.env, HOME: '/proc/none', XDG_CACHE_HOME: undefined, NODE_COMPILE_CACHE: undefined }
   assert.equal((await run(process.execPath, [PROGRAM, '--version'], { env })).code, 0)
 })
+
+const notRoot = process.geteuid?.() !== 0 && 'root alone can be a user that is not there'
+
+test('a user of whom no home is known can ask, and is told what to set', { skip: notRoot }, async () => {
+  const env = { PATH: process.env['PATH'] }
+  // The checkout may lie where only root may look.
+  const nobody = [
+    '--reuid=54321',
+    '--inh-caps=+dac_override',
+    '--ambient-caps=+dac_override',
+    process.execPath,
+    PROGRAM,
+  ]
+  const ask = (...args: readonly string[]) => run('setpriv', [...nobody, ...args], { env })
+  assert.match((await ask('--version')).stdout, /^agentcage, version /)
+  const { code, stderr } = await ask('audit')
+  assert.equal(code, 1)
+  assert.equal(stderr, "error: user 54321 has no home folder\n  Set HOME to a folder of this user's.\n")
+})

@@ -1,5 +1,5 @@
-import { homedir } from 'node:os'
 import { dirname, resolve } from 'node:path'
+import { homeFolder } from '../../system/paths.ts'
 import { parseGitConfig } from './git-config-syntax.ts'
 
 /** What a git configuration says about where else code or configuration is read from. */
@@ -73,5 +73,5 @@ function isSwitch(key: string, value: string): boolean {
 }
 
 export function expandHome(path: string): string {
-  return path.startsWith('~/') ? `${homedir()}${path.slice(1)}` : path
+  return path.startsWith('~/') ? `${homeFolder()}${path.slice(1)}` : path
 }

@@ -1,5 +1,6 @@
-import { homedir, totalmem, userInfo } from 'node:os'
+import { totalmem, userInfo } from 'node:os'
 import { isAbsolute, normalize } from 'node:path'
+import { homeFolder } from '../../system/paths.ts'
 import { realPath } from './paths.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -61,7 +62,7 @@ export function gatherHost({
 }
 
 function homeOf(environment: Environment): string {
-  const named = environment['HOME'] ?? homedir()
+  const named = environment['HOME'] ?? homeFolder()
   if (!isAbsolute(named)) return FALLBACK_HOME
   const home = normalize(named).replace(/(?<=.)\/+$/, '')
   return NO_HOMES.has(realPath(home) ?? home) || NO_HOMES.has(home) ? FALLBACK_HOME : home
