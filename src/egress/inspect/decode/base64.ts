@@ -4,7 +4,7 @@ import { Pace, type Steps } from '../steps.ts'
 import { TextSink } from './text-sink.ts'
 
 /** 20 characters, the shortest credential, are 27 in base64; of those at least 5 whole groups are decided by it alone. */
-const LEAST_RUN = 16
+export const LEAST_RUN = 16
 /** The alphabets of RFC 4648 sections 4 and 5, and what may stand between wrapped lines, as such or escaped (`\r\n`). */
 const RUN = byteClass(`${ALPHANUMERIC}+/-_\r\n\\`)
 

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import { shannonEntropy } from '../shannon.ts'
 import { unpacked } from './archives.ts'
 import { base32Text } from './base32.ts'
-import { base64Text, hasRun } from './base64.ts'
+import { base64Text, hasRun, LEAST_RUN } from './base64.ts'
 import { bodyParts, type BodyPart } from './body-parts.ts'
 import { announcedCoding, codingsOf, decompress, decompressAnnounced, type Decompressed } from './compression.ts'
 import { embeddedStreams, embeddedZips, MAX_EMBEDDED, rawStreams, type Embedded } from './embedded.ts'
@@ -250,9 +250,11 @@ export class ContentViews implements Iterable<View> {
     }
     const folded = yield* foldedText(bytes)
     if (folded !== undefined) yield { encodings: ['unicode'], bytes: folded, isEscape: true }
-    const fromBase64 = yield* base64Text(bytes)
+    // Most text has no run of letters that long: then one look at it is enough for all that is written in letters.
+    const isRunning = hasRun(bytes, LEAST_RUN)
+    const fromBase64 = isRunning ? yield* base64Text(bytes) : undefined
     if (fromBase64 !== undefined) yield { encodings: ['base64'], bytes: fromBase64 }
-    const hasLongRun = hasRun(bytes, LEAST_LETTERS)
+    const hasLongRun = isRunning && hasRun(bytes, LEAST_LETTERS)
     if (hasLongRun) yield* this.#fromLetters(bytes)
     const printable = fromQuotedPrintable(bytes)
     if (printable !== undefined) {
