@@ -16,8 +16,8 @@ import { installCommand, packageManager } from './doctor-packages.ts'
 /** One thing that process isolation needs, and how this host stands. */
 export interface Check {
   readonly name: string
-  /** `warning`: it works, with less protection. `missing`: nothing can run. */
-  readonly status: 'ok' | 'warning' | 'missing'
+  /** `warning`: it works, with less protection. `missing`: nothing can run. `absent`: only what was not asked for needs it. */
+  readonly status: 'ok' | 'warning' | 'missing' | 'absent'
   readonly detail: string
   /** A command line for a shell that mends it. */
   readonly mend?: string | undefined

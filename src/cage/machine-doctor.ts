@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { CageError } from '../errors.ts'
 import { KVM, mayUseKvm, requireBusybox, requireQemu } from '../isolation/microvm/host-parts.ts'
-import { examineKernel, installedKernels } from '../isolation/microvm/kernel.ts'
+import { examineKernel, installedKernels, type Vmm } from '../isolation/microvm/kernel.ts'
 import { recallKvmFailure } from '../isolation/microvm/kvm-failure.ts'
 import type { PackageManager } from '../isolation/process/launch-programs.ts'
 import { findProgram } from '../system/process.ts'
 import { runProgram } from '../system/spawn.ts'
 import { installCommand, packageManager } from './doctor-packages.ts'
 import type { Check } from './doctor.ts'
+import { absentIfMissing, checkFirecrackerParts } from './firecracker-doctor.ts'
 
 /** What machines need beside what cages need, and the package that holds each, by package manager. */
 const PACKAGES = {
@@ -36,14 +37,34 @@ const PACKAGES = {
   mkfs: { apt: 'e2fsprogs', dnf: 'e2fsprogs', pacman: 'e2fsprogs', apk: 'e2fsprogs', zypper: 'e2fsprogs' },
 } as const satisfies Record<string, Readonly<Record<PackageManager, string>>>
 
+/** Which machines are to run. */
+export interface MachinesMeant {
+  /** The configured kernel. */
+  readonly kernel?: string | undefined
+  /** Firecracker's program by name or absolute path, where it is to run them. Absent: QEMU is. */
+  readonly firecracker?: string | undefined
+}
+
 /**
- * Looks at everything that a machine needs; `kernel`: the configured one; `cache`: where it is kept whether KVM works.
- * Starts nothing, changes nothing.
+ * Looks at everything that machines need, for either VMM; what only the other one needs is `absent` at worst. `cache`: where
+ * it is kept whether KVM works. Starts no machine, changes nothing.
  */
-export async function checkMachineParts(kernel: string | undefined, cache: string): Promise<readonly Check[]> {
-  const found = checkKernels(kernel)
+export async function checkMachineParts(
+  { kernel, firecracker }: MachinesMeant,
+  cache: string,
+): Promise<readonly Check[]> {
+  const vmm = firecracker === undefined ? 'qemu' : 'firecracker'
+  const found = checkKernels(kernel, vmm)
   const kvm = await checkKvm(found.path, cache)
-  return [await checkQemu(), kvm, found.check, checkBusybox(), checkXz(found.packing), checkMkfs()]
+  const own = await checkFirecrackerParts(firecracker)
+  const [qemu, xz, mkfs] = [await checkQemu(), checkXz(found.packing), checkMkfs()]
+  if (vmm === 'qemu') return [qemu, kvm, found.check, checkBusybox(), xz, mkfs, ...own]
+  return [absentIfMissing(qemu), needed(kvm), found.check, checkBusybox(), xz, needed(mkfs), ...own]
+}
+
+/** Without what QEMU can do without, Firecracker cannot. */
+function needed(check: Check): Check {
+  return check.status === 'warning' ? { ...check, status: 'missing' } : check
 }
 
 async function checkQemu(): Promise<Check> {
@@ -71,7 +92,7 @@ async function checkKvm(kernel: string | undefined, cache: string): Promise<Chec
     status: 'warning',
     detail: isThere
       ? `${KVM} may not be opened by this user`
-      : `there is no ${KVM}; guests are emulated, many times slower`,
+      : `there is no ${KVM}; QEMU emulates guests, many times slower, and Firecracker runs none`,
     mend: isThere ? 'sudo usermod -aG kvm "$USER"' : undefined,
   }
 }
@@ -87,10 +108,10 @@ interface KernelCheck {
   readonly packing?: string
 }
 
-function checkKernels(configured: string | undefined): KernelCheck {
+function checkKernels(configured: string | undefined, vmm: Vmm): KernelCheck {
   const refused: string[] = []
   for (const path of configured === undefined ? installedKernels() : [configured]) {
-    const finding = examineKernel(path)
+    const finding = examineKernel(path, vmm)
     if (finding.kind === 'unusable') {
       refused.push(`${path} ${finding.reason}`)
       continue
@@ -129,7 +150,7 @@ function checkMkfs(): Check {
   return {
     name: 'mkfs.ext4',
     status: 'warning',
-    detail: 'not installed: microvm.disk_mb and microvm.image need it',
+    detail: 'not installed: microvm.disk_mb, microvm.image and Firecracker need it',
     mend: mendOf('mkfs'),
   }
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
  * Where host programs are looked for. `PATH` is not asked: it often holds a folder of the project
  * (`node_modules/.bin`), and what a workload put there must never run outside its cage.
  */
-const PROGRAM_FOLDERS = [
+export const PROGRAM_FOLDERS = [
   '/usr/bin',
   '/usr/sbin',
   '/bin',

@@ -9,13 +9,15 @@ import type { VmSetupFlags } from '../routes/vm.ts'
 /** `agentcage vm setup`: 0 when a guest has run, 1 when parts are missing. */
 export async function vmSetup({ kernel: named }: VmSetupFlags, _args: readonly [], io: Io): Promise<number> {
   const kernel = named === undefined ? undefined : resolve(io.cwd(), named)
-  const checks = await checkMachineParts(kernel, machinesFolder(io.env))
+  const checks = await checkMachineParts({ kernel }, machinesFolder(io.env))
   const issues = checks.filter(({ status }) => status === 'missing')
   if (issues.length > 0) {
     io.stdout.write(`Remaining issues:\n${checksText(issues)}`)
     return 1
   }
-  io.stdout.write(checksText(checks.filter(({ name }) => name === 'qemu' || name === 'kernel')))
+  io.stdout.write(
+    checksText(checks.filter(({ name, status }) => name === 'qemu' || name === 'kernel' || status === 'absent')),
+  )
   const elapsed = await tryMachine({
     kernel,
     environment: io.env,

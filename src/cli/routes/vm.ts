@@ -4,6 +4,7 @@ import { command } from '../command.ts'
 
 export interface VmDoctorFlags {
   readonly kernel?: string | undefined
+  readonly firecracker?: string | undefined
   readonly json: boolean
 }
 
@@ -19,12 +20,22 @@ const kernel = {
   brief: 'Kernel to look at, as microvm.kernel names one (default: the installed ones)',
 } as const
 
+const firecracker = {
+  kind: 'parsed',
+  parse: textArgument,
+  optional: true,
+  placeholder: 'FILE',
+  brief: 'Look at what microvm.vmm: firecracker needs, with this program, as microvm.firecracker_bin names one',
+} as const
+
 const doctorRoute = command<VmDoctorFlags>({
   docs: {
     brief: 'Check what machines need on this host and name the command that mends what is missing',
-    customUsage: ['[--kernel FILE] [--json]'],
+    fullDescription:
+      'Parts are ok, missing, or absent when only the VMM that is not meant needs them. QEMU is meant, or Firecracker with --firecracker. Exits with 1 when one is missing.',
+    customUsage: ['[--kernel FILE] [--firecracker FILE] [--json]'],
   },
-  parameters: { flags: { kernel, json: { kind: 'boolean', withNegated: false, brief: 'Print JSON' } } },
+  parameters: { flags: { kernel, firecracker, json: { kind: 'boolean', withNegated: false, brief: 'Print JSON' } } },
   load: async () => (await import('../commands/vm-doctor.ts')).vmDoctor,
 })
 
