@@ -59,7 +59,7 @@ export async function checkMachineParts(
   const own = await checkFirecrackerParts(firecracker)
   const [qemu, xz, mkfs] = [await checkQemu(), checkXz(found.packing), checkMkfs()]
   if (vmm === 'qemu') return [qemu, kvm, found.check, checkBusybox(), xz, mkfs, ...own]
-  return [absentIfMissing(qemu), needed(kvm), found.check, checkBusybox(), xz, needed(mkfs), ...own]
+  return [absentIfMissing(qemu), needed(kvm), found.check, checkBusybox(), needed(xz), needed(mkfs), ...own]
 }
 
 /** Without what QEMU can do without, Firecracker cannot. */
@@ -139,7 +139,7 @@ function checkXz(packing: string | undefined): Check {
   return {
     name: 'xz',
     status: 'warning',
-    detail: 'not installed: the kernel unpacks itself at each start, which is slow when emulated',
+    detail: 'not installed: the kernel unpacks itself at each start, slowly when emulated, and not for Firecracker',
     mend: mendOf('xz'),
   }
 }

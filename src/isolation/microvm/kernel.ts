@@ -34,6 +34,9 @@ const NEEDED: Readonly<Record<Vmm, readonly string[]>> = {
 /** ext4 asks for its checksum by name, which no index of modules tells. */
 const FOR_DISKS = ['virtio_blk', 'crc32c_generic', 'ext4']
 
+/** What only the kernel itself can unpack. */
+const FOREIGN_PACKINGS: ReadonlySet<BootImage['packing']> = new Set(['lz4', 'unknown'])
+
 /** What of a machine decides which modules its guest needs. */
 export interface MachineParts {
   /** How devices are connected. */
@@ -105,6 +108,8 @@ export function examineKernel(
   }
   const image = readBootImage(file)
   if (image === undefined) return unusable('is not an x86_64 kernel')
+  if (vmm === 'firecracker' && FOREIGN_PACKINGS.has(image.packing))
+    return unusable('is packed neither with gzip nor xz nor zstd, and Firecracker starts no packed kernel')
   const release = image.release ?? releaseIn(file)
   if (release === undefined) return unusable('does not say its version')
   const modules = moduleFolders.map((folder) => join(folder, release)).find((folder) => existsSync(folder))

@@ -58,7 +58,7 @@ export async function launchMachine(
     terminal,
     further,
     ports: machinePorts({ terminal, further }),
-    kernel: await bootableKernel(kernel, options.cache),
+    kernel: await bootableKernel(kernel, options.cache, 'qemu'),
     guest: kernel,
     image: image === undefined ? undefined : await imageDisk(image, options.cache),
   }

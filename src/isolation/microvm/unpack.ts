@@ -7,7 +7,7 @@ import { ensurePrivateFolder, writeFileAtomic } from '../../system/files.ts'
 import { findProgram } from '../../system/process.ts'
 import type { BootImage } from './boot-image.ts'
 import { noteUse, removeOldKernels } from './kept-files.ts'
-import type { GuestKernel } from './kernel.ts'
+import type { GuestKernel, Vmm } from './kernel.ts'
 
 /** More than any kernel or module. */
 const LARGEST = 512 << 20
@@ -17,9 +17,14 @@ const SIZE_BYTES = 4
 
 /**
  * The path of the kernel as a machine starts it fastest: unpacked once and kept in `cache`, by content, because a guest
- * under emulation takes seconds for it. Where the host cannot unpack it, the boot image itself.
+ * under emulation takes seconds for it. Where the host cannot unpack it, the boot image itself, which unpacks itself in
+ * QEMU's machines; Firecracker starts none, so that `host_unsupported` is thrown.
  */
-export async function bootableKernel({ path, file, sha256, image }: GuestKernel, cache: string): Promise<string> {
+export async function bootableKernel(
+  { path, file, sha256, image }: GuestKernel,
+  cache: string,
+  vmm: Vmm,
+): Promise<string> {
   if (image.packing === 'none') return path
   const kept = join(cache, `vmlinux-${sha256}`)
   if (existsSync(kept)) {
@@ -27,11 +32,24 @@ export async function bootableKernel({ path, file, sha256, image }: GuestKernel,
     return kept
   }
   const kernel = unpackKernel(file, image)
-  if (kernel === undefined) return path
+  if (kernel === undefined) {
+    if (vmm === 'firecracker') throw stillPacked(path, image.packing)
+    return path
+  }
   await ensurePrivateFolder(cache)
   await writeFileAtomic(kept, kernel, { mode: 0o600 })
   await removeOldKernels(cache)
   return kept
+}
+
+function stillPacked(path: string, packing: BootImage['packing']): CageError {
+  const how = packing === 'unknown' ? 'in an unknown way' : `with ${packing}`
+  const message = `${path} is packed ${how} and cannot be unpacked; Firecracker starts no packed kernel`
+  const hint =
+    packing === 'xz' && findProgram('xz') === undefined
+      ? 'Install xz (package xz-utils).'
+      : 'Install the kernel anew, or name another in microvm.kernel: one packed with gzip, xz or zstd, or an ELF file.'
+  return new CageError('host_unsupported', message, { hint })
 }
 
 /** undefined: the host lacks what unpacks it, or what comes out is not a kernel. */

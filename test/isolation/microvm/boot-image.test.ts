@@ -3,11 +3,16 @@
  * are no kernel, or say that they are longer than they are, are no boot images.
  */
 import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { CageError } from '../../../src/errors.ts'
 import { readBootImage } from '../../../src/isolation/microvm/boot-image.ts'
-import { unpackKernel } from '../../../src/isolation/microvm/unpack.ts'
+import { examineKernel } from '../../../src/isolation/microvm/kernel.ts'
+import { bootableKernel, unpackKernel } from '../../../src/isolation/microvm/unpack.ts'
 import { fuzz, mutate } from '../../support/fuzz.ts'
+import { withFolder } from '../../support/temporary.ts'
 
 const KERNEL = Buffer.concat([Buffer.from('\x7fELF', 'latin1'), Buffer.alloc(3000, 'kernel')])
 const SIZE = Buffer.from([0xbc, 0x0b, 0, 0])
@@ -48,6 +53,40 @@ test('what does not unpack to a kernel is none', () => {
   const image = readBootImage(file)
   assert.ok(image)
   assert.equal(unpackKernel(file, image), undefined)
+})
+
+test('Firecracker is given no kernel that stays packed, and QEMU the boot image as it is', async (t) => {
+  const folder = await withFolder(t)
+  const path = join(folder, 'vmlinuz')
+  mkdirSync(join(folder, '6.1.0-56-amd64'))
+  const needed =
+    'virtio_mmio virtio_net virtio_blk ext4 vmw_vsock_virtio_transport overlay virtio_console 9pnet_virtio 9p'
+  const modules = needed.replace(/\S+ ?/g, (name) => `kernel/${name.trim()}.ko:\n`)
+  writeFileSync(join(folder, '6.1.0-56-amd64/modules.dep'), modules)
+  writeFileSync(join(folder, '6.1.0-56-amd64/modules.builtin'), '')
+  for (const [packing, payload] of [
+    ['lz4', Buffer.from('02214c18'.padEnd(80, '0'), 'hex')],
+    ['unknown', Buffer.from('lzop or lzma, or bytes that are none of these')],
+    ['gzip', gzipSync('no kernel at all')],
+    ['zstd', Buffer.concat([zstdCompressSync(KERNEL).subarray(0, 20), SIZE])],
+  ] as const) {
+    writeFileSync(path, bootImage(payload))
+    const finding = examineKernel(path, 'qemu', [folder])
+    assert.ok(finding.kind === 'usable', packing)
+    const { kernel } = finding
+    assert.equal(kernel.image.packing, packing)
+    assert.equal(await bootableKernel(kernel, join(folder, 'cache'), 'qemu'), path)
+    await assert.rejects(bootableKernel(kernel, join(folder, 'cache'), 'firecracker'), (error) => {
+      assert.ok(error instanceof CageError && error.code === 'host_unsupported')
+      assert.ok(
+        error.message.startsWith(`${path} is packed ${packing === 'unknown' ? 'in an unknown' : `with ${packing}`}`),
+      )
+      assert.match(error.hint ?? '', /microvm\.kernel/)
+      return true
+    })
+    const isForeign = packing === 'lz4' || packing === 'unknown'
+    assert.equal(examineKernel(path, 'firecracker', [folder]).kind, isForeign ? 'unusable' : 'usable', packing)
+  }
 })
 
 test('no boot images', () => {

@@ -50,7 +50,7 @@ export async function launchFirecracker(
   const view = {
     workload: mounts,
     folder: machine.folder,
-    kernel: await bootableKernel(kernel, cache),
+    kernel: await bootableKernel(kernel, cache, 'firecracker'),
     image: await imageDisk(settings.image, cache),
     files: machine.files,
   }
