@@ -68,13 +68,16 @@ test('a text from an editor is not lost', async () => {
   await asUser('rm', path)
 })
 
-test('where its state is, what cannot be recorded is denied, and an update stops nothing', async () => {
+test('where its state is, what cannot be recorded is denied, and no change is tried', async () => {
   const started = await inCage(CAGE, 'stat', '-c', '%Y', '/proc/1')
   await withFull(STATE, async () => {
     // The block that the log ends in has room for a few more.
     const ask = 'for i in $(seq 40); do curl --silent https://allowed.test/ | grep -q audit_unavailable && exit 7; done'
     assert.equal(await inCage(CAGE, 'sh', '-c', ask), '[7]')
     assertFull(await tryAgentcage(['cage', 'update', CAGE]))
+    const unchanged = await kept()
+    assertFull(await tryAgentcage(['domain', 'add', CAGE, 'later.test']))
+    assert.equal(await kept(), unchanged)
   })
   assert.equal(await inCage(CAGE, 'stat', '-c', '%Y', '/proc/1'), started)
   assert.match(await curl(CAGE, 'https://allowed.test/'), / 200\[0\]$/)

@@ -56,6 +56,7 @@ export async function changeConfig(
   refuseOther(deployment, config.name, isolationOf(config))
   await requireSecrets({ ...deployment, config })
   const former = await readInForce(deployment.stateFolder)
+  if (former !== undefined) await requireSpaceForAnswers(deployment.stateFolder)
   // What is refused is taken back also where the disk is full by then.
   await using reserved = await reserve(deployment, before)
   let next: Deployment
@@ -77,6 +78,14 @@ export async function changeConfig(
 
 async function reserve({ folder, configPath }: Deployment, text: string): Promise<AsyncDisposable> {
   return usable(configPath, () => reserveSpace(folder, Buffer.byteLength(text) + MAX_RECORD))
+}
+
+/** Bytes; the two parts of an egress answer with a few kilobytes each. */
+const FOR_ANSWERS = 65_536
+
+/** An egress that cannot write its answer would be taken for one that has none. */
+async function requireSpaceForAnswers(stateFolder: string): Promise<void> {
+  await using _space = await usable(stateFolder, () => reserveSpace(stateFolder, FOR_ANSWERS))
 }
 
 /** How long an answer is waited for before systemd is asked whether there is anybody to give it. Most come in a tenth of it. */
