@@ -1,5 +1,6 @@
 import { CageError } from '../../errors.ts'
 import { EGRESS_USER } from '../../isolation/container/egress-containers.ts'
+import { limitWarnings } from '../../isolation/container/host-limits.ts'
 import { planEgressImage, pruneEgressImages } from '../../isolation/container/image/image.ts'
 import { cageNames } from '../../isolation/container/names.ts'
 import { findPodman, lastLine, requirePodman } from '../../isolation/container/podman.ts'
@@ -60,7 +61,9 @@ async function install(deployment: Deployment, step: Step): Promise<void> {
   await storePodmanSecrets(podman, deployment)
   const volumes = volumesOf(deployment)
   placeStandIns(volumes.standIns)
-  for (const warning of [...volumes.warnings, ...unsetVariables(deployment)]) step.report(`warning: ${warning}`)
+  const limits = limitWarnings(deployment.config.container)
+  for (const warning of [...volumes.warnings, ...unsetVariables(deployment), ...limits])
+    step.report(`warning: ${warning}`)
   // What still runs by this name goes by files that are replaced now.
   await userManager(environment).systemctl(['stop', '--', ...Object.values(serviceNames(name))], 180_000)
   await writeUnits(unitFiles(deployment), environment)

@@ -4,6 +4,7 @@ import { readRecords } from '../../audit/read.ts'
 import type { Decision } from '../../audit/record.ts'
 import { parseConfig } from '../../config/load.ts'
 import type { Config } from '../../config/schema.ts'
+import { limitWarnings } from '../../isolation/container/host-limits.ts'
 import { buildEgressImage, imageToRun, planEgressImage } from '../../isolation/container/image/image.ts'
 import { EGRESS_USER } from '../../isolation/container/egress-containers.ts'
 import { findPodman, requirePodman, type Podman } from '../../isolation/container/podman.ts'
@@ -75,7 +76,7 @@ async function runUntil(failure: AbortController, request: ContainerRunRequest):
   const volumes = volumesOf(deployment, project)
   const before = rememberProject(surveyRepositories(project))
   cleanup.use(placeStandIns(volumes.standIns))
-  for (const warning of volumes.warnings) log(`warning: ${warning}`)
+  for (const warning of [...volumes.warnings, ...limitWarnings(config.container)]) log(`warning: ${warning}`)
   const started = new Date()
   // Whatever ended the workload: it may be what broke the egress.
   cleanup.defer(() => {
