@@ -1,6 +1,6 @@
 import { ALPHANUMERIC, byteClass, hexByteAt, HEX_VALUE, TEXT_BYTES } from './byte-class.ts'
 import { Pace, type Steps } from '../steps.ts'
-import { isFoldable } from './unicode.ts'
+import { isFoldable } from './foldable.ts'
 
 const PERCENT = 0x25
 const AMPERSAND = 0x26

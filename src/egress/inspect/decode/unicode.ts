@@ -1,52 +1,50 @@
 import { isAscii, isUtf8 } from 'node:buffer'
+import { Pace, STEP_BYTES, type Steps } from '../steps.ts'
 import { TEXT_BYTES } from './byte-class.ts'
-import { Pace, type Steps } from '../steps.ts'
+import { FOLDABLE_LEADS, isFoldable } from './foldable.ts'
 import { TextSink } from './text-sink.ts'
 
 /** Characters that are not seen: zero-width, joiners, directions, variation selectors, fillers, soft hyphens (UAX 44). */
 const INVISIBLE = /\p{Default_Ignorable_Code_Point}/gu
 
 /** Tag characters: a copy of ASCII that is not seen at all. */
-const TAGS = /[\u{e0000}-\u{e007f}]/gu
-
-/** First bytes in UTF-8 of what has a fold, so that curly quotes, accents, Han and emoji are passed over quickly. */
-const LEADS = Uint8Array.from({ length: 256 }, (_, byte) =>
-  [0xc2, 0xc5, 0xca, 0xcd, 0xd8, 0xe1, 0xe2, 0xe3, 0xef, 0xf0, 0xf3].includes(byte) ? 1 : 0,
-)
+const TAGS = /[\u{e0020}-\u{e007e}]/gu
 
 /**
  * UTF-8 with invisible characters removed and every other way to write ASCII (full-width, mathematical, circled,
- * superscript …) written as ASCII, by Unicode's NFKC. Undefined when there is nothing of the kind.
+ * superscript …) written as ASCII, by Unicode's NFKC. Of what is not all UTF-8, such as a form with a picture, the
+ * stretches of text in which there is something of the kind. Undefined when there is nothing.
  */
 export function* foldedText(bytes: Buffer): Steps<Buffer | undefined> {
-  if (isAscii(bytes) || !(yield* hasFoldable(bytes)) || !isUtf8(bytes)) return undefined
+  if (isAscii(bytes)) return undefined
+  const first = yield* nextFoldable(bytes, 0)
+  if (first === -1) return undefined
   yield bytes.length
-  const folded = bytes
+  if (isUtf8(bytes)) return folded(bytes)
+  const text = yield* foldableStretches(bytes, first)
+  return text.length === 0 ? undefined : folded(text)
+}
+
+function folded(bytes: Buffer): Buffer {
+  const text = bytes
     .toString()
     .replace(TAGS, (tag) => String.fromCharCode((tag.codePointAt(0) as number) - 0xe0000))
     .replace(INVISIBLE, '')
     .normalize('NFKC')
-  return Buffer.from(folded)
+  return Buffer.from(text)
 }
 
-/** Whether a character is one that folding removes or turns into ASCII. */
-export function isFoldable(code: number): boolean {
-  if (code < 0xaa || (code >= 0xd800 && code <= 0xdfff)) return false
-  const character = String.fromCodePoint(code)
-  if (character.search(INVISIBLE) === 0 || character.search(TAGS) === 0) return true
-  return LEADS[Buffer.from(character)[0] as number] === 1 && /^[!-~]+$/.test(character.normalize('NFKC'))
-}
-
-function* hasFoldable(bytes: Buffer): Steps<boolean> {
-  const pace = new Pace()
-  for (let at = 0; at < bytes.length; at += 1) {
+/** Where the next character stands that is to be folded; -1 when there is none. */
+function* nextFoldable(bytes: Buffer, from: number): Steps<number> {
+  const pace = new Pace(from)
+  for (let at = from; at < bytes.length; at += 1) {
     const byte = bytes[at] as number
-    if (byte < 0xc2 || LEADS[byte] === 0) continue
+    if (byte < 0xc2 || FOLDABLE_LEADS[byte] === 0) continue
     if (pace.isDue(at)) yield pace.take(at)
-    const code = codePointAt(bytes, at, byte)
-    if (isJoiner(code) ? (bytes[at - 1] ?? 0xff) < 0x80 : !isOrdinary(code) && isFoldable(code)) return true
+    const code = codePointAt(bytes, at)
+    if (isJoiner(code) ? (bytes[at - 1] ?? 0xff) < 0x80 : isFoldable(code)) return at
   }
-  return false
+  return -1
 }
 
 /** What emoji are joined and coloured with; behind ASCII it has no business. */
@@ -54,22 +52,70 @@ function isJoiner(code: number): boolean {
   return code === 0xfe0f || code === 0x200d
 }
 
-/** Dashes, curly quotes, bullets, ellipses, Vietnamese, Greek, kana, emoji: what text is full of. */
-function isOrdinary(code: number): boolean {
-  return (
-    (code >= 0x2010 && code <= 0x2029) ||
-    (code >= 0x1e00 && code <= 0x1fff) ||
-    (code >= 0x3000 && code <= 0x33ff) ||
-    (code >= 0x1f300 && code <= 0x1faff)
-  )
+/** Stretches of text in UTF-8 that hold something to fold, one behind another; shorter than any credential is chance. */
+function* foldableStretches(bytes: Buffer, first: number): Steps<Buffer> {
+  const text = Buffer.allocUnsafe(bytes.length + 1)
+  let length = 0
+  let from = 0
+  let looked = 0
+  for (let at = first; at !== -1; at = yield* nextFoldable(bytes, from)) {
+    const start = startOfText(bytes, at, from)
+    const end = endOfText(bytes, at)
+    if (end - start >= LEAST_STRETCH) {
+      length += bytes.copy(text, length, start, end)
+      text[length++] = 0
+    }
+    looked += end - from
+    from = end
+    if (looked < STEP_BYTES) continue
+    yield looked
+    looked = 0
+  }
+  return text.subarray(0, length)
 }
 
-function codePointAt(bytes: Buffer, at: number, lead: number): number {
-  const second = (bytes[at + 1] ?? 0) & 0x3f
+const LEAST_STRETCH = 16
+
+/** Not before `from`, where another stretch ended. */
+function startOfText(bytes: Buffer, at: number, from: number): number {
+  let start = at
+  while (start > from) {
+    let before = start - 1
+    while (before > from && start - before < 4 && ((bytes[before] as number) & 0xc0) === 0x80) before -= 1
+    if (textLength(bytes, before) !== start - before) break
+    start = before
+  }
+  return start
+}
+
+function endOfText(bytes: Buffer, at: number): number {
+  let end = at
+  for (let length = textLength(bytes, end); length > 0; length = textLength(bytes, end)) end += length
+  return end
+}
+
+/** Bytes of the character at `at`; 0 for what is no text. */
+function textLength(bytes: Buffer, at: number): number {
+  const lead = bytes[at] ?? 0
+  if (lead < 0x80) return TEXT_BYTES[lead] as number
+  return codePointAt(bytes, at) === -1 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
+}
+
+/** A character of two bytes or more; -1 when there is none. */
+function codePointAt(bytes: Buffer, at: number): number {
+  const lead = bytes[at] as number
+  const second = (bytes[at + 1] ?? 0) ^ 0x80
+  if (second > 0x3f || lead < 0xc2) return -1
   if (lead < 0xe0) return ((lead & 0x1f) << 6) | second
-  const third = (bytes[at + 2] ?? 0) & 0x3f
-  if (lead < 0xf0) return ((lead & 0x0f) << 12) | (second << 6) | third
-  return Math.min(0x10ffff, ((lead & 0x07) << 18) | (second << 12) | (third << 6) | ((bytes[at + 3] ?? 0) & 0x3f))
+  const third = (bytes[at + 2] ?? 0) ^ 0x80
+  if (third > 0x3f) return -1
+  if (lead < 0xf0) {
+    const code = ((lead & 0x0f) << 12) | (second << 6) | third
+    return code < 0x800 || (code >= 0xd800 && code <= 0xdfff) ? -1 : code
+  }
+  const fourth = (bytes[at + 3] ?? 0) ^ 0x80
+  const code = ((lead & 0x07) << 18) | (second << 12) | (third << 6) | fourth
+  return lead > 0xf4 || fourth > 0x3f || code < 0x10000 || code > 0x10ffff ? -1 : code
 }
 
 /**
