@@ -11,7 +11,8 @@ const UPPER = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 
 /** RFC 4648 section 6 in one case or the other, and what may stand between wrapped lines. */
 const RUNS: readonly ByteClass[] = [byteClass(`${UPPER}\r\n`), byteClass(`${UPPER.toLowerCase()}\r\n`)]
-const EITHER = byteClass(`${UPPER}${UPPER.toLowerCase()}\r\n`)
+/** With line ends escaped (`\r\n`) too. */
+const EITHER = byteClass(`${UPPER}${UPPER.toLowerCase()}\r\n\\`)
 
 const VALUE = Int8Array.from({ length: 256 }, (_, byte) => UPPER.indexOf(String.fromCharCode(byte).toUpperCase()))
 
@@ -23,13 +24,17 @@ export function* base32Text(bytes: Buffer): Steps<Buffer | undefined> {
   const sink = new TextSink()
   for (const letters of runsOf(bytes, EITHER)) {
     for (const members of RUNS) {
-      for (const run of runsOf(letters, members)) {
+      for (const run of runsOf(withoutEscapes(letters), members)) {
         const digits = run.filter((byte) => byte > 0x20)
         for (let skipped = 0; skipped < ALIGNMENTS; skipped += 1) yield* asciiRows(digits.subarray(skipped), sink)
       }
     }
   }
   return sink.take()
+}
+
+function withoutEscapes(letters: Buffer): Buffer {
+  return letters.includes(0x5c) ? Buffer.from(letters.toString('latin1').replace(/\\[nrt]?/g, ''), 'latin1') : letters
 }
 
 function* runsOf(bytes: Buffer, members: ByteClass): Generator<Buffer> {

@@ -43,10 +43,14 @@ export function announcedCoding(bytes: Buffer): string | undefined {
   if (bytes.length < 8) return undefined
   if (bytes[0] === 0x1f && bytes[1] === 0x8b && bytes[2] === 0x08) return 'gzip'
   if (bytes.readUInt32BE(0) === 0x28b52ffd) return 'zstd'
-  // RFC 1950: method 8, a window of 32 KiB, a check over both bytes, no preset dictionary.
-  return bytes[0] === 0x78 && bytes.readUInt16BE(0) % 31 === 0 && ((bytes[1] as number) & 0x20) === 0
-    ? 'deflate'
-    : undefined
+  return announcesZlib(bytes, 0) ? 'deflate' : undefined
+}
+
+/** RFC 1950: method 8, a window of 256 bytes to 32 KiB, a check over both bytes, no preset dictionary. */
+export function announcesZlib(bytes: Buffer, at: number): boolean {
+  const method = bytes[at] ?? 0
+  const flags = bytes[at + 1] ?? 0
+  return (method & 0x8f) === 8 && (method * 256 + flags) % 31 === 0 && (flags & 0x20) === 0
 }
 
 /**

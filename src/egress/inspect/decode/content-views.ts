@@ -6,7 +6,7 @@ import { base32Text } from './base32.ts'
 import { base64Text, hasRun, LEAST_RUN } from './base64.ts'
 import { bodyParts, type BodyPart } from './body-parts.ts'
 import { announcedCoding, codingsOf, decompress, decompressAnnounced, type Decompressed } from './compression.ts'
-import { embeddedStreams, embeddedZips, MAX_EMBEDDED, rawStreams, type Embedded } from './embedded.ts'
+import { embeddedArchives, embeddedStreams, MAX_EMBEDDED, rawStreams, type Embedded } from './embedded.ts'
 import { unescaped } from './escapes.ts'
 import { hexText } from './hex.ts'
 import { DECODE_LIMITS, type DecodeLimits } from './limits.ts'
@@ -278,7 +278,7 @@ export class ContentViews implements Iterable<View> {
 
   *#unpacked(bytes: Buffer, depth: number): Generator<Undone> {
     const isLast = depth >= this.#limits.maxDepth
-    for (const [count, archive] of [{ encodings: [], bytes }, ...embeddedZips(bytes)].entries()) {
+    for (const [count, archive] of [{ encodings: [], bytes }, ...embeddedArchives(bytes)].entries()) {
       if (count === 0 && this.#spoilt.has(bytes)) continue
       if (count > MAX_EMBEDDED) {
         this.#isTooMany = true

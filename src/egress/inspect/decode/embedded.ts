@@ -1,7 +1,9 @@
 import { isAscii } from 'node:buffer'
 import { ARCHIVE_MARKS } from './archives.ts'
-import { announcedCoding } from './compression.ts'
-import { ALPHANUMERIC, byteClass, endOfRun, HEX_DIGITS, nextRun, type ByteClass } from './byte-class.ts'
+import { Base64Marks } from './base64-marks.ts'
+import { announcedCoding, announcesZlib } from './compression.ts'
+import { ALPHANUMERIC, byteClass, endOfRun, nextRun, type ByteClass } from './byte-class.ts'
+import { hexRuns } from './hex.ts'
 
 /** What may be a compressed stream inside other content, taken out of what it was written in. */
 export interface Embedded {
@@ -14,21 +16,32 @@ export const MAX_EMBEDDED = 32
 
 /** Shorter than any stream that holds a credential. */
 const LEAST_RUN = 28
+const LEAST_BYTES = 21
 
 const BASE64 = byteClass(`${ALPHANUMERIC}+/-_\r\n\\`)
-const HEX = byteClass(`${HEX_DIGITS}\r\n`)
+
+const STREAM_MARKS = ['\x1f\x8b\x08', '\x28\xb5\x2f\xfd'] as const
+const STREAMS_IN_BASE64 = new Base64Marks(STREAM_MARKS)
+const ARCHIVES_IN_BASE64 = new Base64Marks(ARCHIVE_MARKS)
+
+/**
+ * zlib's header is too short to look for everywhere: it counts where a value begins, and after the empty line before a
+ * part's content (RFC 2046 section 5.1).
+ */
+const EMPTY_LINE = '\r\n\r\n'
 
 /** How many streams seem to begin in the bytes as they are. */
 export function rawStreams(bytes: Buffer): number {
   if (isAscii(bytes)) return 0
   let count = announcedCoding(bytes) === 'deflate' ? 1 : 0
-  for (const mark of [...RAW_MARKS, ...ARCHIVE_MARKS]) for (const _at of occurrences(bytes, mark)) count += 1
+  for (const _start of rawStarts(bytes)) count += 1
+  for (const mark of ARCHIVE_MARKS) for (const _at of occurrences(bytes, mark)) count += 1
   return count
 }
 
-/** Zip archives that are written in base64. At most `MAX_EMBEDDED` and one more, which says that there are more. */
-export function embeddedZips(bytes: Buffer): Generator<Embedded> {
-  return withOneMore(inRuns(bytes, [ZIP_BASE64]))
+/** Archives that are written in letters. At most `MAX_EMBEDDED` and one more, which says that there are more. */
+export function embeddedArchives(bytes: Buffer): Generator<Embedded> {
+  return withOneMore(inLetters(bytes, ARCHIVES_IN_BASE64, ARCHIVE_MARKS))
 }
 
 function* withOneMore(all: Iterable<Embedded>): Generator<Embedded> {
@@ -47,100 +60,64 @@ export function* embeddedStreams(bytes: Buffer): Generator<Embedded> {
 
 function* written(bytes: Buffer): Generator<Embedded> {
   if (bytes.length < LEAST_RUN) return
-  yield* inRuns(bytes, BASE64_MARKS)
-  for (const start of runs(bytes, BASE64)) {
-    if (bytes[start] === 0x65 && ZLIB_BASE64.has(bytes[start + 1] as number)) yield* fromBase64(bytes, start)
+  yield* inLetters(bytes, STREAMS_IN_BASE64, STREAM_MARKS)
+  yield* zlibInLetters(bytes)
+  for (const start of isAscii(bytes) ? [] : rawStarts(bytes)) {
+    if (start > 0) yield { encodings: [], bytes: bytes.subarray(start) }
   }
-  for (const start of runs(bytes, HEX)) {
-    const digits = bytes
-      .toString('latin1', start, endOfRun(bytes, HEX, start))
-      .toLowerCase()
-      .replace(/[\r\n]/g, '')
-    for (const mark of HEX_MARKS) {
+}
+
+function* rawStarts(bytes: Buffer): Generator<number> {
+  for (const mark of STREAM_MARKS) yield* occurrences(bytes, mark)
+  for (const line of occurrences(bytes, EMPTY_LINE)) {
+    const start = line + EMPTY_LINE.length
+    if (announcesZlib(bytes, start)) yield start
+  }
+}
+
+/** In each run of base64 or hexadecimal, without the line ends, as such or escaped, that may cut a mark too. */
+function* inLetters(bytes: Buffer, marks: Base64Marks, beginnings: readonly string[]): Generator<Embedded> {
+  for (const start of runs(bytes, BASE64)) {
+    for (const found of marks.beginningsIn(base64Run(bytes, start))) {
+      if (found.length >= LEAST_BYTES) yield { encodings: ['base64'], bytes: found }
+    }
+  }
+  const inHex = beginnings.map((beginning) => Buffer.from(beginning, 'latin1').toString('hex'))
+  for (const run of hexRuns(bytes)) {
+    const digits = run.toString('latin1').toLowerCase()
+    for (const mark of inHex) {
       for (let at = digits.indexOf(mark); at !== -1; at = digits.indexOf(mark, at + 1)) {
         yield { encodings: ['hex'], bytes: Buffer.from(digits.slice(at), 'hex') }
       }
     }
-    if (/^78(?:01|5e|9c|da)/.test(digits)) yield { encodings: ['hex'], bytes: Buffer.from(digits, 'hex') }
-  }
-  for (const mark of isAscii(bytes) ? [] : RAW_MARKS) {
-    const offset = mark.startsWith('\r') ? 4 : 0
-    for (const start of occurrences(bytes, mark)) {
-      if (start + offset > 0) yield { encodings: [], bytes: bytes.subarray(start + offset) }
-    }
   }
 }
 
-/** The first letters of a stream or archive in base64, and those that may follow: wherever they stand, it begins there. */
-interface Mark {
-  readonly letters: string
-  readonly next: readonly RegExp[]
-}
-
-const BASE64_MARKS: readonly Mark[] = [
-  { letters: 'H4sI', next: [] },
-  { letters: 'KLUv', next: [/[/_]/, /[Q-Za-f]/] },
-]
-const ZIP_BASE64: Mark = { letters: 'UEsD', next: [/B/, /[A-P]/] }
-const HEX_MARKS = ['1f8b08', '28b52ffd'] as const
-/** zlib's header is too short to look for everywhere: `eJ`, `eN`, `eA` and `eF` count where a value begins. */
-const ZLIB_BASE64: ReadonlySet<number> = new Set(Buffer.from('JNAF'))
-/** zlib's header counts after the empty line before a part's content (RFC 2046 section 5.1). */
-const RAW_MARKS = [
-  '\x1f\x8b\x08',
-  '\x28\xb5\x2f\xfd',
-  '\r\n\r\n\x78\x9c',
-  '\r\n\r\n\x78\xda',
-  '\r\n\r\n\x78\x01',
-  '\r\n\r\n\x78\x5e',
-]
-
-/** In each run of base64, where line ends, as such or escaped, may cut a mark too. */
-function* inRuns(bytes: Buffer, marks: readonly Mark[]): Generator<Embedded> {
+function* zlibInLetters(bytes: Buffer): Generator<Embedded> {
   for (const start of runs(bytes, BASE64)) {
-    const run = bytes.subarray(start, endOfRun(bytes, BASE64, start))
-    const joined = LINE_ENDS.some((end) => run.includes(end))
-      ? Buffer.from(run.toString('latin1').replace(/\\[nrt]?|[\r\n]/g, ''), 'latin1')
-      : run
-    for (const mark of marks) yield* marked(joined, mark)
+    if (!ZLIB_IN_BASE64.has(bytes[start] as number)) continue
+    const run = base64Run(bytes, start)
+    if (announcesZlib(Buffer.from(run.toString('latin1', 0, 4), 'base64'), 0))
+      yield { encodings: ['base64'], bytes: Buffer.from(run.toString('latin1'), 'base64') }
+  }
+  for (const run of hexRuns(bytes)) {
+    if (announcesZlib(Buffer.from(run.toString('latin1', 0, 4), 'hex'), 0))
+      yield { encodings: ['hex'], bytes: Buffer.from(run.toString('latin1'), 'hex') }
   }
 }
 
-/** Exactly: a mark that is looked at in vain costs the whole run behind it, and a body may be made of such. */
-function* marked(bytes: Buffer, { letters, next }: Mark): Generator<Embedded> {
-  for (const start of occurrences(bytes, letters)) {
-    let at = start + letters.length - 1
-    const fits = next.every((letter) => {
-      at = nextLetter(bytes, at + 1)
-      return letter.test(String.fromCharCode(bytes[at] ?? 0))
-    })
-    if (fits) yield* fromBase64(bytes, start)
-  }
+/** The first letter of zlib's first byte, by the window's size, and what may stand before it. */
+const ZLIB_IN_BASE64: ReadonlySet<number> = new Set(Buffer.from('CGKOSWae\r\n\\'))
+
+/** Without line ends, as such or escaped. */
+function base64Run(bytes: Buffer, start: number): Buffer {
+  const run = bytes.subarray(start, endOfRun(bytes, BASE64, start))
+  return LINE_ENDS.some((end) => run.includes(end))
+    ? Buffer.from(run.toString('latin1').replace(/\\[nrt]?|[\r\n]/g, ''), 'latin1')
+    : run
 }
 
-/** Behind line ends, as such or escaped. */
-function nextLetter(bytes: Buffer, from: number): number {
-  let at = from
-  while (bytes[at] === CR || bytes[at] === LF || bytes[at] === BACKSLASH) {
-    const isEscape = bytes[at] === BACKSLASH
-    at += 1
-    if (isEscape && LINE_END_LETTERS.has(bytes[at] as number)) at += 1
-  }
-  return at
-}
-
-const CR = 0x0d
-const LF = 0x0a
-const BACKSLASH = 0x5c
-const LINE_ENDS = [CR, LF, BACKSLASH] as const
-const LINE_END_LETTERS: ReadonlySet<number> = new Set(Buffer.from('nrt'))
-
-function* fromBase64(bytes: Buffer, start: number): Generator<Embedded> {
-  const end = endOfRun(bytes, BASE64, start)
-  if (end - start < LEAST_RUN) return
-  const text = bytes.toString('latin1', start, end).replace(/\\[nrt]?/g, '')
-  yield { encodings: ['base64'], bytes: Buffer.from(text, 'base64') }
-}
+const LINE_ENDS = [0x0d, 0x0a, 0x5c] as const
 
 function* occurrences(bytes: Buffer, mark: string): Generator<number> {
   for (let at = bytes.indexOf(mark, 0, 'latin1'); at !== -1; at = bytes.indexOf(mark, at + 1, 'latin1')) yield at

@@ -4,8 +4,9 @@ import { Pace, type Steps } from '../steps.ts'
 import { TextSink } from './text-sink.ts'
 
 const LEAST_RUN = 24
-/** Hex digits, and what may stand between wrapped lines. */
-const RUN = byteClass(`${HEX_DIGITS}\r\n`)
+const DIGITS = byteClass(HEX_DIGITS)
+/** Hex digits, and what may stand between wrapped lines, as such or escaped (`\r\n`). */
+const RUN = byteClass(`${HEX_DIGITS}\r\n\\nrt`)
 
 /** So many bytes of ASCII in a row are no hash. */
 const LEAST_BYTES = 12
@@ -13,20 +14,31 @@ const LEAST_BYTES = 12
 /** All text that stands in hexadecimal somewhere in `bytes`, at either parity, wrapped or not. */
 export function* hexText(bytes: Buffer): Steps<Buffer | undefined> {
   let sink: TextSink | undefined
-  for (let start = nextRun(bytes, RUN, { least: LEAST_RUN, from: 0 }); start !== -1;) {
-    const end = endOfRun(bytes, RUN, start)
+  for (const digits of hexRuns(bytes)) {
     sink ??= new TextSink()
-    yield* searchRun(bytes.subarray(start, end), sink)
-    start = nextRun(bytes, RUN, { least: LEAST_RUN, from: end })
+    for (const parity of [0, 1]) yield* asciiAt(digits, parity, sink)
+    foreignText(digits, sink)
   }
   return sink?.take()
 }
 
-function* searchRun(run: Buffer, sink: TextSink): Steps<void> {
-  const digits = run.includes(0x0a) || run.includes(0x0d) ? run.filter((byte) => byte > 0x20) : run
-  for (const parity of [0, 1]) yield* asciiAt(digits, parity, sink)
-  foreignText(digits, sink)
+/** Every run of digits, without the line ends that it is wrapped by. */
+export function* hexRuns(bytes: Buffer): Generator<Buffer> {
+  for (let start = nextRun(bytes, RUN, { least: LEAST_RUN, from: 0 }); start !== -1;) {
+    const end = endOfRun(bytes, RUN, start)
+    const run = bytes.subarray(start, end)
+    if (endOfRun(run, DIGITS, 0) === run.length) yield run
+    else yield* unwrapped(run)
+    start = nextRun(bytes, RUN, { least: LEAST_RUN, from: end })
+  }
 }
+
+function* unwrapped(run: Buffer): Generator<Buffer> {
+  const text = run.toString('latin1').replace(/\\[nrt]?|[\r\n]/g, '')
+  for (const [digits] of text.matchAll(LONG_RUN)) yield Buffer.from(digits, 'latin1')
+}
+
+const LONG_RUN = new RegExp(`[${HEX_DIGITS}]{${LEAST_RUN},}`, 'g')
 
 /** The first bit of a byte of ASCII is 0: its first digit is below 8. */
 function* asciiAt(digits: Uint8Array, parity: number, sink: TextSink): Steps<void> {

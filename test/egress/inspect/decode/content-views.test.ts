@@ -3,9 +3,10 @@
  * no view but itself. What is past the limits is not passed over in silence.
  */
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
-import { gzipSync } from 'node:zlib'
+import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { ContentViews, type Content } from '../../../../src/egress/inspect/decode/content-views.ts'
 import { DECODE_LIMITS } from '../../../../src/egress/inspect/decode/limits.ts'
 import { fuzz, mutate } from '../../../support/fuzz.ts'
@@ -94,6 +95,34 @@ test('any nesting of encodings, as deep as they are undone', () => {
     ),
     { numRuns: 500 },
   )
+})
+
+describe('compressed streams', () => {
+  const random = randomBytes(40)
+  const secret = Buffer.concat([Buffer.from(`${SECRET} `.repeat(3)), random])
+  for (const [name, compress] of Object.entries({ gzip: gzipSync, zstd: zstdCompressSync, zip: zipOf, pack: packOf })) {
+    for (const before of [0, 1, 2, 3, 4, 5]) {
+      const bytes = Buffer.concat([Buffer.alloc(before, 0x99), compress(secret)])
+      test(`${name} in base64 and hexadecimal, ${before} bytes before it`, () => {
+        for (const text of [bytes.toString('base64'), bytes.toString('base64url'), bytes.toString('hex')]) {
+          assert.ok(sees(viewsOf(text)))
+          assert.ok(sees(viewsOf(JSON.stringify({ a: text.replace(/.{20}/g, '$&\r\n') }))), 'in lines')
+        }
+      })
+    }
+  }
+  for (const windowBits of [9, 10, 11, 12, 13, 14, 15]) {
+    for (const level of [1, 5, 6, 9]) {
+      test(`zlib, a window of 2^${windowBits}, level ${level}`, () => {
+        const stream = deflateSync(secret, { windowBits, level })
+        assert.ok(sees(viewsOf(stream)))
+        assert.ok(sees(viewsOf(Buffer.concat([Buffer.from('--b\r\nA: b\r\n\r\n'), stream, Buffer.from('\r\n--b--')]))))
+        assert.ok(sees(viewsOf(JSON.stringify({ a: stream.toString('base64') }))))
+        assert.ok(sees(viewsOf(JSON.stringify({ a: `\n${stream.toString('base64')}` }))))
+        assert.ok(sees(viewsOf(JSON.stringify({ a: stream.toString('hex') }))))
+      })
+    }
+  }
 })
 
 describe('Content-Encoding', () => {
@@ -258,3 +287,16 @@ test('never throws, never passes its budget: mutated encodings', async (t) => {
     assert.ok(views.decodedBytes <= DECODE_LIMITS.maxBytes(body.length))
   })
 })
+
+/** One member, without a directory. */
+function zipOf(bytes: Buffer): Buffer {
+  const head = Buffer.alloc(30)
+  head.write('PK\x03\x04\x14', 'latin1')
+  head.writeUInt16LE(8, 8)
+  return Buffer.concat([head, deflateRawSync(bytes)])
+}
+
+/** A pack of git's with one object, of which the size is not true. */
+function packOf(bytes: Buffer): Buffer {
+  return Buffer.concat([Buffer.from('PACK\0\0\0\x02\0\0\0\x01\x3f', 'latin1'), deflateSync(bytes)])
+}

@@ -26,6 +26,9 @@ export const ENCODERS: Readonly<Record<string, Encoder>> = {
   'base32 in small letters': (bytes) => Buffer.from(base32(bytes).toLowerCase()),
   'base32 in lines': (bytes) => Buffer.from(base32(bytes).replace(/.{76}/g, '$&\r\n')),
   'quoted-printable': (bytes) => eachByte(bytes, (byte) => `=${hexOf(byte).toUpperCase()}`),
+  'hex in a JSON string of lines': (bytes) =>
+    Buffer.from(JSON.stringify(bytes.toString('hex').replace(/.{20}/g, '$&\r\n'))),
+  'base32 in a JSON string of lines': (bytes) => Buffer.from(JSON.stringify(base32(bytes).replace(/.{20}/g, '$&\n'))),
   percent: (bytes) => eachByte(bytes, (byte) => `%${hexOf(byte)}`),
   '\\x': (bytes) => eachByte(bytes, (byte) => `\\x${hexOf(byte)}`),
 }
