@@ -1,5 +1,6 @@
 import { ALPHANUMERIC, byteClass, hexByteAt, HEX_VALUE, TEXT_BYTES } from './byte-class.ts'
 import { Pace, type Steps } from '../steps.ts'
+import { disguisedCode, LONGEST_NAME } from './entity-names.ts'
 import { isFoldable } from './foldable.ts'
 
 const PERCENT = 0x25
@@ -149,7 +150,7 @@ function isTelling(bytes: Buffer, at: number): boolean {
   }
   if (mark === AMPERSAND) {
     const escape = readEntity(bytes, at)
-    return escape !== undefined && isTellingCode(escape.code) && !HARMLESS.has(entityName(bytes, at))
+    return escape !== undefined && isTellingCode(escape.code) && !HARMLESS.has(entityName(bytes, at).toLowerCase())
   }
   // Pairs of backslashes are escaped ones: what they escape is resolved in the next layer, if it tells anything.
   let letter = at + 1
@@ -215,7 +216,7 @@ function readBackslash(bytes: Buffer, at: number): Escape | undefined {
 /** `\uXXXX` with surrogate pairs, `\u{X…}`, `\UXXXXXXXX`. */
 function readUnicode(bytes: Buffer, at: number): Escape | undefined {
   if (bytes[at + 2] === 0x7b) {
-    const { code, end } = readHex(bytes, at + 3, 6)
+    const { code, end } = readNumber(bytes, at + 3, 16)
     return bytes[end] === 0x7d && end > at + 3 && code <= 0x10ffff ? { span: end + 1 - at, code } : undefined
   }
   const digits = bytes[at + 1] === 0x55 ? 8 : 4
@@ -242,20 +243,21 @@ function readOctal(bytes: Buffer, at: number): Escape | undefined {
 function readEntity(bytes: Buffer, at: number): Escape | undefined {
   if (bytes[at + 1] !== 0x23) {
     const name = entityName(bytes, at)
-    const character = ENTITIES.get(name)
-    return character === undefined ? undefined : { span: name.length + 2, code: character.charCodeAt(0) }
+    if (name === '') return undefined
+    const code = ENTITIES.get(name.toLowerCase())?.charCodeAt(0) ?? disguisedCode(name)
+    return code === undefined ? undefined : { span: name.length + 2, code }
   }
   const isHex = ((bytes[at + 2] ?? 0) | 0x20) === 0x78
   const start = at + (isHex ? 3 : 2)
-  const { code, end } = isHex ? readHex(bytes, start, 8) : readDecimal(bytes, start)
+  const { code, end } = readNumber(bytes, start, isHex ? 16 : 10)
   if (end === start || code > 0x10ffff) return undefined
   return { span: (bytes[end] === 0x3b ? end + 1 : end) - at, code }
 }
 
-/** The letters between `&` and `;`, in lower case; '' when there are none, or too many for a name in the table. */
+/** The letters between `&` and `;`; '' when there are none, or too many for a name in the table. */
 function entityName(bytes: Buffer, at: number): string {
-  for (let end = at + 1; end < at + 10; end += 1) {
-    if (bytes[end] === 0x3b) return bytes.toString('latin1', at + 1, end).toLowerCase()
+  for (let end = at + 1; end < at + LONGEST_NAME + 2; end += 1) {
+    if (bytes[end] === 0x3b) return bytes.toString('latin1', at + 1, end)
     const letter = (bytes[end] ?? 0) | 0x20
     if (letter < 0x61 || letter > 0x7a) return ''
   }
@@ -263,23 +265,27 @@ function entityName(bytes: Buffer, at: number): string {
 }
 
 function readHex(bytes: Buffer, start: number, most: number): { readonly code: number; readonly end: number } {
+  return readDigits(bytes, start, { most, base: 16 })
+}
+
+/** A number of up to eight digits, behind zeros: receivers read any number of them. */
+function readNumber(bytes: Buffer, start: number, base: 10 | 16): { readonly code: number; readonly end: number } {
+  let at = start
+  while (bytes[at] === 0x30) at += 1
+  return readDigits(bytes, at, { most: 8, base })
+}
+
+function readDigits(
+  bytes: Buffer,
+  start: number,
+  { most, base }: { readonly most: number; readonly base: 10 | 16 },
+): { readonly code: number; readonly end: number } {
   let code = 0
   let at = start
   for (; at < start + most && at < bytes.length; at += 1) {
     const value = HEX_VALUE[bytes[at] as number] as number
-    if (value === -1) break
-    code = code * 16 + value
-  }
-  return { code, end: at }
-}
-
-function readDecimal(bytes: Buffer, start: number): { readonly code: number; readonly end: number } {
-  let code = 0
-  let at = start
-  for (; at < start + 8 && at < bytes.length; at += 1) {
-    const value = (bytes[at] as number) - 0x30
-    if (value < 0 || value > 9) break
-    code = code * 10 + value
+    if (value === -1 || value >= base) break
+    code = code * base + value
   }
   return { code, end: at }
 }

@@ -67,6 +67,13 @@ describe('one encoding', () => {
   }
 })
 
+test('escapes behind zeros, and entities for what is not seen and for letters in another hand', () => {
+  const zeros = '0'.repeat(5000)
+  for (const escape of [`&#${zeros}88;`, `&#x${zeros}58;`, `\\u{${zeros}58}`, 'X&zwnj;', '&ZeroWidthSpace;X', '&Xopf;'])
+    assert.ok(sees(viewsOf(SECRET.replace('X', escape))), escape.slice(0, 20))
+  assert.equal([...viewsOf('a&nbsp;b &copy; 2026 &frac; &opf; &#; &#x;')].length, 1)
+})
+
 test('quoted-printable: lines that are full and broken in a word, and settings that only look so', () => {
   const full = `${'a line of some length, up to where it is broken by it'.padEnd(60, '.')} ${SECRET.slice(0, 8)}=\r\n${SECRET.slice(8)}`
   assert.ok(sees(viewsOf(full)))
