@@ -14,29 +14,41 @@ const RANGES = [
   'fe54-fe57 fe59-fe5c fe5f-fe66 fe68-fe6b feff ff01-ff5e ffa0 fff0-fff8 107a5 1bca0-1bca3 1ccd6-1ccf9 1d173-1d17a',
   '1d400-1d454 1d456-1d49c 1d49e-1d49f 1d4a2 1d4a5-1d4a6 1d4a9-1d4ac 1d4ae-1d4b9 1d4bb 1d4bd-1d4c3 1d4c5-1d505',
   '1d507-1d50a 1d50d-1d514 1d516-1d51c 1d51e-1d539 1d53b-1d53e 1d540-1d544 1d546 1d54a-1d550 1d552-1d6a3',
-  '1d7ce-1d7ff 1f100-1f10a 1f110-1f129 1f12b-1f12e 1f130-1f14f 1f16a-1f16c 1f190 1fbf0-1fbf9 e0000-e0fff',
+  '1d7ce-1d7ff 1f100-1f10a 1f110-1f129 1f12b-1f12e 1f130-1f14f 1f16a-1f16c 1f190 1fbf0-1fbf9',
 ] as const
 
-const FOLDABLE = tableOf(RANGES.join(' ').split(' '))
+const RANGE_BOUNDS = RANGES.join(' ')
+  .split(' ')
+  .map((range) => range.split('-').map((bound) => Number.parseInt(bound, 16)))
+
+const FOLDABLE = tableOf(RANGE_BOUNDS)
+
+/** Tags and selectors of variants: a plane of its own, far behind all others, so that it is in no table. */
+const INVISIBLE_PLANE = { first: 0xe0000, last: 0xe0fff }
 
 /** Whether a character is one that folding removes or turns into ASCII. */
 export function isFoldable(code: number): boolean {
-  return FOLDABLE[code] === 1
+  return FOLDABLE[code] === 1 || (code >= INVISIBLE_PLANE.first && code <= INVISIBLE_PLANE.last)
 }
 
 /** 1 for each first byte in UTF-8 of what has a fold, so that other scripts are passed over quickly. */
-export const FOLDABLE_LEADS: Uint8Array = leadsOf(FOLDABLE)
+export const FOLDABLE_LEADS: Uint8Array = leadsOf([...RANGE_BOUNDS, [INVISIBLE_PLANE.first, INVISIBLE_PLANE.last]])
 
-function tableOf(ranges: readonly string[]): Uint8Array {
-  const bounds = ranges.map((range) => range.split('-').map((bound) => Number.parseInt(bound, 16)))
+function tableOf(bounds: readonly (readonly number[])[]): Uint8Array {
   const table = new Uint8Array((bounds.at(-1)?.at(-1) ?? 0) + 1)
   for (const [first = 0, last = first] of bounds) table.fill(1, first, last + 1)
   return table
 }
 
-function leadsOf(table: Uint8Array): Uint8Array {
+function leadsOf(bounds: readonly (readonly number[])[]): Uint8Array {
   const leads = new Uint8Array(256)
-  for (let code = table.indexOf(1); code !== -1; code = table.indexOf(1, code + 1))
-    leads[Buffer.from(String.fromCodePoint(code))[0] as number] = 1
+  for (const [first = 0, last = first] of bounds) leads.fill(1, leadOf(first), leadOf(last) + 1)
   return leads
+}
+
+/** The first byte of a character in UTF-8 (RFC 3629, section 3), which grows with the character. */
+function leadOf(code: number): number {
+  if (code < 0x80) return code
+  if (code < 0x800) return 0xc0 | (code >> 6)
+  return code < 0x10000 ? 0xe0 | (code >> 12) : 0xf0 | (code >> 18)
 }
