@@ -10,15 +10,19 @@ export interface Base64Mark {
 
 /** Finds marks by their cores: most characters are never looked at. */
 export class Base64Marks {
-  readonly #marks: readonly Base64Mark[]
+  /** Those whose cores end in it, by byte: random letters end some core at every tenth place. */
+  readonly #marks: readonly (readonly Base64Mark[])[]
   /** How far on the next core may end, by the byte that is looked at; 0 where one may end there. */
   readonly #skips = new Uint8Array(256).fill(CORE)
 
   constructor(beginnings: readonly string[]) {
-    this.#marks = beginnings.flatMap((beginning) =>
+    const marks = beginnings.flatMap((beginning) =>
       [0, 1, 2].map((lead) => markOf(Buffer.from(beginning, 'latin1'), lead)),
     )
-    for (const { letters, core } of this.#marks) {
+    this.#marks = Array.from({ length: 256 }, (_, byte) =>
+      marks.filter(({ letters, core }) => letters[core + CORE - 1]?.has(byte) === true),
+    )
+    for (const { letters, core } of marks) {
       for (let left = CORE - 1; left >= 0; left -= 1) {
         for (const letter of letters[core + CORE - 1 - left] ?? []) {
           this.#skips[letter] = Math.min(this.#skips[letter] as number, left)
@@ -31,11 +35,19 @@ export class Base64Marks {
   *beginningsIn(text: Buffer): Generator<Buffer> {
     for (let at = CORE - 1; at < text.length;) {
       const skip = this.#skips[text[at] as number] as number
-      at += skip === 0 ? 1 : skip
-      if (skip > 0) continue
-      for (const { lead, letters, core } of this.#marks) {
+      if (skip > 0) {
+        at += skip
+        continue
+      }
+      const ending = this.#marks[text[at] as number] as readonly Base64Mark[]
+      at += 1
+      for (const { lead, letters, core } of ending) {
         const start = at - CORE - core
-        if (start >= 0 && letters.every((some, index) => some.has(text[start + index] as number)))
+        if (
+          start >= 0 &&
+          letters[core]?.has(text[start + core] as number) === true &&
+          letters.every((some, index) => some.has(text[start + index] as number))
+        )
           yield bytesFrom(text, start, lead)
       }
     }
