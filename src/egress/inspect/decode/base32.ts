@@ -1,4 +1,5 @@
 import { byteClass, endOfRun, nextRun, type ByteClass } from './byte-class.ts'
+import { withoutEscapedEnds } from './line-ends.ts'
 import { Pace, type Steps } from '../steps.ts'
 import { TextSink } from './text-sink.ts'
 
@@ -22,19 +23,16 @@ const ALIGNMENTS = 8
 /** All ASCII text that stands in base32 somewhere in `bytes`, at any alignment, wrapped or not. */
 export function* base32Text(bytes: Buffer): Steps<Buffer | undefined> {
   const sink = new TextSink()
-  for (const letters of runsOf(bytes, EITHER)) {
+  for (const wrapped of runsOf(bytes, EITHER)) {
+    const letters = withoutEscapedEnds(wrapped)
     for (const members of RUNS) {
-      for (const run of runsOf(withoutEscapes(letters), members)) {
+      for (const run of runsOf(letters, members)) {
         const digits = run.filter((byte) => byte > 0x20)
         for (let skipped = 0; skipped < ALIGNMENTS; skipped += 1) yield* asciiRows(digits.subarray(skipped), sink)
       }
     }
   }
   return sink.take()
-}
-
-function withoutEscapes(letters: Buffer): Buffer {
-  return letters.includes(0x5c) ? Buffer.from(letters.toString('latin1').replace(/\\[nrt]?/g, ''), 'latin1') : letters
 }
 
 function* runsOf(bytes: Buffer, members: ByteClass): Generator<Buffer> {

@@ -4,6 +4,7 @@ import { Base64Marks } from './base64-marks.ts'
 import { announcedCoding, announcesZlib } from './compression.ts'
 import { ALPHANUMERIC, byteClass, endOfRun, nextRun, type ByteClass } from './byte-class.ts'
 import { hexRuns } from './hex.ts'
+import { withoutLineEnds } from './line-ends.ts'
 
 /** What may be a compressed stream inside other content, taken out of what it was written in. */
 export interface Embedded {
@@ -109,15 +110,9 @@ function* zlibInLetters(bytes: Buffer): Generator<Embedded> {
 /** The first letter of zlib's first byte, by the window's size, and what may stand before it. */
 const ZLIB_IN_BASE64: ReadonlySet<number> = new Set(Buffer.from('CGKOSWae\r\n\\'))
 
-/** Without line ends, as such or escaped. */
 function base64Run(bytes: Buffer, start: number): Buffer {
-  const run = bytes.subarray(start, endOfRun(bytes, BASE64, start))
-  return LINE_ENDS.some((end) => run.includes(end))
-    ? Buffer.from(run.toString('latin1').replace(/\\[nrt]?|[\r\n]/g, ''), 'latin1')
-    : run
+  return withoutLineEnds(bytes.subarray(start, endOfRun(bytes, BASE64, start)))
 }
-
-const LINE_ENDS = [0x0d, 0x0a, 0x5c] as const
 
 function* occurrences(bytes: Buffer, mark: string): Generator<number> {
   for (let at = bytes.indexOf(mark, 0, 'latin1'); at !== -1; at = bytes.indexOf(mark, at + 1, 'latin1')) yield at

@@ -1,5 +1,6 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { byteClass, endOfRun, HEX_DIGITS, HEX_VALUE, nextRun } from './byte-class.ts'
+import { withoutLineEnds } from './line-ends.ts'
 import { Pace, type Steps } from '../steps.ts'
 import { TextSink } from './text-sink.ts'
 
@@ -7,9 +8,6 @@ const LEAST_RUN = 24
 const DIGITS = byteClass(HEX_DIGITS)
 /** Hex digits, and what may stand between wrapped lines, as such or escaped (`\r\n`). */
 const RUN = byteClass(`${HEX_DIGITS}\r\n\\nrt`)
-const BACKSLASH = 0x5c
-const LINE_ENDS = byteClass('\r\n')
-const ESCAPED = byteClass('nrt')
 
 /** So many bytes of ASCII in a row are no hash. */
 const LEAST_BYTES = 12
@@ -43,18 +41,6 @@ function* unwrapped(run: Buffer): Generator<Buffer> {
     yield text.subarray(start, end)
     start = nextRun(text, DIGITS, { least: LEAST_RUN, from: end })
   }
-}
-
-/** By bytes: a search for each of millions of backslashes would take a second. */
-function withoutLineEnds(run: Buffer): Buffer {
-  const kept = Buffer.allocUnsafe(run.length)
-  let length = 0
-  for (let at = 0; at < run.length; at += 1) {
-    const byte = run[at] as number
-    if (byte === BACKSLASH) at += ESCAPED[run[at + 1] as number] === 1 ? 1 : 0
-    else if (LINE_ENDS[byte] === 0) kept[length++] = byte
-  }
-  return kept.subarray(0, length)
 }
 
 /** The first bit of a byte of ASCII is 0: its first digit is below 8. */
