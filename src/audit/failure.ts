@@ -1,14 +1,5 @@
 import { CageError } from '../errors.ts'
-
-const REASONS: Readonly<Record<string, string>> = {
-  EACCES: 'permission denied (EACCES)',
-  EDQUOT: 'the disk quota is used up (EDQUOT)',
-  EFBIG: 'the file is as large as it may become (EFBIG)',
-  ENOENT: 'there is no such file (ENOENT)',
-  ENOSPC: 'no space left on the device (ENOSPC)',
-  EPERM: 'not permitted (EPERM)',
-  EROFS: 'the file system is read-only (EROFS)',
-}
+import { errnoWords } from '../system/errno-words.ts'
 
 /** Runs `action`; what the system refuses becomes an `audit_unusable` that begins with `what`. */
 export function explained<T>(what: string, action: () => T): T {
@@ -22,8 +13,7 @@ export function explained<T>(what: string, action: () => T): T {
 
 /** Why a system call failed, in words. */
 export function reasonOf(error: unknown): string {
-  const reason = REASONS[codeOf(error) ?? '']
-  return reason ?? (error instanceof Error ? error.message : String(error))
+  return errnoWords(codeOf(error) ?? '') ?? (error instanceof Error ? error.message : String(error))
 }
 
 /** `ENOENT` and the like; undefined for what no system call gave. */

@@ -1,5 +1,6 @@
 import { access, constants } from 'node:fs/promises'
 import { CageError } from '../errors.ts'
+import { errnoWords } from '../system/errno-words.ts'
 import { ensurePrivateFolder, UnsafePathError } from '../system/files.ts'
 
 /** Makes or checks the folder of a cage's state. Throws `state_unusable` with the reason and, where there is one, the mend. */
@@ -21,20 +22,15 @@ export async function openStateFolder(path: string): Promise<string> {
   }
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  EACCES: 'permission denied',
-  EDQUOT: 'the disk quota is used up',
-  ENOENT: 'the folder above takes no others',
-  ENOSPC: 'no space left on the device',
-  ENOTDIR: 'a file is in the way',
-  EPERM: 'not permitted',
-  EROFS: 'the file system is read-only',
+/** What codes mean for a folder that is made where others are missing too. */
+const OWN_WORDS: Readonly<Record<string, string>> = {
+  ENOENT: 'the folder above takes no others (ENOENT)',
+  ENOTDIR: 'a file is in the way (ENOTDIR)',
 }
 
 function unusable(problem: string, error: unknown): CageError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-  const reason = REASONS[code]
-  return new CageError('state_unusable', `${problem}: ${reason === undefined ? code : `${reason} (${code})`}`, {
+  return new CageError('state_unusable', `${problem}: ${OWN_WORDS[code] ?? errnoWords(code) ?? code}`, {
     hint: 'Name a folder below one that you may write to: --state DIR, HOME or XDG_STATE_HOME.',
     cause: error,
   })
