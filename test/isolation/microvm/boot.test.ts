@@ -17,6 +17,7 @@ import { machinePorts } from '../../../src/isolation/microvm/guest-ports.ts'
 import { PortSockets } from '../../../src/isolation/microvm/port-sockets.ts'
 import type { Workload } from '../../../src/isolation/process/launch.ts'
 import { makeFolder } from '../../support/temporary.ts'
+import { failsWith } from './workload-failure.ts'
 
 const PLAN = { command: ['true'], workingDirectory: '/', environment: {}, mounts: [], limits: {} } as const
 const READY = 'hello 2\nready\n'
@@ -90,15 +91,6 @@ async function comeUp(control: Socket): Promise<string> {
   while (!heard.includes('start 0 pipes\n')) heard += String((await once(control, 'data'))[0])
   control.write('started 0\n')
   return heard
-}
-
-function failsWith(pattern: RegExp): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(error instanceof CageError, String(error))
-    assert.equal(error.code, 'workload_failed')
-    assert.match(error.message, pattern)
-    return true
-  }
 }
 
 const REFUSED: readonly (readonly [what: string, said: string, problem: RegExp])[] = [

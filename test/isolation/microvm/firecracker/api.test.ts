@@ -7,10 +7,10 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { CageError } from '../../../../src/errors.ts'
 import { configure } from '../../../../src/isolation/microvm/firecracker/api.ts'
 import { firecrackerRequests } from '../../../../src/isolation/microvm/firecracker/requests.ts'
 import { withFolder } from '../../../support/temporary.ts'
+import { failsWith } from '../workload-failure.ts'
 
 const REQUESTS = firecrackerRequests({
   kernel: '/machine/kernel',
@@ -50,15 +50,6 @@ async function peer(t: TestContext, answer: Answer): Promise<{ readonly path: st
   return { path, heard }
 }
 
-function failure(pattern: RegExp): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(error instanceof CageError, String(error))
-    assert.equal(error.code, 'workload_failed')
-    assert.match(error.message, pattern)
-    return true
-  }
-}
-
 test('a whole dialogue: every request once, in order, as JSON', async (t) => {
   const { path, heard } = await peer(t, accept)
   await configure(path, REQUESTS)
@@ -76,7 +67,7 @@ test('what Firecracker says of a fault is shown, and nothing is asked after it',
   })
   await assert.rejects(
     configure(path, REQUESTS),
-    failure(
+    failsWith(
       /^Firecracker answered 400: The kernel file cannot be opened:\\u001b\[2J No such file \(PUT \/boot-source\)$/,
     ),
   )
@@ -118,18 +109,18 @@ function halfAnswer(response: ServerResponse): void {
 for (const [name, answer, message] of BROKEN) {
   test(`${name} is a failure that says so`, async (t) => {
     const { path } = await peer(t, answer)
-    await assert.rejects(configure(path, REQUESTS), failure(message))
+    await assert.rejects(configure(path, REQUESTS), failsWith(message))
   })
 }
 
 test('no answer at all ends after the time that there is', async (t) => {
   const { path } = await peer(t, () => undefined)
-  await assert.rejects(configure(path, REQUESTS, { patience: 50 }), failure(/did not answer within 0.05 s/))
+  await assert.rejects(configure(path, REQUESTS, { patience: 50 }), failsWith(/did not answer within 0.05 s/))
 })
 
 test('an answer that trickles ends after the time that there is', async (t) => {
   const { path } = await peer(t, (response) => void response.writeHead(400).write('{'))
-  await assert.rejects(configure(path, REQUESTS, { patience: 50 }), failure(/did not answer within 0.05 s/))
+  await assert.rejects(configure(path, REQUESTS, { patience: 50 }), failsWith(/did not answer within 0.05 s/))
 })
 
 test('the signal ends it with its own reason', async (t) => {
@@ -140,5 +131,5 @@ test('the signal ends it with its own reason', async (t) => {
 
 test('a program that ended before it listened', async (t) => {
   const path = join(await withFolder(t), 'api.sock')
-  await assert.rejects(configure(path, REQUESTS), failure(/does not answer.*ENOENT/))
+  await assert.rejects(configure(path, REQUESTS), failsWith(/does not answer.*ENOENT/))
 })

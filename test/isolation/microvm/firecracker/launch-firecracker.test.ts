@@ -10,7 +10,6 @@ import { basename, dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
-import { CageError } from '../../../../src/errors.ts'
 import type { Mount } from '../../../../src/isolation/isolation.ts'
 import { launchFirecracker } from '../../../../src/isolation/microvm/firecracker/launch-firecracker.ts'
 import { machineTap } from '../../../../src/isolation/microvm/firecracker/network.ts'
@@ -25,6 +24,7 @@ import { ociArchive } from '../../../support/oci-image.ts'
 import { missingTools } from '../../../support/requires.ts'
 import { makeFolder } from '../../../support/temporary.ts'
 import { API_FIELDS } from './api-fields.ts'
+import { failsWith } from '../workload-failure.ts'
 
 const skip = withoutMachinesOr('python3') || missingTools('socat', 'mkfs.ext4', 'debugfs')
 const PEER = readFileSync(join(import.meta.dirname, 'peer.py'), 'utf8')
@@ -229,15 +229,6 @@ describe('a machine of Firecracker’s', { skip }, () => {
     assertNothingLeft(run)
   })
 })
-
-function failsWith(pattern: RegExp): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(error instanceof CageError, String(error))
-    assert.equal(error.code, 'workload_failed')
-    assert.match(error.message, pattern)
-    return true
-  }
-}
 
 /** Processes whose cages show something of a run's folder, by its name that no other has. */
 function processesWith(scratch: string): readonly string[] {
