@@ -1,5 +1,5 @@
 import { Denial } from '../denial.ts'
-import { formatAuthority, parseAuthority, type Authority, type Hostname } from '../../policy/host.ts'
+import { formatAuthority, isAddress, parseAuthority, type Authority, type Hostname } from '../../policy/host.ts'
 
 /**
  * What a client connection fixed before its first request. DESIGN: CONNECT, SNI and Host must name one destination;
@@ -35,7 +35,10 @@ const ABSOLUTE = /^(https?):\/\/([^/?#]*)([^#]*)$/i
  * back end that pick different ones), `authority_mismatch` when two parts name different ones (domain fronting).
  */
 export function resolveDestination(route: Route, target: string, hosts: readonly string[]): Destination {
-  if (route.conflict !== undefined) throw mismatch(route.conflict.serverName, formatAuthority(route.conflict.tunnel))
+  if (route.conflict !== undefined) {
+    const { serverName, tunnel } = route.conflict
+    throw mismatch(serverName, formatAuthority(tunnel), resolvedByClient(route, tunnel, serverName))
+  }
   if (route.via === 'published') return publishedDestination(route, target, hosts)
   const absolute = ABSOLUTE.exec(target)
   if (absolute === null && route.via === 'proxy') {
@@ -52,7 +55,8 @@ export function resolveDestination(route: Route, target: string, hosts: readonly
   const named = namedAuthority(absolute?.[2], hosts, { defaultPort, fixed: route.authority?.host })
   const bound = route.authority ?? { host: named.host, port: route.port ?? named.port }
   if (named.host !== bound.host || named.port !== bound.port) {
-    throw mismatch(formatIfOdd(bound, defaultPort), formatIfOdd(named, defaultPort))
+    const hint = resolvedByClient(route, bound, named.host)
+    throw mismatch(formatIfOdd(bound, defaultPort), formatIfOdd(named, defaultPort), hint)
   }
   return { scheme, authority: bound, path: requestPath(absolute === null ? target : (absolute[3] as string)) }
 }
@@ -105,8 +109,15 @@ function requestPath(text: string): string {
   return path
 }
 
-function mismatch(bound: string, named: string): Denial {
-  return new Denial('authority_mismatch', `SNI/Host header mismatch: SNI ${bound}, Host ${named}`)
+/** A tunnel to an address for a host with a name: its client asked DNS by itself, which many do unless told otherwise. */
+function resolvedByClient({ via }: Route, tunnel: Authority, named: Hostname): string {
+  if (!isAddress(tunnel.host) || isAddress(named)) return ''
+  const mend = via === 'socks5' ? 'write socks5h:// for socks5://' : 'ask the proxy for the name'
+  return ` (the client looked up the address itself: ${mend})`
+}
+
+function mismatch(bound: string, named: string, hint = ''): Denial {
+  return new Denial('authority_mismatch', `SNI/Host header mismatch: SNI ${bound}, Host ${named}${hint}`)
 }
 
 /** With its port only where that is not the scheme's own, as clients write it. */

@@ -108,7 +108,7 @@ function parseRequest(bytes: Buffer): Parsed<Authority> {
   if (version === undefined) return INCOMPLETE
   if (version !== SOCKS5) return refuse('failed', `version ${version} in a request`)
   if (command === undefined) return INCOMPLETE
-  if (command !== CONNECT) return refuse('command not supported', `command ${command}`)
+  if (command !== CONNECT) return refuse('command not supported', `${commandName(command)} is not supported`)
   if (reserved === undefined) return INCOMPLETE
   if (reserved !== 0) return refuse('failed', 'reserved byte is not zero')
   if (type === undefined) return INCOMPLETE
@@ -121,6 +121,11 @@ function parseRequest(bytes: Buffer): Parsed<Authority> {
   const host = parseHostname(field.value)
   if (host === undefined) return refuse('address type not supported', 'not a host name')
   return { kind: 'message', value: { host, port }, length: end }
+}
+
+function commandName(command: number): string {
+  if (command === 0x02) return 'BIND'
+  return command === 0x03 ? 'UDP ASSOCIATE' : `command ${command}`
 }
 
 /** The address as text, and where it ends. */

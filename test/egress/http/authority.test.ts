@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import {
+  connectSocks5,
   connectTcp,
   connectTunnel,
   http2Over,
@@ -126,6 +127,29 @@ describe('two hosts in one request are refused, both named', () => {
       bed.nothingLeft()
     })
   }
+})
+
+describe('a client that looked up the address itself is told what to change', () => {
+  const HEAD = 'GET / HTTP/1.1\r\nHost: api.test\r\n\r\n'
+
+  test('TLS through SOCKS5', async (t) => {
+    const bed = await startBed(t, { hosts })
+    const tunnel = await connectSocks5(bed.proxy, '198.18.0.9', 443)
+    const secure = await tlsOver(tunnel, { ca: bed.ca, servername: 'api.test', alpn: ['http/1.1'] })
+    const reason =
+      'SNI/Host header mismatch: SNI api.test, Host 198.18.0.9:443 (the client looked up the address itself: write socks5h:// for socks5://)'
+    bed.denied(await rawRequest(secure, HEAD), { status: 403, code: 'authority_mismatch', host: 'api.test', reason })
+    secure.destroy()
+  })
+
+  test('plain HTTP through CONNECT', async (t) => {
+    const bed = await startBed(t, { hosts })
+    const tunnel = await connectTunnel(bed.proxy, '198.18.0.9:80')
+    const reason =
+      'SNI/Host header mismatch: SNI 198.18.0.9, Host api.test (the client looked up the address itself: ask the proxy for the name)'
+    bed.denied(await rawRequest(tunnel, HEAD), { status: 403, code: 'authority_mismatch', host: 'api.test', reason })
+    tunnel.destroy()
+  })
 })
 
 describe('what names no host, or more than one, is malformed', () => {

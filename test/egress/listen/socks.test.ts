@@ -116,9 +116,9 @@ for (const [name, bytes, reply, reason] of GREETINGS_REFUSED) {
 
 const REQUESTS_REFUSED: readonly (readonly [name: string, bytes: Buffer, code: number, reason: RegExp])[] = [
   ['another version', hex('04 01 00 01 0a000001 01bb'), 1, /version 4 in a request/],
-  ['BIND', hex('05 02 00 01 0a000001 01bb'), 7, /command 2/],
-  ['UDP ASSOCIATE', hex('05 03 00 01 00000000 0000'), 7, /command 3/],
-  ['RESOLVE, as Tor has it', hex('05 f0 00 03 01 61 0000'), 7, /command 240/],
+  ['BIND', hex('05 02 00 01 0a000001 01bb'), 7, /SOCKS: BIND is not supported/],
+  ['UDP ASSOCIATE', hex('05 03 00 01 00000000 0000'), 7, /SOCKS: UDP ASSOCIATE is not supported/],
+  ['RESOLVE, as Tor has it', hex('05 f0 00 03 01 61 0000'), 7, /SOCKS: command 240 is not supported/],
   ['a reserved byte', hex('05 01 01 01 0a000001 01bb'), 1, /reserved/],
   ['address type 0', hex('05 01 00 00'), 8, /address type 0/],
   ['address type 2', hex('05 01 00 02'), 8, /address type 2/],
