@@ -8,7 +8,15 @@ import { constants } from '../http/http2-codes.ts'
 import { dial, type DialOptions, type Origin } from './dial.ts'
 import type { UpstreamRequest, UpstreamResponse } from './upstream.ts'
 
-const RESPONSE_HEAD_TIMEOUT_MS = 15 * 60_000
+export interface SessionLimits {
+  /** The longest wait for a stream where the upstream allows no more at once: those in use may be so for hours. */
+  readonly queueMilliseconds: number
+  /** The longest wait for the head of a response, from the call on. */
+  readonly headMilliseconds: number
+}
+
+const LIMITS: SessionLimits = { queueMilliseconds: 60_000, headMilliseconds: 15 * 60_000 }
+
 const IDLE_SESSION_MS = 60_000
 
 /** How long a session may take to answer a ping. */
@@ -35,13 +43,15 @@ interface Slot {
 /** HTTP/2 sessions, one an origin. */
 export class Http2Sessions {
   readonly #options: DialOptions
+  readonly #limits: SessionLimits
   readonly #sessions = new Map<string, Slot>()
   /** Those that were asked whether they are alive. */
   readonly #doubted = new WeakSet<ClientHttp2Session>()
   readonly #http1Only = new LRUCache<string, true>({ max: 1000, ttl: HTTP1_ONLY_MS })
 
-  constructor(options: DialOptions) {
+  constructor(options: DialOptions, limits: Partial<SessionLimits> = {}) {
     this.#options = options
+    this.#limits = { ...LIMITS, ...limits }
   }
 
   /**
@@ -71,7 +81,7 @@ export class Http2Sessions {
     const { origin, method, path, headers } = request
     const pseudo = [':method', method, ':scheme', origin.scheme, ':authority', authorityField(origin), ':path', path]
     const stream = openStream(session, [...pseudo, ...headers], origin)
-    const response = responseOf(stream, session, origin)
+    const response = responseOf(stream, session, { origin, limits: this.#limits })
     response.catch(() => {}) // Cancelled before anybody waits for it, it must not count as unhandled.
     const cancel = (): void => {
       if (stream.destroyed) return
@@ -153,23 +163,40 @@ function authorityField({ scheme, authority }: Origin): string {
   return authority.port === (scheme === 'https' ? 443 : 80) ? text.slice(0, text.lastIndexOf(':')) : text
 }
 
-function responseOf(stream: ClientHttp2Stream, session: ClientHttp2Session, origin: Origin): Promise<UpstreamResponse> {
+interface Terms {
+  readonly origin: Origin
+  readonly limits: SessionLimits
+}
+
+function responseOf(
+  stream: ClientHttp2Stream,
+  session: ClientHttp2Session,
+  { origin, limits }: Terms,
+): Promise<UpstreamResponse> {
   let trailers: HeaderList = []
   stream.on('trailers', (_headers: IncomingHttpHeaders, _flags: number, raw: readonly string[]) => {
     trailers = raw
   })
   const name = formatAuthority(origin.authority)
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => fail('upstream_timeout', 'no response in time'), RESPONSE_HEAD_TIMEOUT_MS)
+    const late = setTimeout(() => fail('upstream_timeout', 'no response in time'), limits.headMilliseconds)
+    const queued = setTimeout(() => {
+      if (waitsForOthers(stream))
+        fail('upstream_timeout', `${name} takes no more requests at once, and none ended in time`)
+    }, limits.queueMilliseconds)
+    function settle(): void {
+      clearTimeout(late)
+      clearTimeout(queued)
+    }
     function fail(code: 'upstream_timeout' | 'upstream_unreachable', reason: string, cause?: Error): void {
-      clearTimeout(timer)
+      settle()
       stream.close(constants.NGHTTP2_CANCEL)
       reject(new Denial(code, reason, { cause }))
     }
     stream.once(
       'response',
       (headers: IncomingHttpHeaders & IncomingHttpStatusHeader, _flags: number, raw: readonly string[]) => {
-        clearTimeout(timer)
+        settle()
         resolve({
           status: headers[':status'] ?? 0,
           reason: '',
@@ -190,4 +217,9 @@ function responseOf(stream: ClientHttp2Stream, session: ClientHttp2Session, orig
     )
     stream.once('close', () => fail('upstream_unreachable', `the stream to ${name} closed before a response`))
   })
+}
+
+/** Its head has not left: as many streams are open as the upstream allows (RFC 9113 section 5.1.2). */
+function waitsForOthers(stream: ClientHttp2Stream): boolean {
+  return stream.state.state === constants.NGHTTP2_STREAM_STATE_IDLE
 }
