@@ -26,6 +26,7 @@ export const ERRORS = {
   cage_not_running: { summary: 'The cage does not run', exit: 1 },
   service_failed: { summary: 'systemd could not start or stop a service of the cage', exit: 1 },
   reload_failed: { summary: 'A change was not put in force; what was in force before still is', exit: 1 },
+  output_failed: { summary: 'What was to be printed could not be written', exit: 1 },
   internal: { summary: 'A defect in agentcage', exit: 1 },
 } as const satisfies Record<string, { readonly summary: string; readonly exit: 1 | 2 }>
 

@@ -1,4 +1,5 @@
 import { CageError } from '../errors.ts'
+import { errnoWords } from '../system/errno-words.ts'
 import { reportFailure } from './failure.ts'
 import type { Io } from './io.ts'
 
@@ -19,12 +20,17 @@ export function processIo(): Io {
     cwd: workingDirectory,
   }
   stdout.on('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? 0 : reportFailure(error, io))
+    process.exit(error.code === 'EPIPE' ? 0 : reportFailure(outputFailure(error), io))
   })
   // A message that nobody can read is no reason to end a cage that runs.
   stderr.on('error', () => {})
   process.on('uncaughtException', (error) => process.exit(reportFailure(error, io)))
   return io
+}
+
+function outputFailure(cause: NodeJS.ErrnoException): CageError {
+  const reason = errnoWords(cause.code ?? '') ?? cause.message
+  return new CageError('output_failed', `standard output cannot be written: ${reason}`, { cause })
 }
 
 /** Where agentcage was called. The folder may be gone. */
