@@ -43,6 +43,7 @@ export function bubblewrapArguments(plan: WorkloadPlan, context: BubblewrapConte
 
 /**
  * Ends with 127 and a message when the command in `$@` is not there, with 126 when it cannot be executed, as a shell does.
+ * A shell finds its own commands and words (`cd`, `test`, `if`) before programs, of which some have the same names.
  * Public for other isolations: what is typed wrong reads the same everywhere.
  */
 export const FIND_COMMAND = `
@@ -51,6 +52,22 @@ case $1 in
   -*) found= ;;
   */*) test -e "$1" || found= ;;
   *) found=$(command -v "$1") ;;
+esac
+case $found in
+  '' | */*) ;;
+  *)
+    found=$(
+      set -f
+      IFS=:
+      for folder in $PATH; do
+        test -x "$folder/$1" && ! test -d "$folder/$1" && echo "$folder/$1" && break
+      done
+    )
+    if test -z "$found"; then
+      echo "agentcage: $1: not found in the cage (the shell's own: sh -c '$1 ...')" >&2
+      exit 127
+    fi
+    ;;
 esac
 if test -z "$found"; then
   echo "agentcage: $1: not found in the cage" >&2

@@ -62,6 +62,9 @@ test('a command that is not there ends with 127, one that cannot be executed wit
     ['no-such-command', 127, 'agentcage: no-such-command: not found in the cage\n'],
     ['/no/such/path', 127, 'agentcage: /no/such/path: not found in the cage\n'],
     ['-c', 127, 'agentcage: -c: not found in the cage\n'],
+    ['cd', 127, "agentcage: cd: not found in the cage (the shell's own: sh -c 'cd ...')\n"],
+    ['if', 127, "agentcage: if: not found in the cage (the shell's own: sh -c 'if ...')\n"],
+    ['test', 1, ''],
     ['/etc/passwd', 126, 'agentcage: /etc/passwd: cannot be executed\n'],
     ['/etc', 126, 'agentcage: /etc: cannot be executed\n'],
   ] as const) {

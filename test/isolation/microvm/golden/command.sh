@@ -8,6 +8,22 @@ case $1 in
   */*) test -e "$1" || found= ;;
   *) found=$(command -v "$1") ;;
 esac
+case $found in
+  '\'''\'' | */*) ;;
+  *)
+    found=$(
+      set -f
+      IFS=:
+      for folder in $PATH; do
+        test -x "$folder/$1" && ! test -d "$folder/$1" && echo "$folder/$1" && break
+      done
+    )
+    if test -z "$found"; then
+      echo "agentcage: $1: not found in the cage (the shell'\''s own: sh -c '\''$1 ...'\'')" >&2
+      exit 127
+    fi
+    ;;
+esac
 if test -z "$found"; then
   echo "agentcage: $1: not found in the cage" >&2
   exit 127
