@@ -49,8 +49,7 @@ const SYSTEM = [
 export function resolveProject(given: string, host: HostFacts, guard: CredentialGuard): string {
   const named = resolve(host.workingDirectory, given)
   const project = realPath(named)
-  if (project === undefined)
-    throw refusal(`project folder '${named}' does not exist`, 'Name a folder that exists with --project DIR.')
+  if (project === undefined) throw missing(named)
   if (statOf(project)?.isDirectory() !== true)
     throw refusal(`project '${named}' is not a folder`, 'Name a folder with --project DIR.')
   const home = realPath(host.home) ?? host.home
@@ -73,6 +72,13 @@ const ELSEWHERE = 'Work in a folder of its own, such as ~/projects/NAME, or name
 
 function isSystem(project: string, folder: string): boolean {
   return folder.endsWith('/') ? isWithin(project, folder.slice(0, -1)) : project === folder
+}
+
+/** Node reads each byte that is not UTF-8 as U+FFFD, and no path with that leads back to the folder. */
+function missing(named: string): CageError {
+  return named.includes('\ufffd')
+    ? refusal(`project folder '${named}' has a name that is not UTF-8, which Node cannot open`, 'Rename the folder.')
+    : refusal(`project folder '${named}' does not exist`, 'Name a folder that exists with --project DIR.')
 }
 
 function refusal(message: string, hint: string): CageError {

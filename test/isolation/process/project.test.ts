@@ -33,6 +33,9 @@ test('more than a project is refused', () => {
   symlinkSync(bed.home, join(bed.project, 'home'))
   symlinkSync(join(bed.home, '.ssh'), join(bed.project, 'keys'))
   const ownFolders = [join(bed.home, 'work/state')]
+  const bytes = Buffer.concat([Buffer.from(`${bed.home}/caf`), Buffer.of(0xe9)])
+  mkdirSync(bytes)
+  const latin = bytes.toString() // As a command line and the working directory come to us.
   const refused: readonly (readonly [string, RegExp])[] = [
     [bed.home, /is the home directory/],
     [join(bed.project, 'home'), /is the home directory/],
@@ -48,6 +51,7 @@ test('more than a project is refused', () => {
     [join(bed.home, 'work'), /agentcage's own folder/],
     [join(bed.home, 'work/state'), /agentcage's own folder/],
     [join(bed.home, 'absent'), /does not exist/],
+    [latin, /has a name that is not UTF-8/],
     ['/etc/passwd', /is not a folder/],
   ]
   for (const [project, message] of refused) {
