@@ -56,6 +56,41 @@ test('the folder can be written, but nothing in it that would run on the host', 
   assert.match(await inCage(CAGE, 'sh', '-c', 'echo x >> /work/.git/config'), /Read-only file system/)
 })
 
+test('attack: no file of the folder becomes a program that runs as its owner, by whatever call', async () => {
+  const [refused, ...harmless] = (await inCage(CAGE, 'python3', '-c', SET_ID)).split('\n')
+  assert.equal(refused, 'EPERM')
+  assert.deepEqual(harmless, ['ok', '[0]'])
+  assert.equal(await asUser('find', `${PROJECT}/work`, '-type', 'f', '-perm', '/6000'), '')
+})
+
+/** What all calls with one of the bits say, and what all without say, each once. */
+const SET_ID = `
+import errno, os, stat
+os.umask(0)
+os.chdir('/work')
+os.mkdir('set-id')
+folder = os.open('set-id', os.O_RDONLY)
+os.chdir(folder)
+def attempt(call, *arguments, **named):
+    try: call(*arguments, **named)
+    except OSError as error: return errno.errorcode[error.errno]
+    return 'ok'
+def attempts(bits):
+    for name in os.listdir('.'): os.unlink(name)
+    file = os.open('file', os.O_CREAT | os.O_RDWR)
+    return [
+        attempt(os.chmod, 'file', 0o755 | bits),
+        attempt(os.chmod, 'file', 0o755 | bits, dir_fd=folder),
+        attempt(os.fchmod, file, 0o755 | bits),
+        attempt(os.open, 'made', os.O_CREAT | os.O_WRONLY, 0o755 | bits),
+        attempt(os.open, '.', os.O_TMPFILE | os.O_WRONLY, 0o755 | bits),
+        attempt(os.mknod, 'node', 0o755 | bits | stat.S_IFREG),
+        attempt(os.mkfifo, 'pipe', 0o755 | bits),
+    ]
+print(*{answer for bits in (0o4000, 0o2000, 0o6000) for answer in attempts(bits)})
+print(*set(attempts(0)))
+`
+
 test('folders outside the home and credentials are refused, and nothing is saved', async () => {
   for (const volume of ['/etc:/data', '/:/data', '~/.ssh:/data', '~/.config/agentcage:/data', '~/none:/data']) {
     await asUser('mkdir', '-p', `${HOME}/.ssh`)
@@ -70,5 +105,5 @@ test('folders outside the home and credentials are refused, and nothing is saved
 test('destroyed, the folder is as the workload left it, without what was put there to be mounted over', async () => {
   await agentcage('cage', 'destroy', '-y', CAGE)
   const left = (await asUser('ls', '-A', `${PROJECT}/work`)).trim().split('\n').toSorted()
-  assert.deepEqual(left, ['.git', 'result'])
+  assert.deepEqual(left, ['.git', 'result', 'set-id'])
 })

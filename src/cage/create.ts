@@ -23,6 +23,7 @@ import {
   readDeploymentRecord,
   RECORD_FILE,
   saveDeployment,
+  SECCOMP_FILE,
   type Deployment,
   type Environment,
 } from './deployment.ts'
@@ -132,6 +133,7 @@ async function saveDecided(
     await rm(join(deployment.folder, RECORD_FILE), { force: true })
     await rm(join(deployment.folder, CONFIG_FILE), { force: true })
     await rm(join(deployment.folder, INSPECTORS_FOLDER), { recursive: true, force: true })
+    await rm(join(deployment.folder, SECCOMP_FILE), { force: true })
     await removeEmptyFolders([join(deployment.folder, 'secrets'), deployment.folder])
     if (!hadState) await rm(deployment.stateFolder, { recursive: true, force: true })
   })

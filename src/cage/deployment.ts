@@ -27,6 +27,8 @@ export interface Deployment {
 
 export const CONFIG_FILE = 'cage.yaml'
 export const RECORD_FILE = 'deployment.json'
+/** Of a cage of containers, see container/seccomp-file.ts. */
+export const SECCOMP_FILE = 'seccomp.json'
 
 const MAX_CONFIG = 1_048_576
 const MAX_RECORD = 1_048_576

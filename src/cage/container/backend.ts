@@ -16,6 +16,7 @@ import { restoreLostObjects } from './lost-objects.ts'
 import { findNetwork } from './network.ts'
 import { volumesOf } from './plan.ts'
 import { ensureEgressImage, ensureWorkloadImage, removeFromPodman, storePodmanSecrets } from './podman-objects.ts'
+import { writeSeccompFile } from './seccomp-file.ts'
 import { stageValues, writeStateFiles, writeWorkloadFile } from './state-files.ts'
 import { preparingServices, quadletFolder, removeUnits, serviceNames, unitFiles, writeUnits } from './units.ts'
 import { unsetVariables } from './variables.ts'
@@ -61,6 +62,7 @@ async function install(deployment: Deployment, step: Step): Promise<void> {
   await storePodmanSecrets(podman, deployment)
   const volumes = volumesOf(deployment)
   placeStandIns(volumes.standIns)
+  await writeSeccompFile(podman, deployment, volumes)
   const limits = limitWarnings(deployment.config.container)
   for (const warning of [...volumes.warnings, ...unsetVariables(deployment), ...limits])
     step.report(`warning: ${warning}`)

@@ -11,6 +11,7 @@ import { imageTrust } from '../../isolation/trust/trust.ts'
 import { parsePort } from '../../policy/published-port.ts'
 import { ownFolders } from '../../system/paths.ts'
 import type { Deployment } from '../deployment.ts'
+import { seccompFile } from './seccomp-file.ts'
 import { plainEnvironment } from './variables.ts'
 import { workloadFile, egressFile, trustFolder } from './state-files.ts'
 
@@ -43,6 +44,7 @@ export function planCage(deployment: Deployment, volumes: AgentVolumes = volumes
       placeholderFile: workloadFile(deployment),
       trust: trustMounts(trustFolder(deployment)),
       volumes: volumes.mounts,
+      seccompProfile: seccompFile(deployment),
       limits,
       ipv6: existsSync('/proc/sys/net/ipv6'),
     },

@@ -29,6 +29,7 @@ import { startPart } from './run-egress.ts'
 import { makeNetwork } from './run-network.ts'
 import { openRunState, type RunState } from './run-state.ts'
 import { followConfig } from './run-watch.ts'
+import { writeSeccompFile } from './seccomp-file.ts'
 import { startAgent, type ContainerWorkload } from './run-agent.ts'
 import { egressFile, workloadFile } from './state-files.ts'
 
@@ -74,6 +75,7 @@ async function runUntil(failure: AbortController, request: ContainerRunRequest):
   const deployment = await prepareFiles(podman, draft, failure.signal)
   failure.signal.throwIfAborted()
   const volumes = volumesOf(deployment, project)
+  await writeSeccompFile(podman, deployment, volumes)
   const before = rememberProject(surveyRepositories(project))
   cleanup.use(placeStandIns(volumes.standIns))
   for (const warning of [...volumes.warnings, ...limitWarnings(config.container)]) log(`warning: ${warning}`)

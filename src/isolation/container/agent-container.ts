@@ -41,6 +41,8 @@ export interface AgentPlan {
   readonly trust: { readonly mounts: readonly ContainerMount[]; readonly environment: Readonly<Record<string, string>> }
   /** `container.volumes`, checked, and what protects parts of them. */
   readonly volumes: readonly ContainerMount[]
+  /** What keeps the workload from making programs that run as their owner in folders of the host. */
+  readonly seccompProfile: string
   readonly limits: { readonly memory: boolean; readonly cpu: boolean; readonly pids: boolean }
   /** Whether the kernel has IPv6, which then is switched off inside. */
   readonly ipv6: boolean
@@ -74,6 +76,7 @@ export function agentContainer(plan: AgentPlan): ContainerSpec {
     readOnly: settings.read_only,
     noNewPrivileges: settings.no_new_privileges,
     labelDisable: settings.security_label_disable,
+    seccompProfile: writesToHost(plan.volumes) ? plan.seccompProfile : undefined,
     dropCapabilities: settings.drop_capabilities,
     addCapabilities: settings.add_capabilities,
     limits: {
@@ -83,6 +86,11 @@ export function agentContainer(plan: AgentPlan): ContainerSpec {
     },
     stopTimeout: settings.timeout_stop_sec,
   }
+}
+
+/** Whether the workload makes files outside of Podman's storage, where others of the host may run them. */
+export function writesToHost(volumes: readonly ContainerMount[]): boolean {
+  return volumes.some((mount) => mount.kind === 'bind' && mount.writable)
 }
 
 /** A number that no image uses: the host's user, where the workload must not be it. */

@@ -28,6 +28,7 @@ export function runArguments(
     spec.readOnly ? ['--read-only'] : [],
     spec.noNewPrivileges ? ['--security-opt', 'no-new-privileges'] : [],
     spec.labelDisable ? ['--security-opt', 'label=disable'] : [],
+    spec.seccompProfile === undefined ? [] : ['--security-opt', `seccomp=${spec.seccompProfile}`],
     spec.dropCapabilities.flatMap((name) => ['--cap-drop', name]),
     spec.addCapabilities.flatMap((name) => ['--cap-add', name]),
     Object.entries(spec.sysctls).flatMap(([name, value]) => ['--sysctl', `${name}=${value}`]),

@@ -19,7 +19,19 @@ export interface Podman {
     args: readonly string[],
     chunks: AsyncIterable<Uint8Array>,
   ): Promise<{ readonly code: number | undefined; readonly stderr: string }>
+  /** Asked for once. */
+  info(): Promise<PodmanInfo>
   has(kind: 'image' | 'network' | 'volume' | 'container' | 'secret', name: string): Promise<boolean>
+}
+
+/** What Podman says of itself and of the host. Texts are empty where it does not say. */
+export interface PodmanInfo {
+  readonly version: string
+  readonly rootless: boolean
+  /** `v1`, `v2`. */
+  readonly cgroups: string
+  /** The file of the system calls that containers may make. */
+  readonly seccompProfile: string
 }
 
 /** Milliseconds; the storage of a user with many images is slow to open. */
@@ -37,10 +49,12 @@ export function findPodman(environment: Environment): Podman {
   )
   const run: Podman['run'] = (args, { timeout = PATIENCE, ...options } = {}) =>
     runProgram(program, args, { ...options, environment: own, timeout })
+  let info: Promise<PodmanInfo> | undefined
   return {
     program,
     environment: own,
     run,
+    info: () => (info ??= readInfo(run)),
     feed: (args, chunks) => feed(program, { args, chunks, environment: own }),
     has: async (kind, name) => (await run([kind, 'exists', name])).code === 0,
   }
@@ -51,16 +65,7 @@ const OLDEST = [5, 0]
 
 /** Throws `host_unsupported` unless Podman is new enough and works for this user without privileges. */
 export async function requirePodman(podman: Podman): Promise<void> {
-  const { code, stdout, stderr } = await podman.run([
-    'info',
-    '--format',
-    '{{.Version.Version}} {{.Host.Security.Rootless}} {{.Host.CgroupsVersion}}',
-  ])
-  if (code !== 0)
-    throw new CageError('host_unsupported', `podman does not work here: ${lastLine(stderr)}`, {
-      hint: 'podman info shows the same; containers of a user need entries in /etc/subuid and /etc/subgid.',
-    })
-  const [version = '', rootless, cgroups] = stdout.trim().split(' ')
+  const { version, rootless, cgroups } = await podman.info()
   if (!isNewEnough(version))
     throw new CageError(
       'host_unsupported',
@@ -69,7 +74,7 @@ export async function requirePodman(podman: Podman): Promise<void> {
         hint: 'Debian 13, Fedora 40 and Ubuntu 25.04 have one that is; or write isolation: process.',
       },
     )
-  if (rootless !== 'true')
+  if (!rootless)
     throw new CageError('host_unsupported', 'cages in containers belong to a user without privileges, not to root', {
       hint: 'Run agentcage as an ordinary user.',
     })
@@ -78,6 +83,22 @@ export async function requirePodman(podman: Podman): Promise<void> {
       hint: 'Start the kernel with systemd.unified_cgroup_hierarchy=1.',
     })
 }
+
+async function readInfo(run: Podman['run']): Promise<PodmanInfo> {
+  const { code, stdout, stderr } = await run(['info', '--format', FACTS])
+  if (code !== 0)
+    throw new CageError('host_unsupported', `podman does not work here: ${lastLine(stderr)}`, {
+      hint: 'podman info shows the same; containers of a user need entries in /etc/subuid and /etc/subgid.',
+    })
+  const [version = '', rootless, cgroups = '', ...path] = stdout.trim().split(' ')
+  return { version, rootless: rootless === 'true', cgroups, seccompProfile: path.join(' ') }
+}
+
+/** Separated by spaces; a path may hold some. */
+const FACTS = [
+  '{{.Version.Version}} {{.Host.Security.Rootless}} {{.Host.CgroupsVersion}}',
+  '{{.Host.Security.SECCOMPProfilePath}}',
+].join(' ')
 
 function isNewEnough(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number)

@@ -61,6 +61,7 @@ function containerDirectives(spec: ContainerSpec): Directive[] {
     ...flag('ReadOnly', spec.readOnly),
     ...flag('NoNewPrivileges', spec.noNewPrivileges),
     ...flag('SecurityLabelDisable', spec.labelDisable),
+    ...optional('SeccompProfile', spec.seccompProfile),
     ...words('DropCapability', spec.dropCapabilities),
     ...words('AddCapability', spec.addCapabilities),
     ...Object.entries(spec.sysctls).map(([name, value]): Directive => ['Sysctl', execWords([`${name}=${value}`])]),

@@ -49,6 +49,8 @@ export interface ContainerSpec {
   readonly labelDisable: boolean
   readonly dropCapabilities: readonly string[]
   readonly addCapabilities: readonly string[]
+  /** A file that Podman reads at the start; absent: its own profile. */
+  readonly seccompProfile?: string | undefined
   readonly limits: ContainerLimits
   /** A command inside that succeeds once the container serves. */
   readonly health?: readonly [string, ...string[]] | undefined

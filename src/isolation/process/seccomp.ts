@@ -1,4 +1,5 @@
 import { assemble, type Step } from './bpf.ts'
+import { CREATES, MODE_CALLS, SET_ID, UNSEEN_MODE_CALLS, type ModeCalls } from './set-id.ts'
 import {
   AUDIT_ARCHITECTURE,
   NEWEST_SYSCALL,
@@ -57,18 +58,15 @@ const PERSONALITIES = [0, 0xffff_ffff, 0x004_0000]
 const FILE_TYPE_MASK = 0o170000
 const [CHARACTER_DEVICE, BLOCK_DEVICE] = [0o020000, 0o060000]
 
-/** S_ISUID and S_ISGID. */
-const SET_ID = 0o6000
-/** O_CREAT and __O_TMPFILE, the same on x86_64 and aarch64. Without either, open(2) is given no mode, or anything. */
-const CREATES = 0o100 | 0o20000000
-
 /**
  * What the workload may not ask of the kernel. The namespaces and the missing capabilities forbid much of this already;
  * the filter keeps it from code of the kernel that has been a way out before, and holds when one of the others does not.
  */
 export const RULES: readonly Rule[] = [
-  // Large or young, and a source of escapes. ENOSYS, so that programs fall back to what they used before.
-  { calls: ['io_uring_setup', 'io_uring_enter', 'io_uring_register'], answer: 'ENOSYS' },
+  // No mode may pass unseen. io_uring is large and a source of escapes besides. ENOSYS, so that programs fall back to what
+  // they used before.
+  { calls: UNSEEN_MODE_CALLS, answer: 'ENOSYS' },
+  // Large or young, and a source of escapes.
   { calls: ['bpf', 'userfaultfd', 'perf_event_open', 'modify_ldt', 'fanotify_init'], answer: 'EPERM' },
   // Keyrings are not kept apart by any namespace but the user's.
   { calls: ['keyctl', 'add_key', 'request_key'], answer: 'EPERM' },
@@ -97,28 +95,8 @@ export const RULES: readonly Rule[] = [
     answer: 'EPERM',
     when: [{ argument: 2, mask: FILE_TYPE_MASK, in: [CHARACTER_DEVICE, BLOCK_DEVICE] }],
   },
-  // A program that runs as its owner: user 0 inside is the host's root when agentcage runs as root, so that a copy of a
-  // shell in the project would be root for everybody on the host. The calls cannot tell a folder from a file. mkdir(2)
-  // takes no such bits from its caller. A filter cannot follow openat2's pointer; without it, programs use openat.
-  { calls: ['chmod', 'fchmod', 'creat', 'mknod'], answer: 'EPERM', when: [{ argument: 1, anyBit: SET_ID }] },
-  { calls: ['fchmodat', 'fchmodat2', 'mknodat'], answer: 'EPERM', when: [{ argument: 2, anyBit: SET_ID }] },
-  {
-    calls: ['open'],
-    answer: 'EPERM',
-    when: [
-      { argument: 1, anyBit: CREATES },
-      { argument: 2, anyBit: SET_ID },
-    ],
-  },
-  {
-    calls: ['openat'],
-    answer: 'EPERM',
-    when: [
-      { argument: 2, anyBit: CREATES },
-      { argument: 3, anyBit: SET_ID },
-    ],
-  },
-  { calls: ['openat2'], answer: 'ENOSYS' },
+  // See set-id.ts.
+  ...MODE_CALLS.map(withoutSetId),
   // The machine itself.
   {
     calls: ['init_module', 'finit_module', 'delete_module', 'kexec_load', 'kexec_file_load', 'reboot'],
@@ -155,6 +133,11 @@ export const RULES: readonly Rule[] = [
   // Putting input into the terminal that agentcage runs in, as if its user had typed it (CVE-2017-5226, CVE-2023-28100).
   { calls: ['ioctl'], answer: 'EPERM', when: [{ argument: 1, in: [TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD] }] },
 ]
+
+function withoutSetId({ calls, mode, flags }: ModeCalls): Rule {
+  const creates = flags === undefined ? [] : [{ argument: flags, anyBit: CREATES }]
+  return { calls, answer: 'EPERM', when: [...creates, { argument: mode, anyBit: SET_ID }] }
+}
 
 /**
  * The filter for bubblewrap's `--seccomp`, as bytes. Another machine's calls (32-bit programs) and the x32 ABI end the

@@ -99,6 +99,19 @@ test('who the workload is outside: never the user, unless folders of theirs are 
   assert.deepEqual(identity(null, []), ['UserNS=keep-id:uid=65533,gid=65533'])
 })
 
+test('a workload that writes to folders of the host has a seccomp profile of its own, others have Podman’s', () => {
+  const profile = (volumes: CagePlan['agent']['volumes']): readonly string[] =>
+    cageQuadlets({ ...ORDINARY, agent: { ...ORDINARY.agent, volumes } }).flatMap(({ name, content }) =>
+      (content.match(/^SeccompProfile=.*$/gm) ?? []).map((line) => `${name} ${line}`),
+    )
+  const folder = { kind: 'bind', source: '/home/u/p', target: '/p' } as const
+  assert.deepEqual(profile([{ ...folder, writable: true }]), [
+    `demo-cage.container SeccompProfile=${ORDINARY.agent.seccompProfile}`,
+  ])
+  assert.deepEqual(profile([{ ...folder, writable: false }]), [])
+  assert.deepEqual(profile([]), [])
+})
+
 test('what is the cage’s own is not replaced', () => {
   const refused = (settings: Partial<CagePlan['agent']['settings']>, environment = {}): void => {
     const agent = { ...ORDINARY.agent, environment, settings: { ...ORDINARY.agent.settings, ...settings } }
@@ -186,6 +199,7 @@ const ORDINARY: CagePlan = {
       mounts: imageTrust(TRUST).mounts.filter((mount) => mount.kind === 'bind'),
     },
     volumes: [],
+    seccompProfile: '/home/u/.config/agentcage/deployments/demo/seccomp.json',
     limits: { memory: true, cpu: true, pids: true },
     ipv6: true,
   },
