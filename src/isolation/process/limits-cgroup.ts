@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { WorkloadLimits } from '../isolation.ts'
@@ -18,7 +18,7 @@ export interface ControlGroup {
  * one each where they do not (version 1). Limits whose group cannot be made are missing from `held`.
  */
 export function makeControlGroups(limits: WorkloadLimits, facts: CgroupFacts = readFacts()): Holder {
-  const name = `${PREFIX}${process.pid}-${randomBytes(4).toString('hex')}`
+  const name = `${prefixOfOurs()}${process.pid}-${randomBytes(4).toString('hex')}`
   const made = namesOf(limits).flatMap((limit) => {
     const own = ownControlGroup(limit, facts)
     if (own === undefined) return []
@@ -126,15 +126,21 @@ function enter(folders: readonly string[], argv: Argv): Argv {
   return [requireProgram('sh'), '-c', ENTER, 'agentcage', ...folders, '--', ...argv]
 }
 
-const PREFIX = 'agentcage-'
 const CONTROLLERS: ReadonlySet<string> = new Set(['memory', 'pids'])
 
 /** Groups of runs that were killed. A group with processes in it cannot be removed, so that no living one is hit. */
 function removeLeftovers(parent: string): void {
-  for (const name of readdirSync(parent)) {
-    const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1]
+  const prefix = prefixOfOurs()
+  for (const name of readdirSync(parent).filter((entry) => entry.startsWith(prefix))) {
+    const pid = /^[0-9]+/.exec(name.slice(prefix.length))?.[0]
     if (pid !== undefined && !existsSync(`/proc/${pid}`)) tryRemove(join(parent, name))
   }
+}
+
+/** With the namespace that process ids count in: who lives in another one is not to be seen from here, as in a container. */
+function prefixOfOurs(): string {
+  const namespace = /[0-9]+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? ''
+  return `agentcage-ns${namespace}-`
 }
 
 /** The kernel may hold a group for a moment after its last process. */

@@ -3,7 +3,9 @@
  * workload that takes more is ended; a fork bomb runs into its limit while the host goes on. Nothing stays behind.
  */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { WorkloadLimits } from '../../../src/isolation/isolation.ts'
 import { ownControlGroup } from '../../../src/isolation/process/limits-cgroup.ts'
@@ -64,6 +66,27 @@ test('control groups are gone after the run', { skip: withoutCages }, async (t) 
     [],
   )
 })
+
+test(
+  'control groups that wait for their workload are left alone by who cannot see their owner',
+  { skip: withoutCages },
+  async (t) => {
+    const applied = await applyLimits({ pids: 64 })
+    t.after(() => applied.cleanup())
+    const folders = applied.wrap(['/bin/true']).filter((part) => part.startsWith('/sys/fs/cgroup/'))
+    const unshare = ['--pid', '--fork', '--mount-proc', process.execPath, '--input-type=module', '-e', OTHERS]
+    const { status, stderr } = spawnSync('unshare', unshare, { encoding: 'utf8', cwd: import.meta.dirname })
+    if (folders.length === 0 || status !== 0) return t.skip(`control groups are not ours to make here: ${stderr}`)
+    for (const folder of folders) assert.ok(existsSync(folder))
+  },
+)
+
+/** Makes groups of its own, beside the first ones. */
+const OTHERS = `
+import { applyLimits } from '${join(import.meta.dirname, '../../../src/isolation/process/limits.ts')}'
+const applied = await applyLimits({ pids: 64 })
+if (applied.warnings.length > 0) throw new Error(applied.warnings.join())
+await applied.cleanup()`
 
 test('no limits, nothing around the command and nothing to warn of', async () => {
   const applied = await applyLimits({})
