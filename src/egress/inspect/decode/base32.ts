@@ -17,8 +17,8 @@ const EITHER = byteClass(`${UPPER}${UPPER.toLowerCase()}\r\n\\`)
 
 const VALUE = Int8Array.from({ length: 256 }, (_, byte) => UPPER.indexOf(String.fromCharCode(byte).toUpperCase()))
 
-/** A group of eight characters is five bytes; where it begins nothing says. */
-const ALIGNMENTS = 8
+/** A group of eight characters is five bytes; where it begins nothing says, and so neither where a byte does. */
+const OFFSETS = [0, 1, 2, 3, 4, 5, 6, 7] as const
 
 /** All ASCII text that stands in base32 somewhere in `bytes`, at any alignment, wrapped or not. */
 export function* base32Text(bytes: Buffer): Steps<Buffer | undefined> {
@@ -26,10 +26,7 @@ export function* base32Text(bytes: Buffer): Steps<Buffer | undefined> {
   for (const wrapped of runsOf(bytes, EITHER)) {
     const letters = withoutEscapedEnds(wrapped)
     for (const members of RUNS) {
-      for (const run of runsOf(letters, members)) {
-        const digits = run.filter((byte) => byte > 0x20)
-        for (let skipped = 0; skipped < ALIGNMENTS; skipped += 1) yield* asciiRows(digits.subarray(skipped), sink)
-      }
+      for (const run of runsOf(letters, members)) yield* asciiRows(yield* packed(run), sink)
     }
   }
   return sink.take()
@@ -44,32 +41,75 @@ function* runsOf(bytes: Buffer, members: ByteClass): Generator<Buffer> {
   }
 }
 
-function* asciiRows(run: Uint8Array, sink: TextSink): Steps<void> {
-  const row = Buffer.allocUnsafe(Math.ceil((run.length * 5) / 8))
-  let length = 0
-  let held = 0
-  let bits = 0
-  const pace = new Pace()
-  for (let at = 0; at <= run.length; at += 1) {
-    if (pace.isDue(at)) yield pace.take(at)
-    const value = at < run.length ? (VALUE[run[at] as number] as number) : 0
-    held = ((held << 5) | value) & 0xfff
-    bits += 5
-    if (bits < 8) continue
-    bits -= 8
-    const byte = (held >> bits) & 0xff
-    if (byte < 0x80 && at < run.length) {
-      row[length++] = byte
-      continue
-    }
-    if (length >= LEAST_ROW) keep(row.subarray(0, length), sink)
-    length = 0
-  }
-  if (length >= LEAST_ROW) keep(row.subarray(0, length), sink)
-  yield pace.take(run.length)
+/** The bits of letters, five each. */
+interface Packed {
+  /** What is left of a byte at the end is filled with zeros. */
+  readonly bytes: Uint8Array
+  readonly bits: number
 }
 
-function keep(row: Buffer, sink: TextSink): void {
-  for (const byte of row) sink.push(byte)
+function* packed(letters: Buffer): Steps<Packed> {
+  const bytes = new Uint8Array(Math.ceil((letters.length * 5) / 8) + 1)
+  let length = 0
+  let held = 0
+  let pending = 0
+  const pace = new Pace()
+  for (let at = 0; at < letters.length; at += 1) {
+    if (pace.isDue(at)) yield pace.take(at)
+    const value = VALUE[letters[at] as number] as number
+    if (value === -1) continue
+    held = ((held << 5) | value) & 0xfff
+    pending += 5
+    if (pending < 8) continue
+    pending -= 8
+    bytes[length++] = held >> pending
+  }
+  yield pace.take(letters.length)
+  bytes[length] = held << (8 - pending)
+  return { bytes, bits: length * 8 + pending }
+}
+
+/**
+ * At a bit offset all bytes are ASCII where the first bit of each is clear, so that one look at a byte answers for all eight
+ * offsets. It goes backward from where a row would be long enough: a byte that ends the rows of all is left behind at once.
+ */
+function* asciiRows({ bytes, bits }: Packed, sink: TextSink): Steps<void> {
+  const ends = OFFSETS.map(() => 0)
+  const pace = new Pace()
+  let looked = 0
+  for (let at = 0; at + LEAST_ROW <= bits >> 3;) {
+    if (pace.isDue(at + looked)) yield pace.take(at + looked)
+    let clear = 0xff
+    let last = at + LEAST_ROW
+    while (clear !== 0 && last > at) clear &= ~(bytes[(last -= 1)] as number)
+    if (clear === 0) {
+      at = last + 1
+      continue
+    }
+    for (const offset of OFFSETS) {
+      if ((clear & (0x80 >> offset)) === 0 || at < (ends[offset] as number)) continue
+      const end = keepRow({ bytes, bits: bits - offset }, { offset, at }, sink)
+      looked += end - at
+      ends[offset] = end
+    }
+    at += 1
+  }
+  yield pace.take((bits >> 3) + looked)
+}
+
+/** The row of ASCII from there on; returns its end. */
+function keepRow(
+  { bytes, bits }: Packed,
+  start: { readonly offset: number; readonly at: number },
+  sink: TextSink,
+): number {
+  const first = 0x80 >> start.offset
+  const end = bits >> 3
+  let { at } = start
+  for (; at < end && ((bytes[at] as number) & first) === 0; at += 1) {
+    const two = ((bytes[at] as number) << 8) | (bytes[at + 1] as number)
+    sink.push((two >> (8 - start.offset)) & 0xff)
+  }
   sink.finish()
+  return at
 }
