@@ -21,7 +21,7 @@ fi
 
 # Each test file is a process of its own, which compiles all that it imports unless that is kept.
 compiled=node_modules/.cache/compiled
-run_tests=(node --test --test-timeout=120000 --test-concurrency=3 "${tests[@]}")
+run_tests=(node --test --test-global-setup=test/setup.ts --test-timeout=120000 --test-concurrency=3 "${tests[@]}")
 
 if [ "$(id -u)" -ne 0 ]; then
   PATH="$PWD/node_modules/.bin:$PATH" NODE_COMPILE_CACHE="$PWD/$compiled" exec "${run_tests[@]}"

@@ -4,13 +4,12 @@
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { checkHost, type Check } from '../../src/cage/doctor.ts'
 import { installCommand, packageManager } from '../../src/cage/doctor-packages.ts'
 import { missingTools } from '../support/requires.ts'
 import { withFolder } from '../support/temporary.ts'
-import { COMPILED } from '../support/compiled.ts'
+import { COMPILED, PROGRAM } from '../support/program.ts'
 
 const NAMES = [
   'node',
@@ -56,7 +55,7 @@ test('a real cage is tried', { skip }, async () => {
 test('the command line: text, JSON, exit code', { skip }, async (t) => {
   const environment = { PATH: process.env['PATH'], HOME: await withFolder(t), ...COMPILED }
   const agentcage = (...args: readonly string[]) =>
-    spawnSync(process.execPath, [join(import.meta.dirname, '../../bin/agentcage.ts'), 'doctor', ...args], {
+    spawnSync(process.execPath, [PROGRAM, 'doctor', ...args], {
       encoding: 'utf8',
       env: environment,
     })

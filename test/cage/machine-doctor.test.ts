@@ -11,8 +11,8 @@ import type { Check } from '../../src/cage/doctor.ts'
 import { checkMachineParts, type MachinesMeant } from '../../src/cage/machine-doctor.ts'
 import { findProgram } from '../../src/system/process.ts'
 import { withFolder } from '../support/temporary.ts'
+import { PROGRAM } from '../support/program.ts'
 
-const COMMAND = join(import.meta.dirname, '../../bin/agentcage.ts')
 const NAMES = ['qemu', 'kvm', 'kernel', 'busybox', 'xz', 'mkfs.ext4', 'firecracker', 'tun', 'socat']
 
 test('every part is named once, in one line', async () => {
@@ -40,13 +40,13 @@ test('a file that is no kernel is named with what is wrong with it', async (t) =
 test('the command exits with 1 and says so when a part is missing, also as JSON', async (t) => {
   const folder = await withFolder(t)
   const path = join(folder, 'none')
-  const text = spawnSync(process.execPath, [COMMAND, 'vm', 'doctor', '--kernel', path], { encoding: 'utf8' })
+  const text = spawnSync(process.execPath, [PROGRAM, 'vm', 'doctor', '--kernel', path], { encoding: 'utf8' })
   assert.equal(text.status, 1)
   assert.match(
     text.stdout,
     /^\[missing\] kernel: [^]*\nThis host cannot run machines of QEMU’s yet; mend what is missing\.\n$/m,
   )
-  const json = spawnSync(process.execPath, [COMMAND, 'vm', 'doctor', '--kernel', path, '--json'], {
+  const json = spawnSync(process.execPath, [PROGRAM, 'vm', 'doctor', '--kernel', path, '--json'], {
     encoding: 'utf8',
   })
   const { ok, checks } = JSON.parse(json.stdout) as { ok: boolean; checks: { name: string }[] }
@@ -59,7 +59,7 @@ test('the command exits with 1 and says so when a part is missing, also as JSON'
 
 test('setup starts nothing when a part is missing', async (t) => {
   const folder = await withFolder(t)
-  const setup = spawnSync(process.execPath, [COMMAND, 'vm', 'setup', '--kernel', join(folder, 'none')], {
+  const setup = spawnSync(process.execPath, [PROGRAM, 'vm', 'setup', '--kernel', join(folder, 'none')], {
     encoding: 'utf8',
   })
   assert.equal(setup.status, 1)
@@ -113,7 +113,7 @@ test('a program is taken for Firecracker when it says so, in a version that has 
 
 test('the command looks at Firecracker by a path from where it is called', async (t) => {
   const folder = await withFolder(t)
-  const { status, stdout } = spawnSync(process.execPath, [COMMAND, 'vm', 'doctor', '--firecracker', './fc'], {
+  const { status, stdout } = spawnSync(process.execPath, [PROGRAM, 'vm', 'doctor', '--firecracker', './fc'], {
     encoding: 'utf8',
     cwd: folder,
   })

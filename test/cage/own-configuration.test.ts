@@ -11,9 +11,7 @@ import { createInterface } from 'node:readline'
 import { test, type TestContext } from 'node:test'
 import { withoutCages } from '../isolation/process/real-cage.ts'
 import { makeFolder } from '../support/temporary.ts'
-import { COMPILED } from '../support/compiled.ts'
-
-const COMMAND = join(import.meta.dirname, '../../bin/agentcage.ts')
+import { COMPILED, PROGRAM } from '../support/program.ts'
 
 /** Reports what the configuration says, each time it is told to: whether a name leads to the egress tells the policy. */
 const WORKLOAD = `
@@ -61,7 +59,7 @@ async function start(t: TestContext, name: string) {
   await writeFile(config, 'domains: { list: [first.example] }\n')
   const child = spawn(
     process.execPath,
-    [COMMAND, 'run', '-c', config, '--project', project, '--', process.execPath, '-e', WORKLOAD],
+    [PROGRAM, 'run', '-c', config, '--project', project, '--', process.execPath, '-e', WORKLOAD],
     { cwd: folder, env: { PATH: process.env['PATH'], HOME: folder, ...COMPILED }, stdio: 'pipe' },
   )
   t.after(async () => {

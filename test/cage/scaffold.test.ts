@@ -13,8 +13,7 @@ import { isolationOf } from '../../src/config/isolation.ts'
 import { isWithin } from '../../src/policy/host.ts'
 import { run } from '../support/command.ts'
 import { withFolder } from '../support/temporary.ts'
-
-const COMMAND = join(import.meta.dirname, '../../bin/agentcage.ts')
+import { PROGRAM } from '../support/program.ts'
 
 test('the names that the command line knows are those there are', () => {
   assert.deepEqual(
@@ -68,7 +67,7 @@ describe('what is commented out', () => {
 })
 
 describe('init', () => {
-  const agentcage = (cwd: string, ...args: string[]) => run(process.execPath, [COMMAND, ...args], { cwd })
+  const agentcage = (cwd: string, ...args: string[]) => run(process.execPath, [PROGRAM, ...args], { cwd })
 
   test('writes a configuration that config check takes, named like the folder', async (t) => {
     const folder = await withFolder(t)

@@ -13,9 +13,8 @@ import { json } from '../support/http-response.ts'
 import { startInternet } from '../support/internet.ts'
 import { get } from '../support/proxy-client.ts'
 import { withFolder } from '../support/temporary.ts'
-import { COMPILED } from '../support/compiled.ts'
+import { COMPILED, PROGRAM } from '../support/program.ts'
 
-const PROGRAM = join(import.meta.dirname, '../../bin/agentcage.ts')
 const PLACEHOLDER = 'a-placeholder-for-the-key'
 const FIRST = 'first-value-1234567890'
 const SECOND = 'second-value-1234567890'

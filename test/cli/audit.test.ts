@@ -14,9 +14,8 @@ import { AuditLog } from '../../src/audit/log.ts'
 import type { AuditEvent } from '../../src/audit/record.ts'
 import { main } from '../../src/cli/main.ts'
 import { auditEvent, recordsIn, temporaryFolder } from '../audit/fixture.ts'
-import { COMPILED } from '../support/compiled.ts'
+import { COMPILED, PROGRAM } from '../support/program.ts'
 
-const ENTRY = new URL('../../bin/agentcage.ts', import.meta.url).pathname
 const HOSTILE = '/\x1b]0;owned\x07\x9b2J\u202e\r\n'
 
 const EVENTS: readonly Partial<AuditEvent>[] = [
@@ -148,7 +147,7 @@ describe('agentcage audit FILE', () => {
 
   test('follows until it is interrupted', async (t) => {
     const { file } = await logIn(t)
-    const child = spawn(process.execPath, [ENTRY, 'audit', file, '-f', '--json', '-n', '1'], {
+    const child = spawn(process.execPath, [PROGRAM, 'audit', file, '-f', '--json', '-n', '1'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     t.after(() => child.kill('SIGKILL'))

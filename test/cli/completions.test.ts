@@ -7,7 +7,7 @@ import { run } from '../support/command.ts'
 import { missingTools } from '../support/requires.ts'
 import { withFolder } from '../support/temporary.ts'
 import { cli } from './captured-io.ts'
-import { COMPILED } from '../support/compiled.ts'
+import { COMPILED, PROGRAM } from '../support/program.ts'
 
 const PROPOSALS: readonly (readonly [words: readonly string[], proposals: readonly string[]])[] = [
   [['con'], ['config']],
@@ -64,13 +64,12 @@ test('bash completes commands, flags, values and names of cages with it', { skip
   const home = await withFolder(t)
   for (const name of ['demo', 'worker'])
     await mkdir(join(home, '.config/agentcage/deployments', name), { recursive: true, mode: 0o700 })
-  const program = join(import.meta.dirname, '../../bin/agentcage.ts')
   const script = `agentcage() { "$NODE" "$PROGRAM" "$@"; }
     source <(agentcage completions bash)
     for line; do
       COMP_WORDS=($line); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _agentcage; printf '%s\\n' "\${COMPREPLY[*]}"
     done`
-  const env = { PATH: process.env['PATH'], HOME: home, NODE: process.execPath, PROGRAM: program, ...COMPILED }
+  const env = { PATH: process.env['PATH'], HOME: home, NODE: process.execPath, PROGRAM, ...COMPILED }
   const lines = TYPED.map(([words]) => words)
   const { code, stdout, stderr } = await run('bash', ['-c', script, 'completing', ...lines], { env })
   assert.deepEqual([code, stderr], [0, ''])

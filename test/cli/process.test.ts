@@ -7,11 +7,10 @@ import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { run } from '../support/command.ts'
-import { COMPILED } from '../support/compiled.ts'
 import { requireThat } from '../support/requires.ts'
 import { withFolder } from '../support/temporary.ts'
+import { COMPILED, PROGRAM } from '../support/program.ts'
 
-const PROGRAM = join(import.meta.dirname, '../../bin/agentcage.ts')
 const QUIET = { ...process.env, ...COMPILED }
 
 test('exit codes reach the shell', async (t) => {

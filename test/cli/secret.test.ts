@@ -10,12 +10,11 @@ import { deploymentOf, saveDeployment } from '../../src/cage/deployment.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import { resolvePlaceholders } from '../../src/secrets/placeholders.ts'
 import { run, type CommandResult } from '../support/command.ts'
+import { COMPILED, PROGRAM } from '../support/program.ts'
 import { missingTools } from '../support/requires.ts'
 import { withFolder } from '../support/temporary.ts'
-import { COMPILED } from '../support/compiled.ts'
 import { cli } from './captured-io.ts'
 
-const PROGRAM = join(import.meta.dirname, '../../bin/agentcage.ts')
 const VALUE = 'sesame-open-1234567890'
 
 interface Person {

@@ -11,7 +11,7 @@ import { withoutCages } from '../isolation/process/real-cage.ts'
 import { run } from '../support/command.ts'
 import { missingTools } from '../support/requires.ts'
 import { makeFolder } from '../support/temporary.ts'
-import { COMPILED } from '../support/compiled.ts'
+import { COMPILED, PROGRAM } from '../support/program.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const PAGE = join(ROOT, 'docs/get-started/first-cage.md')
@@ -48,7 +48,7 @@ function stepsOf(page: string): readonly Step[] {
 
 /** U+001E, which nothing prints, ends the output of each. */
 async function runAll(steps: readonly Step[], home: string): Promise<readonly string[]> {
-  const agentcage = `agentcage() { '${process.execPath}' '${join(ROOT, 'bin/agentcage.ts')}' "$@"; }`
+  const agentcage = `agentcage() { '${process.execPath}' '${PROGRAM}' "$@"; }`
   const script = [agentcage, ...steps.map(({ command }) => `${command}\nprintf '\\036'`)].join('\n')
   const env = {
     PATH: process.env['PATH'],

@@ -14,9 +14,7 @@ import { run } from '../support/command.ts'
 import { openSecretStore } from '../../src/secrets/store.ts'
 import { startEgress, type EgressProcess } from '../support/egress-process.ts'
 import { withFolder } from '../support/temporary.ts'
-import { COMPILED } from '../support/compiled.ts'
-
-const COMMAND = join(import.meta.dirname, '../../bin/agentcage.ts')
+import { COMPILED, PROGRAM } from '../support/program.ts'
 
 test('a question over IPv6 is answered', async (t) => {
   const egress = await startEgress(t, { domains: { list: ['api.test'] } }, { args: ['--dns', '[::1]:0'] })
@@ -37,7 +35,7 @@ test('DNS alone answers with the address it is given, and has neither an authori
     'domains: {list: [api.test]}\nsecret_injection: [{env: KEY, inject_to: [api.test]}]\nupstream: {ca_file: /nonexistent}\n'
   await writeFile(join(folder, 'cage.yaml'), config)
   const args = ['egress', '-c', 'cage.yaml', '--state', 'state', '--dns', '127.0.0.1:0', '--answer', '10.89.7.11']
-  const child = spawn(process.execPath, [COMMAND, ...args], {
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
     cwd: folder,
     env: { PATH: process.env['PATH'], HOME: folder, ...COMPILED },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -93,7 +91,7 @@ test('a state folder that others may enter, a link in its place, and nothing to 
   await mkdir(join(folder, 'private'), { mode: 0o700 })
   await symlink('private', join(folder, 'link'))
   const start = (...args: readonly string[]) =>
-    run(process.execPath, [COMMAND, 'egress', '-c', 'cage.yaml', ...args], {
+    run(process.execPath, [PROGRAM, 'egress', '-c', 'cage.yaml', ...args], {
       cwd: folder,
       env: { PATH: process.env['PATH'], HOME: folder, ...COMPILED },
     })

@@ -19,9 +19,7 @@ import { startInternet, type Internet } from '../support/internet.ts'
 import { connectTcp, connectTunnel, get, rawRequest, tlsOver } from '../support/proxy-client.ts'
 import { findTool } from '../support/requires.ts'
 import { withFolder } from '../support/temporary.ts'
-import { COMPILED } from '../support/compiled.ts'
-
-const COMMAND = join(import.meta.dirname, '../../bin/agentcage.ts')
+import { COMPILED, PROGRAM } from '../support/program.ts'
 
 function configOf(internet: Internet, more: Readonly<Record<string, unknown>> = {}) {
   return {
@@ -209,7 +207,7 @@ describe('does not start', { concurrency: 4 }, () => {
   ) {
     await writeFile(join(folder, 'cage.yaml'), config)
     await prepare?.(folder)
-    const child = spawn(process.execPath, [COMMAND, 'egress', '-c', 'cage.yaml', '--state', 'state', ...args], {
+    const child = spawn(process.execPath, [PROGRAM, 'egress', '-c', 'cage.yaml', '--state', 'state', ...args], {
       cwd: folder,
       env: { PATH: process.env['PATH'], HOME: folder, ...COMPILED },
       stdio: ['ignore', 'pipe', 'pipe'],

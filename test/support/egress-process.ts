@@ -9,7 +9,7 @@ import { stringify } from 'yaml'
 import type { AuditRecord } from '../../src/audit/record.ts'
 import { makeFolder } from './temporary.ts'
 import { until } from './until.ts'
-import { COMPILED } from './compiled.ts'
+import { COMPILED, PROGRAM } from './program.ts'
 
 export interface EgressOptions {
   /** Beside `-c`, `--state` and `--proxy 127.0.0.1:0`. */
@@ -44,7 +44,7 @@ export async function startEgress(
   const child = spawn(
     process.execPath,
     [
-      COMMAND,
+      PROGRAM,
       'egress',
       '-c',
       configPath,
@@ -68,8 +68,6 @@ export async function startEgress(
   const ready = await readReady(child, stderr)
   return new EgressProcess(child, { ready, configPath, stderr, ca: await readFile(ready.ca_certificate, 'utf8') })
 }
-
-const COMMAND = join(import.meta.dirname, '../../bin/agentcage.ts')
 
 export class EgressProcess {
   /** `127.0.0.1:PORT` */

@@ -15,7 +15,8 @@ import { setTimeout } from 'node:timers/promises'
 import { requireKernel } from '../../../src/isolation/microvm/kernel.ts'
 import { childrenOf } from '../../../src/system/process.ts'
 import { TYPIST } from '../../support/typist.ts'
-import { CageHost, COMMAND } from '../support/cage.ts'
+import { CageHost } from '../support/cage.ts'
+import { PROGRAM } from '../../support/program.ts'
 import { MACHINE, PATIENCE, SUITE_PATIENCE, withoutMachinesOr } from '../support/machine.ts'
 
 const timeout = PATIENCE
@@ -80,7 +81,7 @@ describe('run in a machine', { skip: withoutMachinesOr(), timeout: SUITE_PATIENC
       // Not `read` at once: a shell that a signal reaches just before it waits for input waits on, and traps nothing.
       const script = `tty; stty size; trap "echo caught; caught=1" INT; echo ready
         until test "$caught"; do sleep 0.1; done; read x; echo "read $x"; exit 7`
-      const argv = [process.execPath, COMMAND, 'run', '-c', host.configPath, '--', 'sh', '-c', script]
+      const argv = [process.execPath, PROGRAM, 'run', '-c', host.configPath, '--', 'sh', '-c', script]
       const steps = [
         ['ready', '\x03'],
         ['caught', 'more\r'],

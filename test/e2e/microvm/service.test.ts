@@ -11,7 +11,7 @@ import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import type { CommandResult } from '../../support/command.ts'
 import { TYPIST } from '../../support/typist.ts'
-import { COMMAND } from '../support/cage.ts'
+import { PROGRAM } from '../../support/program.ts'
 import { MACHINE, PATIENCE, SUITE_PATIENCE, withoutMachinesOr } from '../support/machine.ts'
 import { CageService } from '../support/service.ts'
 
@@ -57,7 +57,7 @@ describe('a service in a machine', { skip: withoutMachinesOr('curl', 'python3'),
 
   test('passes signals on', { timeout }, async () => {
     const script = 'trap "echo caught; exit 9" TERM; echo ready; while :; do sleep 0.1; done'
-    const args = [COMMAND, 'exec', 'demo', '--', 'sh', '-c', script]
+    const args = [PROGRAM, 'exec', 'demo', '--', 'sh', '-c', script]
     const child = service.host.start(process.execPath, args, ['ignore', 'pipe', 'inherit'])
     const closed = once(child, 'close')
     let output = ''
@@ -73,7 +73,7 @@ describe('a service in a machine', { skip: withoutMachinesOr('curl', 'python3'),
     const script = `stty size; trap "echo caught; caught=1" INT; echo ready
       until test "$caught"; do sleep 0.1; done
       until test "$(stty size)" = "40 100"; do sleep 0.1; done; echo resized; read x; echo "read $x"; exit 7`
-    const argv = [process.execPath, COMMAND, 'exec', 'demo', '--', 'sh', '-c', script]
+    const argv = [process.execPath, PROGRAM, 'exec', 'demo', '--', 'sh', '-c', script]
     const steps = [
       ['ready', '\x03'],
       ['caught', { rows: 40, columns: 100 }],
@@ -89,7 +89,7 @@ describe('a service in a machine', { skip: withoutMachinesOr('curl', 'python3'),
   })
 
   test('ends the command of who goes away', { timeout }, async () => {
-    const args = [COMMAND, 'exec', 'demo', '--', 'sh', '-c', 'echo begun; sleep 602']
+    const args = [PROGRAM, 'exec', 'demo', '--', 'sh', '-c', 'echo begun; sleep 602']
     const child = service.host.start(process.execPath, args, ['ignore', 'pipe', 'inherit'])
     await once(child.stdout?.resume() as Readable, 'data')
     child.kill('SIGKILL')
@@ -100,7 +100,7 @@ describe('a service in a machine', { skip: withoutMachinesOr('curl', 'python3'),
   })
 
   test('says so when all places are taken', { timeout }, async () => {
-    const args = [COMMAND, 'exec', 'demo', '--', 'sh', '-c', 'echo begun; sleep 603']
+    const args = [PROGRAM, 'exec', 'demo', '--', 'sh', '-c', 'echo begun; sleep 603']
     const children = [1, 2, 3].map(() => service.host.start(process.execPath, args, ['ignore', 'pipe', 'inherit']))
     await Promise.all(children.map((child) => once(child.stdout?.resume() as Readable, 'data')))
     const { code, stderr } = await exec('true')

@@ -8,7 +8,8 @@ import { once } from 'node:events'
 import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { CageHost, COMMAND, withoutCages } from '../support/cage.ts'
+import { PROGRAM } from '../../support/program.ts'
+import { CageHost, withoutCages } from '../support/cage.ts'
 
 describe('run', { skip: withoutCages }, () => {
   test('ends with 128 + N by a signal during the start, whenever it comes, and leaves nothing', async () => {
@@ -16,7 +17,7 @@ describe('run', { skip: withoutCages }, () => {
       await using host = await CageHost.open()
       const temporary = join(host.folder, 'tmp')
       await mkdir(temporary)
-      const child = spawn(process.execPath, [COMMAND, 'run', '--project', host.project, '--', 'sleep', '60'], {
+      const child = spawn(process.execPath, [PROGRAM, 'run', '--project', host.project, '--', 'sleep', '60'], {
         cwd: host.project,
         env: { ...host.env, TMPDIR: temporary },
         stdio: 'ignore',

@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { run } from '../../support/command.ts'
 import { missingTools } from '../../support/requires.ts'
-import { CageHost, COMMAND, withoutCages } from '../support/cage.ts'
+import { CageHost, withoutCages } from '../support/cage.ts'
+import { PROGRAM } from '../../support/program.ts'
 import { exitOf } from '../support/exit.ts'
 import { CageService } from '../support/service.ts'
 
@@ -73,7 +74,7 @@ describe('exec', { skip: withoutCages }, () => {
   })
 
   test('has the terminal of who asked', { skip: missingTools('script') }, async () => {
-    const command = `${process.execPath} ${COMMAND} exec demo -- sh -c 'test -t 0 && test -t 1 && stty size && exit 9'`
+    const command = `${process.execPath} ${PROGRAM} exec demo -- sh -c 'test -t 0 && test -t 1 && stty size && exit 9'`
     const { code, stdout } = await run('script', ['-qec', command, '/dev/null'], { env: service.host.env })
     assert.equal(code, 9, stdout)
   })

@@ -8,7 +8,7 @@ import { findTool, missingOnThisMachine, missingTools } from '../../support/requ
 import { makeFolder } from '../../support/temporary.ts'
 import { until } from '../../support/until.ts'
 import { CageSession } from './session.ts'
-import { COMPILED } from '../../support/compiled.ts'
+import { COMPILED, PROGRAM } from '../../support/program.ts'
 
 /** Why no cage can be started here, or false. */
 export const withoutCages: string | false =
@@ -24,8 +24,6 @@ export function withoutCagesOr(...programs: readonly string[]): string | false {
 
 /** Debian's folders of programs, after that of the Node that runs the test: a project's own tools come from PATH too. */
 const PATH = [dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin', '/usr/sbin', '/sbin'].join(':')
-
-export const COMMAND = join(import.meta.dirname, '../../../bin/agentcage.ts')
 
 type ConfigObject = Readonly<Record<string, unknown>>
 
@@ -112,14 +110,14 @@ export class CageHost {
     return until(this.auditPath, async () => (await this.audit()).find(fits))
   }
 
-  /** `agentcage run -c CONFIG -- COMMAND…` in the project, to its end. */
+  /** `agentcage run -c CONFIG -- PROGRAM…` in the project, to its end. */
   run(command: readonly string[], options: RunOptions = {}): Promise<CommandResult> {
     return this.agentcage(['run', '-c', this.configPath, '--', ...command], options)
   }
 
   /** `agentcage ARGS…`, to its end. */
   agentcage(args: readonly string[], { env = {}, input, cwd = this.project }: RunOptions = {}): Promise<CommandResult> {
-    return run(process.execPath, [COMMAND, ...args], {
+    return run(process.execPath, [PROGRAM, ...args], {
       cwd,
       env: { ...this.env, ...env },
       signal: this.#ending.signal,
@@ -127,9 +125,9 @@ export class CageHost {
     })
   }
 
-  /** Starts `agentcage run ARGS… -- COMMAND…` and returns its process; the caller ends it. */
+  /** Starts `agentcage run ARGS… -- PROGRAM…` and returns its process; the caller ends it. */
   spawn(command: readonly string[], stdio: StdioOptions, args = ['-c', this.configPath]): ChildProcess {
-    return this.start(process.execPath, [COMMAND, 'run', ...args, '--', ...command], stdio)
+    return this.start(process.execPath, [PROGRAM, 'run', ...args, '--', ...command], stdio)
   }
 
   /** Starts any program in the project, with this host's environment. */

@@ -8,7 +8,8 @@ import { deploymentOf, saveDeployment, type Deployment } from '../../../src/cage
 import { findCage } from '../../../src/cage/running-cage.ts'
 import { isolationOf } from '../../../src/config/isolation.ts'
 import { parseConfig } from '../../../src/config/load.ts'
-import { CageHost, COMMAND } from './cage.ts'
+import { PROGRAM } from '../../support/program.ts'
+import { CageHost } from './cage.ts'
 import { endOf } from './exit.ts'
 
 /** A cage as a service, its supervisor started by hand: what systemd's unit runs, without systemd. */
@@ -84,7 +85,7 @@ export class CageService implements AsyncDisposable {
 }
 
 function supervise(host: CageHost): ChildProcess {
-  return spawn(process.execPath, [COMMAND, 'cage', 'supervise', 'demo'], {
+  return spawn(process.execPath, [PROGRAM, 'cage', 'supervise', 'demo'], {
     cwd: host.project,
     env: host.env,
     stdio: ['ignore', 'ignore', 'pipe'],
