@@ -37,11 +37,13 @@ const HASH_LENGTH = 75
 
 /**
  * Checks a log line by line: edited, missing, repeated, moved and added lines are found; so is a log whose beginning was
- * cut off. `start` is what the first record must follow: the head of an older file. What no chain can show is that its end was cut off, or that all of it was written anew.
+ * cut off. `start` is what the first record must follow: the head of an older file; `onHash` is told every hash that
+ * is right. What no chain can show is that its end was cut off, or that all of it was written anew.
  */
 export async function verifyChain(
   lines: AsyncIterable<LogLine> | Iterable<LogLine>,
   start = CHAIN_START,
+  onHash: (hash: string) => void = () => {},
 ): Promise<ChainResult> {
   let head = start
   let records = 0
@@ -52,6 +54,7 @@ export async function verifyChain(
       return { ok: false, line: records + 1, problem: orderProblem(link.prev, { records, head, start }) }
     head = link.hash
     records += 1
+    onHash(head)
   }
   return { ok: true, records, head }
 }

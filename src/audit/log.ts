@@ -1,14 +1,16 @@
-import { closeSync, fstatSync, fsync, fsyncSync, ftruncateSync, statSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, fsync, fsyncSync, ftruncateSync, statSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { CageError } from '../errors.ts'
 import type { FileLock } from '../system/file-lock.ts'
+import { Anchor, readAnchor, requireAnchored } from './anchor.ts'
 import { explained, reasonOf } from './failure.ts'
 import { formatLine } from './line.ts'
 import { lockLog } from './lock.ts'
 import { openLog, preparePlace } from './open.ts'
 import type { AuditEvent, AuditSink, Decision } from './record.ts'
 import { endOfChain, rotateLog } from './rotate.ts'
-import { writeFully, type Tail } from './tail.ts'
+import { rotatedFiles } from './rotated.ts'
+import { recoverTail, writeFully, type Tail } from './tail.ts'
 import { systemClock, Timestamps, type Clock } from './timestamp.ts'
 
 export interface AuditLogOptions {
@@ -40,6 +42,7 @@ export class AuditLog implements AuditSink {
   readonly #clock: Clock
   readonly #timestamps: Timestamps
   readonly #lock: FileLock
+  readonly #anchor: Anchor
   readonly #ticks: NodeJS.Timeout
   readonly #maxBytes: number
   /** The length at which it goes on in a new file. */
@@ -55,14 +58,15 @@ export class AuditLog implements AuditSink {
   #unsynced = false
   #syncing: Promise<void> | undefined
 
-  private constructor(path: string, parts: { fd: number; lock: FileLock; tail: Tail; options: AuditLogOptions }) {
-    const { fd, lock, tail, options } = parts
+  private constructor(path: string, parts: LogParts) {
+    const { fd, lock, anchor, tail, options } = parts
     this.path = path
     this.tornFile = tail.tornFile
     this.#cage = options.cage
     this.#clock = options.clock ?? systemClock
     this.#timestamps = new Timestamps(this.#clock, tail.last)
     this.#lock = lock
+    this.#anchor = anchor
     this.#maxBytes = options.maxBytes ?? MAX_BYTES
     this.#rotateAt = this.#maxBytes
     this.#fd = fd
@@ -86,13 +90,16 @@ export class AuditLog implements AuditSink {
   }
 
   static #openLocked(path: string, lock: FileLock, options: AuditLogOptions): AuditLog {
-    const fd = openLog(path)
-    try {
-      return new AuditLog(path, { fd, lock, tail: endOfChain(fd, path), options })
-    } catch (error) {
-      closeSync(fd)
-      throw error
-    }
+    using opened = new DisposableStack()
+    const begins = !existsSync(path) && rotatedFiles(path).length === 0
+    const fd = opened.adopt(openLog(path), closeSync)
+    const anchor = opened.adopt(Anchor.open(path), (file) => file.close())
+    if (begins) anchor.clear()
+    recoverTail(fd, path, { repair: false }) // A last line that is wrong is named first.
+    requireAnchored(fd, path, readAnchor(path))
+    const log = new AuditLog(path, { fd, lock, anchor, tail: endOfChain(fd, path), options })
+    opened.move()
+    return log
   }
 
   /** Records written since the log was opened. */
@@ -134,8 +141,10 @@ export class AuditLog implements AuditSink {
     explained(`audit log ${this.path} cannot be closed`, () => {
       try {
         fsyncSync(fd)
+        this.#keepAnchor(this.#prev, this.#length)
       } finally {
         closeSync(fd)
+        this.#anchor.close()
         this.#lock.release()
       }
     })
@@ -175,6 +184,7 @@ export class AuditLog implements AuditSink {
     try {
       const next = rotateLog(this.#fd, this.path)
       const old = this.#fd
+      this.#keepAnchor(this.#prev, this.#length)
       this.#fd = next
       this.#length = 0
       this.#rotateAt = this.#maxBytes
@@ -258,13 +268,20 @@ export class AuditLog implements AuditSink {
   /** Off the hot path: the disk may take its time, and requests need not wait for it. */
   async #sync(): Promise<void> {
     this.#unsynced = false
+    const { fd, prev, length } = { fd: this.#fd, prev: this.#prev, length: this.#length }
     try {
-      await syncFile(this.#fd)
+      await syncFile(fd)
+      // After a change of files, and after the end, more was kept already.
+      if (fd === this.#fd) this.#keepAnchor(prev, length)
     } catch (error) {
       if (this.#fd !== -1) this.#fail({ problem: reasonOf(error), mendable: true })
     } finally {
       this.#syncing = undefined
     }
+  }
+
+  #keepAnchor(hash: string, length: number): void {
+    if (length > 0) this.#anchor.keep({ hash, length })
   }
 
   /** Records that go to a file which was deleted, replaced or shared are as good as not written. */
@@ -282,6 +299,14 @@ export class AuditLog implements AuditSink {
 function closeSoon(fd: number, syncing: Promise<void> | undefined): void {
   if (syncing === undefined) closeSync(fd)
   else void syncing.then(() => closeSync(fd))
+}
+
+interface LogParts {
+  readonly fd: number
+  readonly lock: FileLock
+  readonly anchor: Anchor
+  readonly tail: Tail
+  readonly options: AuditLogOptions
 }
 
 interface Waiting {

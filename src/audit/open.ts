@@ -32,13 +32,17 @@ export function preparePlace(file: string): void {
   if (problem !== undefined) throw refusal(file, problem)
 }
 
-/**
- * Opens a log for appending, 0600, made unless it is there. Refuses a symbolic link, whatever is no regular file, a file
- * of another user, and one with a second name, through which something else would be written (CWE-59). Call
- * `preparePlace` before: opening a device or a FIFO can already have an effect.
- */
+/** Opens a log for appending. Call `preparePlace` before: opening a device or a FIFO can already have an effect. */
 export function openLog(file: string): number {
-  const fd = openSync(file, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
+  return openOwn(file, O_RDWR | O_APPEND)
+}
+
+/**
+ * Opens a file of the log's, 0600, made unless it is there. Refuses a symbolic link, whatever is no regular file, a file
+ * of another user, and one with a second name, through which something else would be written (CWE-59).
+ */
+export function openOwn(file: string, flags: number): number {
+  const fd = openSync(file, flags | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
   try {
     const stats = fstatSync(fd)
     const problem = fileProblem(stats)

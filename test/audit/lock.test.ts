@@ -25,7 +25,7 @@ describe('the lock of a log', () => {
     first.append(auditEvent())
     await first.close()
     await AuditLog.open(file, { cage: 'demo' }).close()
-    assert.deepEqual(readdirSync(join(file, '..')), ['audit.jsonl'])
+    assert.deepEqual(readdirSync(join(file, '..')).toSorted(), ['audit.jsonl', 'audit.jsonl.head'])
   })
 
   test('names the process that has it, and is free when that was killed', async (t) => {
@@ -55,7 +55,7 @@ describe('the lock of a log', () => {
     assert.deepEqual(outcomes.toSorted(), ['held', ...Array.from({ length: 5 }, () => 'refused')])
     const winner = children[outcomes.indexOf('held')]
     assert.match(readlinkSync(`${file}.lock`), new RegExp(`^${winner?.pid}-`))
-    assert.deepEqual(readdirSync(join(file, '..')).toSorted(), ['audit.jsonl', 'audit.jsonl.lock'])
+    assert.deepEqual(readdirSync(join(file, '..')).toSorted(), ['audit.jsonl', 'audit.jsonl.head', 'audit.jsonl.lock'])
   })
 
   test('of a pid that was used again is free', { skip: linux }, (t) => {

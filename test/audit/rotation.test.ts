@@ -43,7 +43,7 @@ describe('a log that has grown to its bound', () => {
     }
     const head = recordsIn(file).at(-1)?.hash
     assert.deepEqual(await verifyLog(file), { ok: true, records: 20, head })
-    assert.deepEqual(readdirSync(join(file, '..')).length, files.length)
+    assert.deepEqual(readdirSync(join(file, '..')).length, files.length + 1, 'and where it had come to')
   })
 
   test('is read from its beginning, and its end without the rest', async (t) => {
