@@ -12,9 +12,14 @@ if [ ${#tests[@]} -eq 0 ]; then
     [ ! -d "$folder" ] || folders+=("$folder")
   done
   [ ${#folders[@]} -gt 0 ] || { echo 'no tests of the sandbox' >&2; exit 1; }
-  # Alike for everybody, and run by `npm test`: what renders text, what is shown to people, what a machine does once its
-  # moat stands (the matrix and the attempts of its root remain), and all clients but the one that stands for them.
-  alike='^test/(isolation/(container|systemd|trust)/|e2e/(demo|get-started)\.test|e2e/microvm/(disk|image|run|service)\.test|e2e/clients/)'
+  # Alike for everybody, and run by `npm test`: what renders text or reads it, what is shown to people, what a machine does
+  # once its moat stands (the matrix and the attempts of its root remain), and all clients but the one that stands for them.
+  alike='^test/(isolation/(container|systemd|trust)/'
+  alike+='|isolation/microvm/(boot|channel|cpio|guest|image/|kernel|kvm|machine|modules|port-streams|qemu|shell)'
+  alike+='|isolation/process/(bpf|environment|git-|programs|service-unit)'
+  alike+='|cage/(container|deployment|inspector|machine-|microvm|run-|scaffold|secret-|verify/)'
+  alike+='|e2e/(demo|get-started)\.test|e2e/microvm/(disk|image|run|service)\.test|e2e/clients/'
+  alike+='|e2e/(run/(scaffold|secrets)|service/changes)\.test)'
   mapfile -t tests < <(find "${folders[@]}" -name '*.test.ts' | sort | grep -vE "$alike")
   tests+=(test/e2e/clients/curl.test.ts)
 fi

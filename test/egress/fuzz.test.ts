@@ -55,13 +55,13 @@ test('HTTP/1.1', async (t) => {
     `GET http://plain.test/1 HTTP/1.1|Host: plain.test||GET http://plain.test/2 HTTP/1.1|Host: plain.test|${HANDSHAKE.replaceAll(CRLF, '|')}|`,
     `GET http://ws.test/ HTTP/1.1|Host: ws.test|${HANDSHAKE.replaceAll(CRLF, '|')}|`,
   ].map((text) => Buffer.from(text.replaceAll('|', CRLF)))
-  await fuzz(t, { runs: 400 }, (random) => volley(random, corpus, () => connectTcp(egress.proxy)))
+  await fuzz(t, { runs: 150 }, (random) => volley(random, corpus, () => connectTcp(egress.proxy)))
   await isWell()
 })
 
 test('ClientHellos', async (t) => {
   const corpus = (await captureHellos()).map(({ bytes }) => bytes)
-  await fuzz(t, { runs: 200 }, (random) => volley(random, corpus, () => connectTcp(egress.transparent[0] ?? '')))
+  await fuzz(t, { runs: 80 }, (random) => volley(random, corpus, () => connectTcp(egress.transparent[0] ?? '')))
   await isWell()
 })
 
@@ -76,7 +76,7 @@ test('SOCKS5', async (t) => {
     Buffer.from([5, 2, 0, 2, 5, 1, 0, 1, 127, 0, 0, 1, 0, 80]),
     Buffer.concat([Buffer.from([5, 1, 0, 5, 1, 0, 4]), Buffer.alloc(16, 1), Buffer.from([1, 187])]),
   ]
-  await fuzz(t, { runs: 100 }, (random) => volley(random, corpus, () => connectTcp(egress.proxy)))
+  await fuzz(t, { runs: 50 }, (random) => volley(random, corpus, () => connectTcp(egress.proxy)))
   await isWell()
 })
 
@@ -97,7 +97,7 @@ test('HTTP/2', async (t) => {
     [frame(6, 0, 0, Buffer.alloc(8)), frame(8, 0, 0, Buffer.from([0, 0, 1, 0])), frame(7, 0, 0, Buffer.alloc(8))],
     [frame(4, 0, 0, Buffer.from([0, 4, 0, 0, 0, 0])), frame(1, 5, 1, block)],
   ].map((frames) => Buffer.concat([settings, ...frames]))
-  await fuzz(t, { runs: 40 }, (random) =>
+  await fuzz(t, { runs: 25 }, (random) =>
     volley(random, corpus, async () => {
       const tunnel = await connectTunnel(egress.proxy, 'api.test:443')
       const secure = await tlsOver(tunnel, { ca: egress.ca, servername: 'api.test', alpn: ['h2'] })
@@ -116,7 +116,7 @@ test('WebSocket frames', async (t) => {
     message(0x88, Buffer.from([3, 232, 98, 121, 101])),
     message(0x81, 'agentcage-placeholder'),
   ]
-  await fuzz(t, { runs: 120 }, (random) =>
+  await fuzz(t, { runs: 50 }, (random) =>
     volley(random, corpus, async () => {
       const socket = await connectTunnel(egress.proxy, 'ws.test:80')
       await rawRequest(socket, `GET / HTTP/1.1\r\nHost: ws.test\r\n${HANDSHAKE}\r\n`)
