@@ -161,6 +161,30 @@ describe('a proxy that does not', () => {
     })
   }
 
+  for (const method of ['GET', 'HEAD']) {
+    test(`wants other credentials for ${method} by plain http: 502, not its 407`, async (t) => {
+      const answer =
+        'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="corp"\r\nContent-Length: 6\r\n\r\nsecret'
+      const bed = await startBed(t, {
+        hosts: {
+          'proxy.test': {
+            kind: 'tcp',
+            onConnection: (socket) => void socket.on('error', () => {}).once('data', () => socket.write(answer)),
+          },
+        },
+        config: { domains: { list: ['plain.test'] } },
+      })
+      await bed.reload({ upstream: { connect_to: {}, proxy: `http://127.0.0.1:${bed.server('proxy.test').port}` } })
+      const response = await get('http://plain.test/', { proxy: bed.proxy, method })
+      assert.equal(response.status, 502)
+      const [record] = bed.records
+      assert.deepEqual(
+        [record?.code, record?.reason],
+        ['upstream_unreachable', 'the upstream proxy passed no request on to plain.test:80'],
+      )
+    })
+  }
+
   test('is not there: 502', async (t) => {
     const bed = await startBed(t, {
       config: { domains: { list: ['api.test'] }, upstream: { proxy: 'http://127.0.0.1:1' } },

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { Denial } from '../../denial.ts'
 import { formatAuthority } from '../../../policy/host.ts'
 import { dial, type DialOptions, type Origin } from '../dial.ts'
 import type { UpstreamCall, UpstreamRequest, UpstreamResponse } from '../upstream.ts'
@@ -70,7 +71,7 @@ export class Http1Pool {
   #call(request: UpstreamRequest, upgrades: boolean, settlement: Settlement): Call {
     const { origin, method, body } = request
     const name = formatAuthority(origin.authority)
-    const { target, credentials } = this.#towards(request, name)
+    const { target, credentials, proxied } = this.#towards(request, name)
     const headers = [...request.headers, ...credentials]
     const head = formatRequestHead({ method, target, headers, body })
     const now = performance.now()
@@ -79,17 +80,20 @@ export class Http1Pool {
     return new Call(
       { name, method, head, body, upgrades, deadline, patience },
       this.#connectionsOf(origin, name),
-      settlement,
+      proxied ? refusingProxy(settlement, name) : settlement,
     )
   }
 
   /** Plain HTTP goes to a proxy in absolute form, with credentials that are for it alone (RFC 9112 section 3.2.2). */
-  #towards({ origin, path }: UpstreamRequest, name: string): { target: string; credentials: readonly string[] } {
+  #towards(
+    { origin, path }: UpstreamRequest,
+    name: string,
+  ): { target: string; credentials: readonly string[]; proxied: boolean } {
     const { proxy, connectTo } = this.#options
     if (proxy === undefined || origin.scheme === 'https' || connectTo.has(name))
-      return { target: path, credentials: [] }
+      return { target: path, credentials: [], proxied: false }
     const credentials = proxy.authorization === undefined ? [] : ['Proxy-Authorization', proxy.authorization]
-    return { target: `http://${name}${path === '*' ? '' : path}`, credentials }
+    return { target: `http://${name}${path === '*' ? '' : path}`, credentials, proxied: true }
   }
 
   #connectionsOf(origin: Origin, name: string): OriginConnections {
@@ -112,5 +116,20 @@ export class Http1Pool {
     if (this.#origins.size > 0) return
     clearInterval(this.#sweeper)
     this.#sweeper = undefined
+  }
+}
+
+/** A proxy that wants credentials (RFC 9110 section 15.5.8) wants ours; the workload would take us for who asks. */
+function refusingProxy(settlement: Settlement, name: string): Settlement {
+  return {
+    resolve(answer) {
+      if (answer.response.status !== 407) return settlement.resolve(answer)
+      answer.response.abandon()
+      const cause = new Error('the proxy answered 407')
+      settlement.reject(
+        new Denial('upstream_unreachable', `the upstream proxy passed no request on to ${name}`, { cause }),
+      )
+    },
+    reject: (error) => settlement.reject(error),
   }
 }
