@@ -11,6 +11,7 @@ import type { DnsListener, DnsSources } from './listen/dns.ts'
 import { Front } from './listen/front.ts'
 import { boundPort, boundText, listen, type ListenSource } from './listen/listeners.ts'
 import { LiveExchanges } from './live.ts'
+import { OperatorLog } from './operator-log.ts'
 import { redactedAudit } from './redacted-audit.ts'
 import { makeRuling, type Lasting, type MakeOptions, type NewRuling } from './ruling.ts'
 import type { SecretSet } from './secrets/secret-set.ts'
@@ -82,6 +83,7 @@ export class Egress {
   readonly #options: EgressOptions
   readonly #clock: () => Date
   readonly #core: EgressCore
+  readonly #operator: OperatorLog
   readonly #front: Front | undefined
   readonly #servers: Server[] = []
   #current: NewRuling
@@ -115,6 +117,7 @@ export class Egress {
     this.#clock = clock
     this.#current = first
     first.lasting.transforms.guardWith(guardiansOf(first.lasting))
+    this.#operator = new OperatorLog(options.log, () => performance.now())
     this.#core = {
       direction: options.published === undefined ? 'outbound' : 'inbound',
       ruling: () => this.#current.ruling,
@@ -122,7 +125,7 @@ export class Egress {
       budget: new BodyBudget(IN_FLIGHT_BYTES),
       live: new LiveExchanges(),
       clock,
-      log: (message) => options.log(this.#current.ruling.secrets.redactText(message)),
+      log: (message) => this.#operator.log(this.#current.ruling.secrets.redactText(message)),
     }
     this.#front = options.authority === undefined ? undefined : new Front(this.#core, options.authority)
     this.#watchExpiry()
@@ -158,6 +161,7 @@ export class Egress {
     this.#front?.destroy()
     this.#current.ruling.upstream.close()
     await Promise.all([...closed, ...this.#current.lasting.custom.map((inspector) => inspector.close())])
+    this.#operator.flush()
   }
 
   async #listen(): Promise<EgressAddresses> {
