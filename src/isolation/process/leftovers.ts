@@ -56,7 +56,7 @@ export function findLeftovers(project: string, before: ProjectMemory): readonly 
   return [...distinct.slice(0, MOST_SHOWN), { path: printable(project), reason: more }]
 }
 
-const UNSEARCHED = 'has more folders than were searched: look for new repositories before you run git in it'
+const UNSEARCHED = 'has folders that were not searched: look for new repositories before you run git in it'
 const CLOSED = 'may not be listed: look into it before you enter it'
 const UNREAD = 'is an index that cannot be read for certain: look for repositories before you run git there'
 

@@ -35,7 +35,9 @@ export function protectProject(
   for (const path of settings) protectOwnSettings(plan, path)
   for (const socket of survey.sockets) plan.hide(socket)
   if (!survey.complete)
-    plan.warn(`${project} is too large to be searched whole: git repositories deep inside it are not protected`)
+    plan.warn(
+      `${project} cannot be searched whole (too many folders, or names that are not UTF-8): not all git repositories in it are protected`,
+    )
   return plan
 }
 
