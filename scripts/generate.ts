@@ -10,6 +10,7 @@ import { configurationPage } from './reference/configuration.ts'
 import { defaultConfigModule } from './reference/default-config.ts'
 import { errorsPage } from './reference/errors.ts'
 import { inspectorsPage } from './reference/inspectors.ts'
+import { passesModule } from './reference/passes-module.ts'
 import { patternsPage } from './reference/patterns.ts'
 import { secretsPage } from './reference/secrets.ts'
 import { schemaFile } from './reference/schema.ts'
@@ -27,6 +28,7 @@ const PAGES: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/patterns.md': patternsPage,
   'docs/reference/secrets.md': secretsPage,
   'src/config/default-config.ts': defaultConfigModule,
+  'src/egress/simd/passes-module.ts': passesModule,
 }
 
 process.exitCode = process.argv.includes('--check') ? await check() : await write()

@@ -13,7 +13,7 @@ test('pages are written, checked, and found out of date', async (t) => {
   const folder = await withFolder(t)
   const missing = await generate('--check', folder)
   assert.equal(missing.code, 1)
-  assert.equal(missing.stderr.split('\n').filter((line) => line.includes('is out of date')).length, 9)
+  assert.equal(missing.stderr.split('\n').filter((line) => line.includes('is out of date')).length, 10)
 
   assert.equal((await generate(folder)).code, 0)
   const reference = join(folder, 'docs/reference')

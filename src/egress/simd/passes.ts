@@ -1,0 +1,95 @@
+import { endianness } from 'node:os'
+import { PASSES } from './passes-module.ts'
+
+/** So many bytes are looked at in one pass. */
+export const BLOCK_BYTES = 32_768
+
+/** Where tables, bytes and what was found lie in memory, as passes.wat has it. */
+const BYTES_AT = 4096
+const FOUND_AT = 65_536
+
+interface Exports {
+  readonly memory: { readonly buffer: ArrayBuffer }
+  triples(length: number): number
+}
+
+/** What Node has and its types do not name. */
+interface Global {
+  readonly WebAssembly: {
+    readonly Module: new (bytes: Uint8Array) => object
+    readonly Instance: new (module: object) => { readonly exports: Exports }
+  }
+}
+
+/**
+ * Passes over a block of bytes by SIMD, which say where something may be. Each takes a copy of the block into a memory of
+ * its own, of two pages, and leaves what it found in `found` until the next pass: nobody may wait in between.
+ */
+export class Passes {
+  readonly #run: Exports
+  readonly #memory: Uint8Array
+  /** Offsets in the block, ascending. A pass returns how many of them are its own. */
+  readonly found: Uint16Array
+
+  /** Throws where WebAssembly may not be used. */
+  constructor() {
+    const { Module, Instance } = (globalThis as unknown as Global).WebAssembly
+    this.#run = new Instance(new Module(Buffer.from(PASSES, 'base64'))).exports
+    this.#memory = new Uint8Array(this.#run.memory.buffer)
+    this.found = new Uint16Array(this.#run.memory.buffer, FOUND_AT)
+  }
+
+  /**
+   * Where three bytes in a row may be those of a bucket. `tables`: for the first of them 16 bytes by its lower half and 16 by
+   * its upper half, and so on, with a bit for each bucket that has such a byte there.
+   */
+  triples(block: Uint8Array, tables: Uint8Array): number {
+    this.#load(block, tables)
+    return this.#run.triples(block.length)
+  }
+
+  #load(block: Uint8Array, tables: Uint8Array): void {
+    if (block.length > BLOCK_BYTES) throw new RangeError('more than a block')
+    this.#memory.set(tables)
+    this.#memory.set(block, BYTES_AT)
+  }
+}
+
+/** Fewer bytes are looked at sooner than they are copied, and where there are no passes yet, than those are made. */
+const LEAST_BYTES = 1024
+const LEAST_FIRST = 16_384
+
+/** Made for the first text that is large enough: programs that see none do without. */
+export class LazyPasses {
+  readonly #make: () => Passes
+  #passes: Passes | undefined
+  #isUsable = endianness() === 'LE'
+
+  constructor(make: () => Passes = () => new Passes()) {
+    this.#make = make
+  }
+
+  for(length: number): Passes | undefined {
+    if (length < LEAST_BYTES) return undefined
+    if (this.#passes === undefined && this.#isUsable && length >= LEAST_FIRST) {
+      try {
+        this.#passes = this.#make()
+      } catch {
+        // Without WebAssembly, as under `--jitless`: what passes are asked for is found in JavaScript all the same.
+        this.#isUsable = false
+      }
+    }
+    return this.#passes
+  }
+}
+
+/** One for a thread: nothing of one text is left for the next, so that all may share it. */
+const SHARED = new LazyPasses()
+
+/**
+ * The passes, where so many bytes are worth it; undefined where they are not, or where there is no WebAssembly: whoever asks
+ * finds the same by himself.
+ */
+export function passesFor(length: number): Passes | undefined {
+  return SHARED.for(length)
+}

@@ -1,0 +1,76 @@
+/**
+ * A pass says of each place what a loop over the bytes says: for random bytes of every length around those that it takes at
+ * once, up to a whole block, whatever lay in its memory before.
+ */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import * as fc from 'fast-check'
+import { BLOCK_BYTES, LazyPasses, Passes } from '../../../src/egress/simd/passes.ts'
+
+const passes = new Passes()
+
+/** Of few different bytes, so that what is looked for is there. */
+const bytesOf = (length: fc.Arbitrary<number>): fc.Arbitrary<Buffer> =>
+  fc
+    .tuple(length, fc.uint8Array({ minLength: 1, maxLength: 5 }), fc.uint8Array({ minLength: 64, maxLength: 64 }))
+    .map(([size, alphabet, choices]) =>
+      Buffer.from(
+        Uint8Array.from({ length: size }, (_, at) => {
+          const choice = (choices[at % 61] as number) + (at >> 6)
+          return alphabet[choice % alphabet.length] as number
+        }),
+      ),
+    )
+
+const short = bytesOf(fc.nat(200))
+const long = bytesOf(fc.integer({ min: BLOCK_BYTES - 70, max: BLOCK_BYTES }))
+const tables = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: length, maxLength: length })
+
+function compare<T>(given: fc.Arbitrary<T>, check: (block: Buffer, given: T) => void): void {
+  fc.assert(fc.property(short, given, check), { numRuns: 200 })
+  fc.assert(fc.property(long, given, check), { numRuns: 5 })
+}
+
+function found(count: number): number[] {
+  return [...passes.found.subarray(0, count)]
+}
+
+function places(length: number, holds: (at: number) => boolean): number[] {
+  return Array.from({ length }, (_, at) => at).filter(holds)
+}
+
+describe('passes', () => {
+  test('triples', () => {
+    compare(tables(96), (block, given) => {
+      const buckets = (byte: number, place: number): number =>
+        (given[place * 32 + (byte & 15)] as number) & (given[place * 32 + 16 + (byte >> 4)] as number)
+      const expected = places(Math.max(0, block.length - 2), (at) => {
+        const [first, second, third] = block.subarray(at, at + 3) as unknown as [number, number, number]
+        return (buckets(first, 0) & buckets(second, 1) & buckets(third, 2)) !== 0
+      })
+      assert.deepEqual(found(passes.triples(block, given)), expected)
+    })
+  })
+
+  test('take no more than a block', () => {
+    assert.throws(() => passes.triples(Buffer.alloc(BLOCK_BYTES + 1), new Uint8Array(96)), RangeError)
+  })
+
+  test('are made for the first text that is long, and where they cannot be made, asked for no more', () => {
+    const lazy = new LazyPasses()
+    assert.equal(lazy.for(2000), undefined)
+    const made = lazy.for(100_000)
+    assert.ok(made instanceof Passes)
+    assert.equal(lazy.for(2000), made)
+    assert.equal(lazy.for(100), undefined)
+
+    let asked = 0
+    const without = new LazyPasses(() => {
+      asked += 1
+      throw new Error('no WebAssembly')
+    })
+    assert.equal(without.for(100_000), undefined)
+    assert.equal(without.for(100_000), undefined)
+    assert.equal(asked, 1)
+  })
+})
