@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { agentcage, asUser, NODE, PROGRAM, tryAgentcage, writeUserFile } from '../lab/lab.ts'
-import { createCage, curl, HOME, untilActive } from './support.ts'
+import { configFor, createCage, curl, HOME, untilActive } from './support.ts'
 
 const CAGE = 'supply'
 const INSPECTOR = `${HOME}/.config/agentcage/inspectors/names.ts`
@@ -31,6 +31,8 @@ before(async () => {
 after(async () => {
   await agentcage('cage', 'destroy', '-y', CAGE)
   await asUser('rm', '-f', INSPECTOR)
+  // The last test has removed what held it.
+  await asUser('/project/e2e/lab/egress-image.sh')
 })
 
 test('an inspector of its owner looks at what leaves the container', async () => {
@@ -44,6 +46,19 @@ test('an edit that gives it another file is in force at once', async () => {
   await edit(INSPECTOR, INSPECTOR.replace('names', 'other'))
   assert.match(await curl(CAGE, 'https://allowed.test/robin'), /names robin.* 403\[0\]$/s)
   await edit(INSPECTOR.replace('names', 'other'), INSPECTOR)
+  assert.match(await curl(CAGE, 'https://allowed.test/robin'), / 200\[0\]$/)
+})
+
+test('an update that fails puts back a cage that another agentcage made, with the image of that one', async () => {
+  const record = `${HOME}/.config/agentcage/deployments/${CAGE}/deployment.json`
+  const image = await imageOf(`${CAGE}-proxy`)
+  const older = await asUser('podman', 'commit', '--quiet', '--change', 'LABEL made-by=another', `${CAGE}-proxy`)
+  await asUser('sed', '-i', `s/${image}/${older.trim()}/`, record)
+  await writeUserFile(`${HOME}/supply-next.yaml`, configFor(CAGE, { container: { image: 'localhost/none:here' } }))
+  const { code, stderr } = await tryAgentcage(['cage', 'update', CAGE, '-c', `${HOME}/supply-next.yaml`])
+  assert.equal(code, 1)
+  assert.match(stderr, /^error: the image localhost\/none:here is neither here nor can it be pulled/m)
+  assert.equal(await imageOf(`${CAGE}-proxy`), older.trim())
   assert.match(await curl(CAGE, 'https://allowed.test/robin'), / 200\[0\]$/)
 })
 

@@ -5,6 +5,7 @@ import { planEgressImage, pruneEgressImages } from '../../isolation/container/im
 import { cageNames } from '../../isolation/container/names.ts'
 import { findPodman, lastLine, requirePodman } from '../../isolation/container/podman.ts'
 import { takenPort } from '../../isolation/container/taken-port.ts'
+import { cageQuadlets } from '../../isolation/container/unit-files.ts'
 import { placeStandIns } from '../../isolation/process/stand-ins.ts'
 import { userManager } from '../../isolation/systemd/user-manager.ts'
 import type { Backend, Part, Report, ServiceStatus, Step } from '../backend.ts'
@@ -14,7 +15,7 @@ import { serviceState } from '../service-state.ts'
 import { executeInContainer } from './exec.ts'
 import { restoreLostObjects } from './lost-objects.ts'
 import { findNetwork } from './network.ts'
-import { volumesOf } from './plan.ts'
+import { planCage, volumesOf } from './plan.ts'
 import { ensureEgressImage, ensureWorkloadImage, removeFromPodman, storePodmanSecrets } from './podman-objects.ts'
 import { writeSeccompFile } from './seccomp-file.ts'
 import { stageValues, writeStateFiles, writeWorkloadFile } from './state-files.ts'
@@ -45,11 +46,12 @@ async function requireHost(environment: Environment): Promise<void> {
 }
 
 async function decide(draft: Deployment, others: readonly DeploymentRecord[]): ReturnType<Backend['decide']> {
+  // Whatever the host refuses is refused now, before anything is saved.
+  const volumes = volumesOf(draft)
   const image = await planEgressImage(EGRESS_USER)
   const network = draft.record.network ?? (await findNetwork(draft, others))
   const decided = { network, egress_image: image.hash, egress_base: image.base }
-  // Whatever the host refuses is refused now, before anything is saved.
-  unitFiles({ ...draft, record: { ...draft.record, ...decided } })
+  cageQuadlets(planCage({ ...draft, record: { ...draft.record, ...decided } }, volumes))
   return decided
 }
 

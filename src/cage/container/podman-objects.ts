@@ -7,18 +7,23 @@ import type { Step } from '../backend.ts'
 import type { Deployment } from '../deployment.ts'
 import { podmanSecretValues } from './state-files.ts'
 
-/** Makes the image that is on record unless it is there. Throws `service_failed` when this agentcage would make another. */
+/**
+ * Makes the image that is on record unless it is there, be it of another agentcage. Throws `service_failed` when this one
+ * would make another.
+ */
 export async function ensureEgressImage(
   podman: Podman,
   { name, record }: Pick<Deployment, 'name' | 'record'>,
   { report }: Step,
 ): Promise<void> {
+  const { egress_image: hash, egress_base: base } = record
+  if (hash !== undefined && (await podman.has('image', imageToRun({ hash, base })))) return
   const image = await planEgressImage(EGRESS_USER)
-  if (image.hash !== record.egress_image)
+  if (image.hash !== hash)
     throw new CageError('service_failed', `agentcage is not the one that cage '${name}' was made with`, {
       hint: `agentcage cage update ${name} takes the one of now.`,
     })
-  if (!(await podman.has('image', imageToRun(image)))) report('Building the image of the egress...')
+  report('Building the image of the egress...')
   await buildEgressImage(podman, image)
 }
 
