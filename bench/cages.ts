@@ -4,7 +4,7 @@
  *   node bench/cages.ts [--times 5] [--cages 20] [--no-write]
  */
 import { parseArgs } from 'node:util'
-import { globalSetup, globalTeardown } from '../e2e/lab/setup.ts'
+import { startLabs, stopLabs } from '../e2e/lab/setup.ts'
 import { asRoot, asUser, NODE } from '../e2e/lab/lab.ts'
 import type { Memory } from './lab/cage-memory.ts'
 import type { Times } from './lab/cage-times.ts'
@@ -37,7 +37,7 @@ const PARTS: Readonly<Record<Exclude<keyof Memory, 'shared'>, string>> = {
   agent: 'an agent in Node that does nothing',
 }
 
-await globalSetup()
+await startLabs(1)
 try {
   const times = JSON.parse(await inLab('times', flags.times)) as Times
   const one = await memory()
@@ -47,7 +47,7 @@ try {
   print(times, { one, all, more })
 } finally {
   await inLab('remove')
-  await globalTeardown()
+  await stopLabs()
 }
 
 function inLab(...args: readonly string[]): Promise<string> {

@@ -25,10 +25,10 @@ after(async () => {
   await asUser('rm', '-rf', `${HOME}/typed-project`)
 })
 
-/** Says its size whenever that changes, until Ctrl-C. */
+/** Says its size whenever that changes, until Ctrl-C. A handler may interrupt itself, which print() does not stand. */
 const SIZES = `
 import os, signal, sys
-def say(*_): print('size', *os.get_terminal_size(), flush=True)
+def say(*_): os.write(1, b'size %d %d\\n' % os.get_terminal_size())
 signal.signal(signal.SIGWINCH, say)
 say()
 try:

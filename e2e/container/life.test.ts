@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { agentcage, asRoot, asUser, NODE, tryAgentcage, tryAsUser, writeUserFile } from '../lab/lab.ts'
+import { agentcage, asRoot, asUser, NODE, PROGRAM, tryAgentcage, tryAsUser, writeUserFile } from '../lab/lab.ts'
 import { configFor, createCage, curl, HOME, inCage, traces, untilActive } from './support.ts'
 
 const CAGE = 'life'
@@ -94,7 +94,7 @@ test('a host that was added can be asked for by name too: the command waits for 
 })
 
 test('exec has signals and exit codes, and leaves no process when its client is killed', async () => {
-  const exec = `${NODE} /project/bin/agentcage.ts exec ${CAGE} -- `
+  const exec = `${NODE} ${PROGRAM} exec ${CAGE} -- `
   assert.equal((await tryAsUser(['bash', '-c', `${exec} sh -c 'exit 7'`])).code, 7)
   const begun = `until podman top ${CAGE}-cage args | grep -q '^sleep 4711'; do sleep 0.1; done`
   const ended = `while podman top ${CAGE}-cage args | grep -q '^sleep 4711'; do sleep 0.1; done`
@@ -130,9 +130,9 @@ test('without its proxy the workload has no network; it comes back as it was', a
 for (const part of ['proxy', 'dns', 'cage']) {
   test(`${part} is killed: systemd brings it back, and every block holds`, async () => {
     const service = `life-${part}`
-    const killed = await startOf(service)
-    await asUser('podman', 'kill', service)
-    while ((await startOf(service)) === killed) await asUser('sleep', '0.2')
+    const anew = `start() { podman container inspect --format '{{.Id}} {{.State.StartedAt}}' "$1" 2>/dev/null; }
+      killed=$(start "$1"); podman kill "$1"; until now=$(start "$1") && test "$now" != "$killed"; do sleep 0.2; done`
+    await asUser('timeout', '120', 'bash', '-c', anew, 'kill', service)
     await untilActive(...SERVICES)
     assert.match(await curl(CAGE, 'https://allowed.test/'), / 200\[0\]$/)
     await assertBlocked()
@@ -177,11 +177,13 @@ async function assertBlocked(): Promise<void> {
   assert.match(await curl(CAGE, 'https://denied.test/'), /CONNECT tunnel failed, response 403|"blocked":true/)
   assert.match(await curl(CAGE, 'https://denied.test/', '--noproxy', '*'), / 000\[[1-9]/)
   assert.equal(await inCage(CAGE, 'node', '-e', PROBES), `${EXPECTED.join('\n')}\n[0]`)
-  assert.match(await inCage(CAGE, 'touch', '/usr/bin/new'), /Read-only file system/)
-  assert.match(await inCage(CAGE, 'id'), /^uid=1000.* gid=1000/)
-  assert.match(await inCage(CAGE, 'cat', '/proc/self/status'), /^CapEff:\t0{16}\nCapBnd:\t0{16}$/m)
-  assert.match(await inCage(CAGE, 'cat', '/proc/self/status'), /^NoNewPrivs:\t1$/m)
-  assert.doesNotMatch(await inCage(CAGE, 'sh', '-c', 'cat /run/agentcage/*'), /PRIVATE KEY/)
+  const seen = await inCage(CAGE, 'sh', '-c', 'touch /usr/bin/new; id; cat /proc/self/status /run/agentcage/*')
+  assert.match(seen, /\/usr\/bin\/new: Read-only file system/)
+  assert.match(seen, /^uid=1000.* gid=1000/m)
+  assert.match(seen, /^CapEff:\t0{16}\nCapBnd:\t0{16}$/m)
+  assert.match(seen, /^NoNewPrivs:\t1$/m)
+  assert.match(seen, /^-----BEGIN CERTIFICATE-----$/m)
+  assert.doesNotMatch(seen, /PRIVATE KEY/)
 }
 
 /** Connections past the egress, one after the other: what is not blocked says so. */

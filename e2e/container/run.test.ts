@@ -6,11 +6,11 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { stringify } from 'yaml'
 import type { CommandResult } from '../../test/support/command.ts'
-import { asRoot, asUser, NODE, tryAsUser, writeUserFile } from '../lab/lab.ts'
+import { asRoot, asUser, NODE, PROGRAM, tryAsUser, writeUserFile } from '../lab/lab.ts'
 import { HOME, traces } from './support.ts'
 
 const PROJECT = `${HOME}/shot`
-const RUN = `${NODE} /project/bin/agentcage.ts run`
+const RUN = `${NODE} ${PROGRAM} run`
 
 const CONFIG = {
   name: 'shot',
@@ -62,7 +62,7 @@ test('streams and exit code are the command’s; it has the project and what is 
   assert.match(stderr, /^2 allowed, 0 flagged, 1 blocked - audit: .*\/shot\/audit\.jsonl$/m)
   assert.doesNotMatch(stdout + stderr, /value-of-the-key/)
   assert.equal((await shell('ls -A')).stdout, 'cage.yaml\ninput\nmade\n')
-  assert.equal((await shell(`${NODE} /project/bin/agentcage.ts audit shot --verify`)).code, 0)
+  assert.equal((await shell(`${NODE} ${PROGRAM} audit shot --verify`)).code, 0)
   await assertNothingLeft()
 })
 

@@ -4,6 +4,9 @@ import { run, type CommandResult } from '../../test/support/command.ts'
 
 const LAB = join(import.meta.dirname, 'lab')
 
+/** Test files run at once, each in a lab of its own; Node numbers those that do. */
+const OWN = Number(process.env['NODE_TEST_WORKER_ID'] ?? 1)
+
 /** How programs of the lab find Node: by the checkout's own, which is mounted there. */
 export const NODE = '/project/node_modules/.bin/node'
 
@@ -12,7 +15,19 @@ export const PROGRAM = '/project/dist/agentcage.js'
 
 /** Runs `lab ARGS` to its end; see the script. */
 export async function lab(...args: readonly string[]): Promise<CommandResult> {
-  return run(LAB, args)
+  return runLab(OWN, args)
+}
+
+/** As `lab`, for any of several. Standard input is empty unless it is given. */
+export async function runLab(number: number, args: readonly string[], input = ''): Promise<CommandResult> {
+  return run(LAB, args, { env: environmentOf(number), input })
+}
+
+/** For the script: that lab of several. All but the first boot what the first one was built of. */
+function environmentOf(number: number): Readonly<Record<string, string | undefined>> {
+  if (number === 1) return process.env
+  const first = process.env['AGENTCAGE_LAB'] ?? '/var/tmp/agentcage-lab'
+  return { ...process.env, AGENTCAGE_LAB: `${first}-${number}`, AGENTCAGE_LAB_BASE: first }
 }
 
 /** Runs a command as the user; throws with all that it said unless it ends with 0. */
@@ -26,7 +41,7 @@ export async function asRoot(...command: readonly string[]): Promise<string> {
 
 /** Runs a command as the user, however it ends. */
 export async function tryAsUser(command: readonly string[], input?: string): Promise<CommandResult> {
-  return run(LAB, ['exec', ...command], input === undefined ? {} : { input })
+  return runLab(OWN, ['exec', ...command], input)
 }
 
 /** `agentcage ARGS` as the user; throws unless it ends with 0. */
@@ -46,12 +61,15 @@ export async function writeUserFile(path: string, content: string): Promise<void
 }
 
 /** A program of the checkout that goes on in the lab, as root. It ends with the lab. */
-export function startInLab(script: string): ChildProcess {
-  return spawn(LAB, ['root', NODE, `/project/${script}`], { stdio: ['ignore', 'pipe', 'inherit'] })
+export function startInLab(script: string, number = OWN): ChildProcess {
+  return spawn(LAB, ['root', NODE, `/project/${script}`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: environmentOf(number),
+  })
 }
 
 async function succeed(args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(LAB, args)
+  const { code, stdout, stderr } = await lab(...args)
   if (code === 0) return stdout
   throw new Error(`lab ${args.join(' ')} ended with ${code}\n${stdout}\n${stderr}`)
 }

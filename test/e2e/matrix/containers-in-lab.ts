@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { World } from '../support/world.ts'
-import { casesOf, MatrixServers, prepare } from './cases.ts'
+import { CASES, MatrixServers, prepare } from './cases.ts'
 
 const ENVIRONMENT = ['HOME', 'XDG_RUNTIME_DIR', 'DBUS_SESSION_BUS_ADDRESS']
 
@@ -23,5 +23,5 @@ describe('isolation: container', () => {
   })
   after(() => world.close())
 
-  for (const { name, hold } of casesOf('container')) test(name, () => hold(world, servers))
+  for (const { name, hold } of CASES) test(name, () => hold(world, servers))
 })

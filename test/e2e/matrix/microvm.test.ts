@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test'
 import { requireKernel } from '../../../src/isolation/microvm/kernel.ts'
 import { MACHINE, PATIENCE, SUITE_PATIENCE, withoutMachinesOr } from '../support/machine.ts'
 import { World } from '../support/world.ts'
-import { casesOf, MatrixServers, prepare } from './cases.ts'
+import { CASES, MatrixServers, prepare } from './cases.ts'
 
 describe('isolation: microvm', { skip: withoutMachinesOr('curl', 'git'), timeout: SUITE_PATIENCE }, () => {
   const servers = new MatrixServers()
@@ -18,7 +18,7 @@ describe('isolation: microvm', { skip: withoutMachinesOr('curl', 'git'), timeout
   )
   after(() => world.close(), { timeout: PATIENCE })
 
-  for (const { name, hold } of casesOf('microvm')) test(name, { timeout: PATIENCE }, () => hold(world, servers))
+  for (const { name, hold } of CASES) test(name, { timeout: PATIENCE }, () => hold(world, servers))
 
   test('the clock is the host’s, and random numbers come from there', { timeout: PATIENCE }, async () => {
     const earliest = Math.floor(Date.now() / 1000)

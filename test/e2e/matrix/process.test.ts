@@ -2,7 +2,7 @@
 import { after, before, describe, test } from 'node:test'
 import { withoutCagesOr } from '../support/cage.ts'
 import { World } from '../support/world.ts'
-import { casesOf, MatrixServers, prepare } from './cases.ts'
+import { CASES, MatrixServers, prepare } from './cases.ts'
 
 describe('isolation: process', { skip: withoutCagesOr('curl', 'git') }, () => {
   const servers = new MatrixServers()
@@ -12,5 +12,5 @@ describe('isolation: process', { skip: withoutCagesOr('curl', 'git') }, () => {
   })
   after(() => world.close())
 
-  for (const { name, hold } of casesOf('process')) test(name, () => hold(world, servers))
+  for (const { name, hold } of CASES) test(name, () => hold(world, servers))
 })
