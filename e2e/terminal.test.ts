@@ -30,8 +30,8 @@ const SIZES = `
 import os, signal, sys
 def say(*_): os.write(1, b'size %d %d\\n' % os.get_terminal_size())
 signal.signal(signal.SIGWINCH, say)
-say()
 try:
+    say()
     while True: signal.pause()
 except KeyboardInterrupt:
     print('interrupted', flush=True)
