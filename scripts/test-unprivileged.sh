@@ -18,7 +18,7 @@ if [ ${#tests[@]} -eq 0 ]; then
   alike+='|isolation/microvm/(boot|channel|cpio|guest|image/|kernel|kvm|machine|modules|port-streams|qemu|shell)'
   alike+='|isolation/process/(bpf|environment|git-|programs|service-unit)'
   alike+='|cage/(container|deployment|inspector|machine-|microvm|run-|scaffold|secret-|verify/)'
-  alike+='|e2e/(demo|get-started)\.test|e2e/microvm/(disk|image|run|service)\.test|e2e/clients/'
+  alike+='|e2e/(demo|get-started)\.test|e2e/microvm/(image|run|service)\.test|e2e/clients/'
   alike+='|e2e/(run/(scaffold|secrets)|service/changes)\.test)'
   mapfile -t tests < <(find "${folders[@]}" -name '*.test.ts' | sort | grep -vE "$alike")
   tests+=(test/e2e/clients/curl.test.ts)

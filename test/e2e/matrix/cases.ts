@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ArrivedRequest, Internet, InternetServer } from '../../support/internet.ts'
 import type { CageHost } from '../support/cage.ts'
+import type { CageSession } from '../support/session.ts'
 import { assertProtected, SECRET, type World } from '../support/world.ts'
 
 /** What must hold whatever the isolation. The commands are short, for machines that are emulated. */
@@ -70,25 +71,23 @@ const NETWORK: readonly Case[] = [
     async hold(world, servers) {
       if (servers.everywhere)
         await assertReached({ world, servers }, 'sixth.test', "--noproxy '*' --resolve sixth.test:443:[2001:db8::7]")
-      const code = servers.everywhere ? '403' : '000'
-      const { stdout } = await world.cage.sh(`
-        curl -sk -m 60 -o /dev/null -w '%{http_code} ' --noproxy '*' --resolve unlisted.example:443:[2001:db8::8] https://unlisted.example/
-        for address in 2001:db8::9 fec0::2 fd00::1 64:ff9b::7f00:1; do
-          curl -sg -m 60 -o /dev/null -w '%{http_code} ' --noproxy '*' "http://[$address]/"
-          curl -sg -m 60 --noproxy '*' "http://[$address]:8443/"; echo $?
-        done`)
-      assert.equal(stdout, `${code} ${`${code} 7\n`.repeat(4)}`)
+      const addresses = ['2001:db8::9', 'fec0::2', 'fd00::1', '64:ff9b::7f00:1']
+      const urls = addresses.flatMap((address) => [`http://[${address}]/`, `http://[${address}]:8443/`])
+      const answers = await ask(world.cage, [...urls, 'https://unlisted.example/'], RESOLVED_TO_SIXTH)
+      const [web = [], elsewhere] = [0, 1].map((rest) => answers.filter((_, index) => index % 2 === rest))
+      assert.deepEqual(web.map(codeOf), Array(5).fill(servers.everywhere ? '403' : '000'))
+      assert.deepEqual(elsewhere, Array(4).fill(REFUSED))
       assert.deepEqual(servers.requestsOf('unlisted.example'), [])
     },
   },
   {
     name: 'a host that is not listed is denied, by its name and by an address',
     async hold(world, servers) {
-      const { stdout } = await world.cage.sh(`
-        curl -sk -m 60 -o /dev/null -w '%{http_code} ' https://unlisted.example/
-        curl -sk -m 60 -o /dev/null -w '%{http_code} ' --noproxy '*' --resolve unlisted.example:443:203.0.113.7 https://unlisted.example/
-        curl -s -m 60 -o /dev/null -w '%{http_code}' --noproxy '*' http://169.254.169.254/latest/meta-data/`)
-      assert.equal(stdout, servers.everywhere ? '403 403 403' : '403 000 000')
+      const byProxy = await ask(world.cage, ['https://unlisted.example/'], '')
+      const urls = ['https://unlisted.example/', 'http://169.254.169.254/latest/meta-data/']
+      const captured = await ask(world.cage, urls, "--noproxy '*' --resolve unlisted.example:443:203.0.113.7")
+      assert.deepEqual(byProxy.map(codeOf), ['403'])
+      assert.deepEqual(captured.map(codeOf), Array(2).fill(servers.everywhere ? '403' : '000'))
       assert.deepEqual(servers.requestsOf('unlisted.example'), [])
       const records = await world.recordsOf('unlisted.example')
       assert.ok(
@@ -99,13 +98,8 @@ const NETWORK: readonly Case[] = [
   {
     name: 'a port that is not captured refuses at every address',
     async hold({ cage }) {
-      const { stdout } = await cage.sh(`
-        for address in 203.0.113.7 8.8.8.8 10.0.2.2 192.168.0.1; do
-          curl -s -m 60 --noproxy '*' http://$address:8443/ >/dev/null
-          echo $?
-        done`)
-      // CURLE_COULDNT_CONNECT
-      assert.equal(stdout, '7\n7\n7\n7\n')
+      const urls = ['203.0.113.7', '8.8.8.8', '10.0.2.2', '192.168.0.1'].map((address) => `http://${address}:8443/`)
+      assert.deepEqual(await ask(cage, urls, "--noproxy '*'"), Array(4).fill(REFUSED))
     },
   },
   {
@@ -211,6 +205,21 @@ const SECRETS: readonly Case[] = [
 ]
 
 export const CASES: readonly Case[] = [...NETWORK, ...FILES, ...PROJECT, ...SECRETS]
+
+/** What curl says of a connection that is refused: no answer, CURLE_COULDNT_CONNECT. */
+const REFUSED = '000 7'
+const RESOLVED_TO_SIXTH = "--noproxy '*' --resolve unlisted.example:443:[2001:db8::8]"
+
+/** Asks each URL, by one curl, which takes an emulated machine a second to start; yields each answer's code and curl's own. */
+async function ask(cage: CageSession, urls: readonly string[], flags: string): Promise<readonly string[]> {
+  const targets = urls.map((url) => `'${url}' -o /dev/null`).join(' ')
+  const { stdout } = await cage.sh(`curl -skg -m 60 -w '%{http_code} %{exitcode}\\n' ${flags} ${targets}`)
+  return stdout.trim().split('\n')
+}
+
+function codeOf(answer: string): string {
+  return answer.replace(/ .*/, '')
+}
 
 interface Scene {
   readonly world: World

@@ -3,16 +3,19 @@ import assert from 'node:assert/strict'
 import { release } from 'node:os'
 import { after, before, describe, test } from 'node:test'
 import { requireKernel } from '../../../src/isolation/microvm/kernel.ts'
-import { MACHINE, PATIENCE, SUITE_PATIENCE, withoutMachinesOr } from '../support/machine.ts'
+import { keepKernel, MACHINE, PATIENCE, SUITE_PATIENCE, withoutMachinesOr } from '../support/machine.ts'
 import { World } from '../support/world.ts'
 import { CASES, MatrixServers, prepare } from './cases.ts'
 
-describe('isolation: microvm', { skip: withoutMachinesOr('curl', 'git'), timeout: SUITE_PATIENCE }, () => {
+describe('isolation: microvm', { skip: withoutMachinesOr('curl', 'git', 'python3'), timeout: SUITE_PATIENCE }, () => {
   const servers = new MatrixServers()
   let world: World
   before(
     async () => {
-      world = await World.open((internet) => servers.populate(internet), MACHINE, prepare)
+      world = await World.open((internet) => servers.populate(internet), MACHINE, {
+        driver: 'python',
+        prepare: (host) => Promise.all([prepare(host), keepKernel(host)]),
+      })
     },
     { timeout: PATIENCE },
   )

@@ -7,7 +7,7 @@ import { run, type CommandResult } from '../../support/command.ts'
 import { findTool, missingOnThisMachine, missingTools } from '../../support/requires.ts'
 import { makeFolder } from '../../support/temporary.ts'
 import { until } from '../../support/until.ts'
-import { CageSession } from './session.ts'
+import { CageSession, type Driver } from './session.ts'
 import { COMPILED, PROGRAM } from '../../support/program.ts'
 
 /** Why no cage can be started here, or false. */
@@ -143,8 +143,8 @@ export class CageHost {
   }
 
   /** A cage that stays, to run any number of commands in. */
-  session(args?: string[]): Promise<CageSession> {
-    return CageSession.open((command) => this.spawn(command, ['pipe', 'pipe', 'pipe'], args))
+  session(args?: string[], driver?: Driver): Promise<CageSession> {
+    return CageSession.open((command) => this.spawn(command, ['pipe', 'pipe', 'pipe'], args), driver)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

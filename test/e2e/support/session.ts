@@ -57,6 +57,35 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (l
 console.log('{"id": 0}')
 `
 
+/**
+ * The same, one command after the other, in Python: an emulated machine takes seconds to start Node. A command that does
+ * not exist ends with 127.
+ */
+const LIGHT_DRIVER = `
+import json, os, subprocess, sys
+print('{"id": 0}', flush=True)
+for line in sys.stdin:
+    order = json.loads(line)
+    merged = {**os.environ, **order['env']}
+    environment = {name: value for name, value in merged.items() if value is not None}
+    try:
+        done = subprocess.run(order['argv'], env=environment, cwd=order.get('cwd'), input=order['input'].encode(), capture_output=True)
+        code, out, err = done.returncode, done.stdout, done.stderr
+    except FileNotFoundError as error:
+        code, out, err = 127, b'', str(error).encode()
+    output = {'stdout': out.decode(errors='replace'), 'stderr': err.decode(errors='replace')}
+    signal = None if code >= 0 else 'SIG%d' % -code
+    print(json.dumps({'id': order['id'], 'code': code if code >= 0 else None, 'signal': signal, **output}), flush=True)
+`
+
+/** What runs the commands of a session, in the cage. */
+export type Driver = 'node' | 'python'
+
+const DRIVERS: Readonly<Record<Driver, readonly string[]>> = {
+  node: ['node', '-e', DRIVER],
+  python: ['python3', '-c', LIGHT_DRIVER],
+}
+
 type Answer = InsideResult & { readonly id: number; readonly problem?: string }
 
 export class CageSession {
@@ -70,8 +99,11 @@ export class CageSession {
     this.#child = child
   }
 
-  static async open(start: (command: readonly string[]) => ChildProcess): Promise<CageSession> {
-    const session = new CageSession(start(['node', '-e', DRIVER]))
+  static async open(
+    start: (command: readonly string[]) => ChildProcess,
+    driver: Driver = 'node',
+  ): Promise<CageSession> {
+    const session = new CageSession(start(DRIVERS[driver]))
     await session.#begin()
     return session
   }

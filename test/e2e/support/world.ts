@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { AuditRecord } from '../../../src/audit/record.ts'
 import { startInternet, type ArrivedRequest, type Internet } from '../../support/internet.ts'
 import { CageHost } from './cage.ts'
-import type { CageSession } from './session.ts'
+import type { CageSession, Driver } from './session.ts'
 
 /** What the servers expect, and what the workload holds in place of it. */
 export const SECRET = 'live-7b1f0c9a52d84e63a1f2'
@@ -18,6 +18,8 @@ export interface WorldOptions {
   readonly address?: string
   /** Of the host, beside what it has. */
   readonly env?: Readonly<Record<string, string>>
+  /** Default: Node. */
+  readonly driver?: Driver
 }
 
 /**
@@ -41,7 +43,7 @@ export class World {
     config: Readonly<Record<string, unknown>> = {},
     more: WorldOptions | Prepare = {},
   ): Promise<World> {
-    const { prepare, address, env = {} } = typeof more === 'function' ? { prepare: more } : more
+    const { prepare, address, driver, env = {} } = typeof more === 'function' ? { prepare: more } : more
     const internet = await startInternet({}, address)
     await populate(internet)
     const host = await CageHost.open({
@@ -55,7 +57,7 @@ export class World {
       env: { [SECRET_NAME]: SECRET, ...env },
     })
     await prepare?.(host)
-    return new World(internet, host, await host.session())
+    return new World(internet, host, await host.session(undefined, driver))
   }
 
   /** Ends all; nothing of the cage may ever have seen or written the secret. */
