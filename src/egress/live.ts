@@ -21,10 +21,13 @@ export interface LivePlace {
  */
 export class LiveExchanges {
   readonly #places: LivePlace[] = []
+  #over: Denial | undefined
 
+  /** After `endAll` it ends at once: what was held up by a look at its body must not leave when nobody records it any more. */
   add(exchange: LiveExchange): LivePlace {
     const place = { exchange, index: this.#places.length }
     this.#places.push(place)
+    if (this.#over !== undefined) exchange.end(this.#over)
     return place
   }
 
@@ -42,7 +45,9 @@ export class LiveExchanges {
     }
   }
 
+  /** Ends those under way, and those that come. */
   endAll(denial: Denial): void {
+    this.#over = denial
     for (const { exchange } of this.#places.slice()) exchange.end(denial)
   }
 }
