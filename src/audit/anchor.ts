@@ -14,7 +14,7 @@ const FORM = /^([0-9a-f]{64}) (\d{15})\n$/
 const DIGITS = 15
 
 /** Beside the log. */
-export function anchorFile(log: string): string {
+function anchorFile(log: string): string {
   return `${log}.head`
 }
 

@@ -73,7 +73,7 @@ function keepsSecrets({ secret_injection: rules }: Config): boolean {
 }
 
 /** Ports on which the workload is captured; DNS has its own. */
-export function capturedPorts(config: Config): readonly number[] {
+function capturedPorts(config: Config): readonly number[] {
   const named = config.domains?.list.flatMap((rule) => rule.ports ?? []) ?? []
   return [...new Set([...config.ports.tcp.allow, ...named])].filter((port) => port !== 53).toSorted((a, b) => a - b)
 }

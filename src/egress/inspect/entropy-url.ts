@@ -145,7 +145,7 @@ function paramsOf(query: string): readonly Value[] {
 }
 
 /** The bytes that a component stands for (WHATWG URL, "percent-decode"); in a query `+` is a space. */
-export function percentDecoded(text: string, isQuery = false): Buffer {
+function percentDecoded(text: string, isQuery = false): Buffer {
   if (!text.includes('%') && !(isQuery && text.includes('+'))) return Buffer.from(text, 'latin1')
   const spaced = isQuery ? text.replaceAll('+', ' ') : text
   return Buffer.from(

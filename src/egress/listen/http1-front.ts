@@ -229,7 +229,7 @@ function framingProblem({ httpVersionMajor, httpVersion, headers }: IncomingMess
 }
 
 /** Answers on a bare socket, where there is no `ServerResponse`, and closes it. */
-export function refuseRaw(core: EgressCore, record: ExchangeRecord, socket: Duplex, denial: Denial): void {
+function refuseRaw(core: EgressCore, record: ExchangeRecord, socket: Duplex, denial: Denial): void {
   deny(
     core,
     record,

@@ -45,7 +45,7 @@ const SOCKS5 = 0x05
 const METHOD_BYTES = 24
 
 /** Undefined: more bytes are needed. */
-export function classify(bytes: Buffer): Opening | undefined {
+function classify(bytes: Buffer): Opening | undefined {
   if (bytes[0] === TLS_HANDSHAKE) {
     const hello = readClientHello(bytes)
     if (hello.kind === 'incomplete') return undefined

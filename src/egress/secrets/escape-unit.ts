@@ -18,7 +18,7 @@ export const MORE = Symbol('more')
 const LAYERS = 4
 
 /** No escape that anybody writes is longer, however many layers it has. */
-export const LONGEST_UNIT = 128
+const LONGEST_UNIT = 128
 
 const PERCENT = 0x25
 const AMPERSAND = 0x26

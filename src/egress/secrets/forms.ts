@@ -18,7 +18,7 @@ export interface Written {
 export const LEAST_BYTES = 8
 
 /** The forms of a text of eight bytes and more; for base64 the characters that the text alone decides, URL-safe. */
-export function writtenForms(text: string): readonly Written[] {
+function writtenForms(text: string): readonly Written[] {
   const bytes = Buffer.from(text)
   if (bytes.length < LEAST_BYTES) return []
   const hex = bytes.toString('hex')

@@ -29,7 +29,7 @@ export function containerQuadlet(comment: string, spec: ContainerSpec, service: 
 }
 
 /** A value in a quadlet that becomes one word of a command line. */
-export function quadletValue(text: string): string {
+function quadletValue(text: string): string {
   return unitValue(text).replaceAll('$', '$$$$')
 }
 

@@ -41,7 +41,7 @@ export const LONGEST_GUEST_LINE = 256
 /** Most content of a file in one line; more is sent in several. */
 export const LARGEST_CHUNK = 3072
 /** Sessions have the numbers from 0 up to this one. */
-export const LAST_SESSION = FURTHER_SESSIONS
+const LAST_SESSION = FURTHER_SESSIONS
 
 /** Every number of 15 digits is a safe integer. */
 const NUMBER = /^(?:0|[1-9][0-9]{0,14})$/

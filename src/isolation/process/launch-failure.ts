@@ -65,7 +65,7 @@ export function namespaceObstacle(
  * Profiles that allow exactly the programs that make the namespaces to do so; what they start keeps the profile,
  * and the workload has neither capabilities nor a way to more namespaces (seccomp).
  */
-export const APPARMOR_MEND = [
+const APPARMOR_MEND = [
   "printf 'abi <abi/4.0>,\\ninclude <tunables/global>\\n",
   'profile agentcage-unshare /usr/bin/unshare flags=(unconfined) { userns, }\\n',
   "profile agentcage-bwrap /usr/bin/bwrap flags=(unconfined) { userns, }\\n'",

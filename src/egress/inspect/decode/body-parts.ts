@@ -33,7 +33,7 @@ export function bodyParts(contentType: string, bytes: Buffer): readonly BodyPart
 }
 
 /** The media type in lower case, without parameters. */
-export function essenceOf(contentType: string): string {
+function essenceOf(contentType: string): string {
   const end = contentType.indexOf(';')
   return (end === -1 ? contentType : contentType.slice(0, end)).trim().toLowerCase()
 }

@@ -2,7 +2,7 @@ import { NO_ANCHORS, type Anchors } from './joined-patterns.ts'
 import { NumberedPieces } from './numbered-pieces.ts'
 
 /** Bytes of the latest pieces that are kept; longer than nearly every credential. */
-export const STREAM_BYTES = 2048
+const STREAM_BYTES = 2048
 
 const FIRST_BYTES = 64
 

@@ -2,7 +2,7 @@ import type { HeaderList } from '../../http/headers.ts'
 import { MalformedResponse } from './malformed.ts'
 
 /** More fields than any server sends; each costs more memory than its bytes. */
-export const MAX_FIELDS = 1000
+const MAX_FIELDS = 1000
 
 /**
  * Field lines from `from` to the end of `text`, each with its CRLF (RFC 9112 section 5). Throws MalformedResponse for

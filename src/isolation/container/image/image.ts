@@ -22,7 +22,7 @@ type ImageSource =
 const REPOSITORY = 'localhost/agentcage-egress'
 
 /** Under which name people find it; see `imageToRun` for what containers go by. */
-export function imageReference(hash: string): string {
+function imageReference(hash: string): string {
   return `${REPOSITORY}:${hash.slice(0, 16)}`
 }
 

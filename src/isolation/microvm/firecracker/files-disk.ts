@@ -12,7 +12,7 @@ import { rememberDisk, rememberHost, type Memory } from './memory.ts'
 import { boundaries, handedPlaces } from './places.ts'
 
 /** Room for what the guest sees of the host, and for what it adds. It takes room on the host as it is filled. */
-export const FILES_MEBIBYTES = 16_384
+const FILES_MEBIBYTES = 16_384
 
 /** A disk with what a guest sees of the host, and what is needed to take its changes over. */
 export interface FilesDisk {
