@@ -59,17 +59,23 @@ export function readAnchor(log: string): Anchored | undefined {
   if (text === '') return undefined
   const [, hash, length] = FORM.exec(text) ?? []
   if (hash === undefined)
-    throw new CageError('audit_unusable', `audit log: ${file} was changed: it is not as it was written`)
+    throw new CageError('audit_unusable', `audit log: ${file} was changed: it is not as it was written`, {
+      hint: `Keep it as evidence and go on without it: mv '${file}' '${file}.old'`,
+    })
   return { hash, length: Number(length) }
 }
 
 /** Throws `audit_unusable` when the log, or the file before it, no longer holds the record. */
 export function requireAnchored(fd: number, log: string, anchored: Anchored | undefined): void {
   if (anchored === undefined || holds(fd, anchored)) return
-  const before = rotatedFiles(log).at(-1)
+  const older = rotatedFiles(log)
+  const before = older.at(-1)
   if (before !== undefined && isIn(before, anchored)) return
   throw new CageError('audit_unusable', `audit log ${log}: ${cutOff(anchored)}`, {
-    hint: `Keep it as evidence and begin a new one: mv '${log}' '${log}.old'`,
+    hint:
+      older.length === 0
+        ? `Keep it as evidence and begin a new one: mv '${log}' '${log}.old'`
+        : `Keep all of it as evidence and begin a new one: move it and its ${older.length} older files to another folder.`,
   })
 }
 

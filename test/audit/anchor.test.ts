@@ -50,6 +50,9 @@ describe('an end that was cut off', () => {
     renameSync(before, file)
     assert.equal((await verifyLog(file)).ok, false)
     assert.throws(() => AuditLog.open(file, { cage: 'demo' }), unusable('its end was cut off'))
+    for (const [index, one] of chainFiles(file).entries()) renameSync(one, join(temporaryFolder(t), `${index}`))
+    await addTo(file, 1)
+    assert.equal((await verifyLog(file)).ok, true, 'the hint helps')
   })
 })
 
