@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { findFirecracker, TUN } from '../isolation/microvm/firecracker/require-firecracker.ts'
-import { mayUseKvm } from '../isolation/microvm/host-parts.ts'
+import { mayOpenDevice } from '../isolation/microvm/host-parts.ts'
 import { findProgram, PROGRAM_FOLDERS } from '../system/process.ts'
 import { runProgram } from '../system/spawn.ts'
 import { installCommand, packageManager } from './doctor-packages.ts'
@@ -47,7 +47,7 @@ async function checkProgram(name: string): Promise<Check> {
 
 function checkTun(): Check {
   const name = 'tun'
-  if (mayUseKvm(TUN)) return { name, status: 'ok', detail: `${TUN} may be opened` }
+  if (mayOpenDevice(TUN)) return { name, status: 'ok', detail: `${TUN} may be opened` }
   return existsSync(TUN)
     ? { name, status: 'missing', detail: `${TUN} may not be opened by this user`, mend: `sudo chmod a+rw ${TUN}` }
     : { name, status: 'missing', detail: `there is no ${TUN}`, mend: 'sudo modprobe tun' }

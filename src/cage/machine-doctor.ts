@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { CageError } from '../errors.ts'
-import { KVM, mayUseKvm, requireBusybox, requireQemu } from '../isolation/microvm/host-parts.ts'
+import { KVM, mayOpenDevice, requireBusybox, requireQemu } from '../isolation/microvm/host-parts.ts'
 import { examineKernel, installedKernels, type Vmm } from '../isolation/microvm/kernel.ts'
 import { recallKvmFailure } from '../isolation/microvm/kvm-failure.ts'
 import type { PackageManager } from '../isolation/process/launch-programs.ts'
@@ -79,7 +79,7 @@ async function checkQemu(): Promise<Check> {
 /** That KVM's device opens says little: what counts is a guest. */
 async function checkKvm(kernel: string | undefined, cache: string): Promise<Check> {
   const name = 'kvm'
-  if (mayUseKvm()) {
+  if (mayOpenDevice(KVM)) {
     const failure = await kvmFailure(kernel, cache)
     if (failure === undefined)
       return { name, status: 'ok', detail: `${KVM} may be opened; agentcage vm setup tries a guest` }

@@ -37,10 +37,10 @@ export function findFirmware(): string | undefined {
   return FIRMWARES.find((path) => existsSync(path))
 }
 
-/** Whether this user may open KVM's device. That it can run a guest, only a guest shows. */
-export function mayUseKvm(path = KVM): boolean {
+/** Whether this user may open a device for reading and writing. That KVM's can run a guest, only a guest shows. */
+export function mayOpenDevice(device: string): boolean {
   try {
-    accessSync(path, constants.R_OK | constants.W_OK)
+    accessSync(device, constants.R_OK | constants.W_OK)
     return true
   } catch {
     return false

@@ -5,7 +5,7 @@ import type { WorkloadPlan } from '../isolation.ts'
 import { launchWorkload, type MoatNamespaces, type Workload } from '../process/launch.ts'
 import { bootGuest } from './boot.ts'
 import { FURTHER_SESSIONS, machinePorts, type Port } from './guest-ports.ts'
-import { findFirmware, hasSteadyCounter, hostInitramfs, KVM, mayUseKvm, requireQemu } from './host-parts.ts'
+import { findFirmware, hasSteadyCounter, hostInitramfs, KVM, mayOpenDevice, requireQemu } from './host-parts.ts'
 import { imageDisk } from './image/image-disk.ts'
 import { requireKernel, type GuestKernel } from './kernel.ts'
 import { recallKvmFailure, rememberKvmFailure } from './kvm-failure.ts'
@@ -62,7 +62,7 @@ export async function launchMachine(
     guest: kernel,
     image: image === undefined ? undefined : await imageDisk(image, options.cache),
   }
-  if (!mayUseKvm()) return emulate(blueprint)
+  if (!mayOpenDevice(KVM)) return emulate(blueprint)
   const host = { qemu, kernel: kernel.path }
   const before = await recallKvmFailure(options.cache, host)
   if (before !== undefined) {

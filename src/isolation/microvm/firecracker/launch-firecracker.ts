@@ -8,7 +8,7 @@ import { FURTHER_SESSIONS, machinePorts } from '../guest-ports.ts'
 import { hostInitramfs } from '../host-parts.ts'
 import { imageDisk } from '../image/image-disk.ts'
 import { requireKernel } from '../kernel.ts'
-import { MACHINE_FOLDER, machineMounts } from '../machine-mounts.ts'
+import { MACHINE_FOLDER, machineMounts, type MachineView } from '../machine-mounts.ts'
 import { getsTerminal, type MachineOptions } from '../machine-options.ts'
 import { PortSockets } from '../port-sockets.ts'
 import { makeScratchDisk } from '../scratch-disk.ts'
@@ -34,56 +34,18 @@ export async function launchFirecracker(
   moat: MoatNamespaces,
   options: MachineOptions,
 ): Promise<Workload> {
-  const { settings, cache, signal, limits, patience, devices = FIRECRACKER_DEVICES } = options
-  const firecracker = requireFirecracker(settings.firecracker ?? '', devices)
-  const kernel = requireKernel({ path: settings.kernel, sha256: settings.kernelSha256, vmm: 'firecracker' })
-  if (settings.image === undefined)
-    throw new CageError('config_invalid', 'microvm.vmm: firecracker needs microvm.image')
-  const terminal = getsTerminal(options)
-  const further = options.open ? FURTHER_SESSIONS : 0
-  const names = machinePorts({ terminal, further }).flatMap((ports) => ports.map(({ name }) => name))
-  const mounts = copiedMounts(plan.mounts, settings.volumes ?? [])
-  const machine = await makeFolder(options.scratch, settings.diskMebibytes)
-  const channel = await vsockChannel(names)
-  const initramfs = hostInitramfs(kernel, { vmm: 'firecracker', bus: 'mmio', disks: true }, channel)
-  await writeFile(join(machine.folder, 'initramfs'), initramfs, { mode: 0o600 })
-  const view = {
-    workload: mounts,
-    folder: machine.folder,
-    kernel: await bootableKernel(kernel, cache, 'firecracker'),
-    image: await imageDisk(settings.image, cache),
-    files: machine.files,
-  }
-  const cage = machineMounts({ ...view, devices: [] })
+  const machine = await prepareMachine(plan, options)
   const files = await makeFilesDisk({
-    path: machine.files,
-    mounts,
-    cage,
+    path: machine.folder.files,
+    mounts: machine.view.workload,
+    cage: machineMounts({ ...machine.view, devices: [] }),
     moat,
     limits: plan.limits,
-    signal,
+    signal: options.signal,
   })
-  const sockets = await PortSockets.listen(machine.own, names, (index) => `vsock_${vsockPort(index)}`)
+  const sockets = await PortSockets.listen(machine.folder.own, machine.ports, (index) => `vsock_${vsockPort(index)}`)
   try {
-    const shown = machineMounts({ ...view, ...machine, vmm: firecracker, serves: false, devices })
-    const vmm = await launchWorkload(vmmPlan(shown, plan), moat, {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      limits,
-      signal,
-    })
-    await startVmm(vmm, join(machine.own, 'api'), { requests: requestsOf(settings), patience, signal })
-    const workload = await bootGuest({
-      plan: { ...plan, mounts },
-      accelerator: 'kvm',
-      vmm,
-      sockets,
-      terminal,
-      further,
-      image: true,
-      scratchDisk: machine.scratch !== undefined,
-      link: { network: TAP_NETWORK, filesDisk: true, terminalDevice: (session) => `/run/ports/tty${session}` },
-      ...options,
-    })
+    const workload = await startMachine(machine, { plan, moat, options, sockets })
     const exited = whenHandedBack(workload.exited, files, options)
     exited.catch(() => undefined) // Whoever awaits it learns it.
     return { ...workload, exited }
@@ -91,6 +53,74 @@ export async function launchFirecracker(
     sockets[Symbol.dispose]()
     throw error
   }
+}
+
+/** What lies ready before Firecracker is started. */
+interface PreparedMachine {
+  readonly firecracker: string
+  readonly terminal: boolean
+  readonly further: number
+  /** Names of the ports, in the order of their numbers. */
+  readonly ports: readonly string[]
+  readonly folder: MachineFolder
+  /** What its cage mounts, but for Firecracker and its devices. */
+  readonly view: Pick<MachineView, 'workload' | 'folder' | 'kernel' | 'image' | 'files'>
+}
+
+async function prepareMachine(plan: WorkloadPlan, options: MachineOptions): Promise<PreparedMachine> {
+  const { settings, cache, devices = FIRECRACKER_DEVICES } = options
+  const firecracker = requireFirecracker(settings.firecracker ?? '', devices)
+  const kernel = requireKernel({ path: settings.kernel, sha256: settings.kernelSha256, vmm: 'firecracker' })
+  if (settings.image === undefined)
+    throw new CageError('config_invalid', 'microvm.vmm: firecracker needs microvm.image')
+  const terminal = getsTerminal(options)
+  const further = options.open ? FURTHER_SESSIONS : 0
+  const ports = machinePorts({ terminal, further }).flatMap((group) => group.map(({ name }) => name))
+  const folder = await makeFolder(options.scratch, settings.diskMebibytes)
+  const initramfs = hostInitramfs(kernel, { vmm: 'firecracker', bus: 'mmio', disks: true }, await vsockChannel(ports))
+  await writeFile(join(folder.folder, 'initramfs'), initramfs, { mode: 0o600 })
+  const view = {
+    workload: copiedMounts(plan.mounts, settings.volumes ?? []),
+    folder: folder.folder,
+    kernel: await bootableKernel(kernel, cache, 'firecracker'),
+    image: await imageDisk(settings.image, cache),
+    files: folder.files,
+  }
+  return { firecracker, terminal, further, ports, folder, view }
+}
+
+interface StartOptions {
+  readonly plan: WorkloadPlan
+  readonly moat: MoatNamespaces
+  readonly options: MachineOptions
+  readonly sockets: PortSockets
+}
+
+/** Starts Firecracker in its cage, has it make the machine, and waits for the guest. */
+async function startMachine(
+  { firecracker, terminal, further, folder, view }: PreparedMachine,
+  { plan, moat, options, sockets }: StartOptions,
+): Promise<Workload> {
+  const { settings, signal, limits, patience, devices = FIRECRACKER_DEVICES } = options
+  const shown = machineMounts({ ...view, ...folder, vmm: firecracker, serves: false, devices })
+  const vmm = await launchWorkload(vmmPlan(shown, plan), moat, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    limits,
+    signal,
+  })
+  await startVmm(vmm, join(folder.own, 'api'), { requests: requestsOf(settings), patience, signal })
+  return bootGuest({
+    plan: { ...plan, mounts: view.workload },
+    accelerator: 'kvm',
+    vmm,
+    sockets,
+    terminal,
+    further,
+    image: true,
+    scratchDisk: folder.scratch !== undefined,
+    link: { network: TAP_NETWORK, filesDisk: true, terminalDevice: (session) => `/run/ports/tty${session}` },
+    ...options,
+  })
 }
 
 interface MachineFolder {

@@ -1,7 +1,7 @@
 import { accessSync, constants, realpathSync } from 'node:fs'
 import { CageError } from '../../../errors.ts'
 import { findProgram } from '../../../system/process.ts'
-import { KVM, mayUseKvm } from '../host-parts.ts'
+import { KVM, mayOpenDevice } from '../host-parts.ts'
 import { requireMkfs } from '../scratch-disk.ts'
 import { requireSocat } from './socat.ts'
 
@@ -18,7 +18,7 @@ export function requireFirecracker(name: string, devices = FIRECRACKER_DEVICES):
       hint: 'Use microvm.vmm: auto, which needs neither, or see agentcage vm doctor --firecracker FILE.',
     })
   if (path === undefined) throw lacks(`${name} is not installed`)
-  const closed = devices.find((device) => !mayUseKvm(device))
+  const closed = devices.find((device) => !mayOpenDevice(device))
   if (closed !== undefined) throw lacks(`Firecracker needs ${closed}, which this user cannot open`)
   requireMkfs()
   requireSocat()
