@@ -92,6 +92,28 @@ describe('a cage that is made', () => {
     assert.equal(await traces('broken'), '')
   })
 
+  test('is incomplete when the user’s systemd ends meanwhile, as at a shutdown, and the same command makes it', async () => {
+    await writeUserFile(`${HOME}/broken.yaml`, configFor('broken'))
+    await asUser('mkdir', '-p', `${HOME}/broken-project`)
+    const script = `cd; rm -f held-up go
+      ${NODE} ${PROGRAM} cage create -c broken.yaml --project broken-project & create=$!
+      until test -e .config/systemd/user/broken-cage.service; do sleep 0.02; done
+      kill -STOP $create; touch held-up; until test -e go; do sleep 0.05; done; kill -CONT $create; wait $create`
+    const creating = tryAsUser(['timeout', '120', 'bash', '-c', script])
+    await asUser('timeout', '60', 'bash', '-c', 'until test -e held-up; do sleep 0.05; done')
+    await asRoot('systemctl', 'stop', 'user@1000.service')
+    await asUser('touch', 'go')
+    const { code, stderr } = await creating
+    await asRoot('systemctl', 'start', 'user@1000.service')
+    assert.equal(code, 1)
+    assert.match(stderr, /^error: all could not be put back as it was: .*\n {2}agentcage cage destroy broken removes/m)
+    assert.match(await agentcage('ls'), /^broken +incomplete$/m)
+    assert.equal((await create('broken', configFor('broken'))).code, 0)
+    assert.match(await agentcage('ls'), /^broken +running \(1\/1\)$/m)
+    await agentcage('rm', '-y', 'broken')
+    assert.equal(await traces('broken'), '')
+  })
+
   test('needs secrets, a project and a session, and says what mends it', async () => {
     const missing = await create(
       'broken',

@@ -30,6 +30,7 @@ import {
 import { keptEnvironment } from './process-service.ts'
 import { interruptible, uninterrupted, untilInterrupted } from './run-failure.ts'
 import { requireSecrets } from './secrets-missing.ts'
+import { halfDone, Undo } from './undo.ts'
 
 export interface CreateRequest {
   /** Path of the configuration, as named. */
@@ -55,7 +56,7 @@ export async function planCage(request: CreateRequest): Promise<readonly UnitFil
 /**
  * Makes a cage that stays: checks everything first, saves it, makes services of it and starts them. All or nothing: when a
  * step fails, what the steps before it made is removed again, and the error says which step and why. SIGINT, SIGTERM and
- * SIGHUP fail the step that they meet (StartInterrupted).
+ * SIGHUP fail the step that they meet (StartInterrupted). What cannot be removed stays as an incomplete cage.
  */
 export async function createCage(request: CreateRequest): Promise<Deployment> {
   const { draft, bytes, backend, programs } = await draftOf(request)
@@ -67,19 +68,26 @@ export async function createCage(request: CreateRequest): Promise<Deployment> {
   const { signal } = failure
   const step = { report: request.report, signal }
   using _interruptible = interruptible(failure)
-  await using undo = new AsyncDisposableStack()
-  const deployment = await saveDecided(draft, { backend, bytes, programs, undo })
-  await keepSecrets(deployment, request.secrets, undo)
-  undo.defer(async () => {
-    await backend.remove(deployment.name, deployment.environment, () => {})
-  })
-  await uninterrupted(backend.install(deployment, step), signal)
-  if (request.start) await untilInterrupted(backend.start(deployment, step), signal)
-  const { incomplete: _, ...record } = deployment.record
-  const complete = deploymentOf({ ...deployment, record })
-  await saveDeployment(complete, bytes)
-  undo.move()
-  return complete
+  const undo = new Undo()
+  try {
+    const deployment = await saveDecided(draft, { backend, bytes, programs, undo })
+    await keepSecrets(deployment, request.secrets, undo)
+    undo.defer(async () => {
+      await backend.remove(deployment.name, deployment.environment, () => {})
+    })
+    await uninterrupted(backend.install(deployment, step), signal)
+    if (request.start) await untilInterrupted(backend.start(deployment, step), signal)
+    const { incomplete: _, ...record } = deployment.record
+    const complete = deploymentOf({ ...deployment, record })
+    await saveDeployment(complete, bytes)
+    return complete
+  } catch (error) {
+    const mend = `agentcage cage destroy ${draft.name} removes what is left; the same create makes it anew.`
+    await undo.run().catch((reason: unknown) => {
+      throw halfDone(error, reason, { mend })
+    })
+    throw error
+  }
 }
 
 interface Draft {
@@ -123,7 +131,7 @@ function newRecord(request: CreateRequest, config: Config, source: string): Depl
 /** Deciding and saving are one step to other cages: no address is given twice. */
 async function saveDecided(
   draft: Deployment,
-  { backend, bytes, programs, undo }: Omit<Draft, 'draft'> & { readonly undo: AsyncDisposableStack },
+  { backend, bytes, programs, undo }: Omit<Draft, 'draft'> & { readonly undo: Undo },
 ): Promise<Deployment> {
   using _lock = await lockAllCages(draft.environment)
   const deployment = await decided(draft, backend)
@@ -150,11 +158,7 @@ async function removeEmptyFolders(folders: readonly string[]): Promise<void> {
   }
 }
 
-async function keepSecrets(
-  { name, environment }: Deployment,
-  secrets: readonly Secret[],
-  undo: AsyncDisposableStack,
-): Promise<void> {
+async function keepSecrets({ name, environment }: Deployment, secrets: readonly Secret[], undo: Undo): Promise<void> {
   if (secrets.length === 0) return
   const store = await openSecretStore(secretsFolder(name, environment))
   for (const secret of secrets) {

@@ -18,6 +18,7 @@ import { deploymentOf, loadDeployment, saveDeployment, type Deployment, type Env
 import { keptEnvironment } from './process-service.ts'
 import { interruptible, uninterrupted, untilInterrupted } from './run-failure.ts'
 import { requireSecrets } from './secrets-missing.ts'
+import { halfDone } from './undo.ts'
 
 export interface UpdateRequest {
   readonly name: string
@@ -58,7 +59,9 @@ export async function updateCage(request: UpdateRequest): Promise<void> {
     if (ran) await untilInterrupted(backend.start(next, { report, signal }), signal)
   } catch (error) {
     await reserved[Symbol.asyncDispose]()
-    await putBack({ before, oldText, ran, report })
+    await putBack({ before, oldText, ran, report }).catch((reason: unknown) => {
+      throw halfDone(error, reason, { mend: `agentcage cage update ${name} makes its services anew.` })
+    })
     throw error
   }
   await forgetInspectors(next)

@@ -7,6 +7,12 @@ import type { Io } from './io.ts'
 
 /** Prints a failure as a person should see it and returns the exit code. */
 export function reportFailure(error: unknown, io: Io): number {
+  // What failed first is why; clearing away after it failed too.
+  if (error instanceof SuppressedError) {
+    const code = reportFailure(error.suppressed, io)
+    reportFailure(error.error, io)
+    return code
+  }
   if (error instanceof CageError) {
     // An indented line goes on with the one before: names, or what a program said.
     for (const line of linesOf(error.message)) io.stderr.write(line.startsWith('  ') ? `${line}\n` : `error: ${line}\n`)

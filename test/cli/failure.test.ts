@@ -35,6 +35,12 @@ test('nothing in a message acts on the terminal', async () => {
   assert.equal((await reported(new Error(hostile))).stderr, `error: internal: ${shown}\n`)
 })
 
+test('when clearing away fails too, both are said, and the exit code is that of what failed first', async () => {
+  const first = new CageError('config_invalid', 'what is wrong')
+  const failure = await reported(new SuppressedError(new CageError('service_failed', 'what stays'), first))
+  assert.deepEqual(failure, { code: 2, stdout: '', stderr: 'error: what is wrong\nerror: what stays\n' })
+})
+
 test('a defect is named as such, without a stack', async () => {
   assert.deepEqual(await reported(new TypeError('x is not a function')), {
     code: 1,

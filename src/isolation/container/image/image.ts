@@ -64,9 +64,13 @@ export async function buildEgressImage(podman: Podman, image: EgressImage): Prom
       : await podman.feed(['build', '--quiet', '--tag', reference, '-'], writeTar(source.context))
   // Podman takes no layer but the one that the hash was made of.
   if (code === 0 && (await podman.has('image', imageToRun(image)))) return
-  throw new CageError('service_failed', `the image of the egress could not be made: ${stderr.trim()}`, {
-    hint: 'If files of agentcage changed meanwhile, try again; else look at the free space of the disk (podman system df).',
-  })
+  throw new CageError(
+    'service_failed',
+    `the image of the egress could not be made: ${stderr.trim() || 'Podman has none afterwards'}`,
+    {
+      hint: 'If files of agentcage changed or images were pruned meanwhile, try again; else look at the free space of the disk (podman system df).',
+    },
+  )
 }
 
 /** Removes what earlier versions of agentcage left here, but those with one of these hashes. Yields their names. */
