@@ -180,10 +180,12 @@ function responseOf(
   const name = formatAuthority(origin.authority)
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => fail('upstream_timeout', 'no response in time'), limits.headMilliseconds)
-    const queued = setTimeout(() => {
+    const queued = setTimeout(() => setImmediate(refuseQueued), limits.queueMilliseconds)
+    // An immediate: heads that only wait for this turn of the event loop are written before it.
+    function refuseQueued(): void {
       if (waitsForOthers(stream))
         fail('upstream_timeout', `${name} takes no more requests at once, and none ended in time`)
-    }, limits.queueMilliseconds)
+    }
     function settle(): void {
       clearTimeout(late)
       clearTimeout(queued)
