@@ -100,16 +100,41 @@ export function variableIsSet(name: string): Judge {
   return ({ data }) => (data === name ? pass(`${name} is set`) : fail(`${name} is NOT set`))
 }
 
-/** proc(5): `ID PARENT MAJOR:MINOR ROOT PLACE OPTIONS …`; of several at one place the last counts. */
 export function rootIsReadOnly({ ok, data, error }: Outcome): Judgement {
-  const options = data
-    .split('\n')
-    .map((line) => line.split(' '))
-    .findLast(([, , , , place]) => place === '/')?.[5]
+  const options = rootMount(data)?.[5]
   if (!ok || options === undefined) return fail(`Root file system: cannot tell (${error || 'no mount'})`)
   return options.split(',').includes('ro')
     ? pass('Root file system is read-only')
     : fail('Root file system is NOT read-only')
+}
+
+/** A machine's root takes what is written in a layer of the machine's own. */
+export function rootIsLayered({ ok, data, error }: Outcome): Judgement {
+  const mount = rootMount(data)
+  if (!ok || mount === undefined) return fail(`Root file system: cannot tell (${error || 'no mount'})`)
+  const [type, , options = ''] = mount.slice(mount.indexOf('-') + 1)
+  return type === 'overlay' && options.split(',').includes('upperdir=/scratch/upper')
+    ? pass('What is written to the root file system stays in the machine')
+    : fail('The root file system is NOT a layer of the machine’s own')
+}
+
+/** proc(5): `ID PARENT MAJOR:MINOR ROOT PLACE OPTIONS … - TYPE SOURCE OPTIONS`; of several at one place the last counts. */
+function rootMount(mountinfo: string): readonly string[] | undefined {
+  return mountinfo
+    .split('\n')
+    .map((line) => line.split(' '))
+    .findLast(([, , , , place]) => place === '/')
+}
+
+/** Two kernels never have the same boot's number. */
+export function kernelIsItsOwn(host: string): Judge {
+  return ({ ok, data, error }) => {
+    const own = data.trim()
+    if (!ok || !/^[0-9a-f-]{36}$/.test(own) || host === '') return fail(`Kernel: cannot tell (${error || 'no number'})`)
+    return own === host
+      ? fail('The kernel is the host’s')
+      : pass('Has a kernel of its own: capabilities count in the machine only')
+  }
 }
 
 export function hasNoCapabilities({ ok, data, error }: Outcome): Judgement {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../../config/schema.ts'
 import type { Deployment } from '../deployment.ts'
@@ -10,7 +11,9 @@ import {
   hostIsDenied,
   hostIsReached,
   isUnprivileged,
+  kernelIsItsOwn,
   pathIsUnreadable,
+  rootIsLayered,
   rootIsReadOnly,
   variableIsSet,
   type Judge,
@@ -37,7 +40,7 @@ export function probesOf(
     ...certificateProbes(deployment),
     ...proxyProbes(),
     ...egressProbes(deployment.config, deployment.record.network?.gateway),
-    ...confinementProbes(),
+    ...(deployment.record.isolation === 'microvm' ? machineProbes() : confinementProbes()),
   ]
 }
 
@@ -141,6 +144,19 @@ function confinementProbes(): readonly Probe[] {
   return [
     { section, operation: { kind: 'text', id: 'mounts', path: '/proc/self/mountinfo' }, judge: rootIsReadOnly },
     { section, operation: { kind: 'text', id: 'capabilities', path: '/proc/self/status' }, judge: hasNoCapabilities },
+    { section, operation: { kind: 'text', id: 'user', path: '/proc/self/status' }, judge: isUnprivileged },
+  ]
+}
+
+const BOOT = '/proc/sys/kernel/random/boot_id'
+
+/** What confines a workload in a machine is around the machine, where it cannot look. */
+function machineProbes(): readonly Probe[] {
+  const section = 'Confinement'
+  const host = readFileSync(BOOT, 'latin1').trim()
+  return [
+    { section, operation: { kind: 'text', id: 'mounts', path: '/proc/self/mountinfo' }, judge: rootIsLayered },
+    { section, operation: { kind: 'text', id: 'kernel', path: BOOT }, judge: kernelIsItsOwn(host) },
     { section, operation: { kind: 'text', id: 'user', path: '/proc/self/status' }, judge: isUnprivileged },
   ]
 }

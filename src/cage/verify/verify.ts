@@ -53,8 +53,8 @@ interface Judged {
   readonly judgement: Judgement
 }
 
-/** For all probes together: more than the slowest of them takes, and Podman's own pace. */
-const PATIENCE_MS = 60_000
+/** For all probes together, in milliseconds: more than the slowest takes, at Podman's own pace or in an emulated machine. */
+const PATIENCE_MS = 120_000
 
 async function probe(deployment: Deployment): Promise<readonly Judged[]> {
   const probes = probesOf(deployment)

@@ -12,7 +12,9 @@ import {
   hostIsDenied,
   hostIsReached,
   isUnprivileged,
+  kernelIsItsOwn,
   pathIsUnreadable,
+  rootIsLayered,
   rootIsReadOnly,
   variableIsSet,
   type Judge,
@@ -40,6 +42,10 @@ const status = (fields: Readonly<Record<string, string>>): string =>
   })
     .map(([name, value]) => `${name}:\t${value}\n`)
     .join('')
+
+const MACHINE_ROOT =
+  '1 0 0:1 / / rw - overlay overlay rw,lowerdir=/lower,upperdir=/scratch/upper,workdir=/scratch/work\n2 1 0:2 / /tmp rw - 9p live rw\n'
+const BOOTS = ['0b8a4f0e-1c2d-4e3f-8a9b-0c1d2e3f4a5b', '5b4a3f2e-1d0c-4b9a-8f3e-2d1c0e4f8a0b'] as const
 
 const cases: readonly (readonly [judge: Judge, outcome: Partial<Outcome>, expected: Judgement['status']])[] = [
   [hostIsReached('a.test'), { data: 'HTTP/1.1 200 OK\r\n\r\n' }, 'pass'],
@@ -83,6 +89,17 @@ const cases: readonly (readonly [judge: Judge, outcome: Partial<Outcome>, expect
   [rootIsReadOnly, { data: '1 0 0:1 / / rw,relatime - overlay overlay ro\n' }, 'fail'],
   [rootIsReadOnly, { data: '' }, 'fail'],
   [rootIsReadOnly, { ok: false, error: 'EACCES' }, 'fail'],
+  [rootIsLayered, { data: MACHINE_ROOT }, 'pass'],
+  [rootIsLayered, { data: MACHINE_ROOT.replace('upperdir=/scratch', 'upperdir=/lower') }, 'fail'],
+  [rootIsLayered, { data: `${MACHINE_ROOT}9 1 0:9 / / ro - 9p system ro\n` }, 'fail'],
+  [rootIsLayered, { data: '' }, 'fail'],
+  [rootIsLayered, { ok: false, error: 'EACCES' }, 'fail'],
+  [kernelIsItsOwn(BOOTS[0]), { data: `${BOOTS[1]}\n` }, 'pass'],
+  [kernelIsItsOwn(BOOTS[0]), { data: `${BOOTS[0]}\n` }, 'fail'],
+  [kernelIsItsOwn(BOOTS[0]), { data: '' }, 'fail'],
+  [kernelIsItsOwn(BOOTS[0]), { data: 'another\n' }, 'fail'],
+  [kernelIsItsOwn(''), { data: `${BOOTS[1]}\n` }, 'fail'],
+  [kernelIsItsOwn(BOOTS[0]), { ok: false, data: BOOTS[1], error: 'EIO' }, 'fail'],
   [hasNoCapabilities, { data: status({}) }, 'pass'],
   [hasNoCapabilities, { data: status({ CapBnd: '00000000a80425fb' }) }, 'fail'],
   [hasNoCapabilities, { data: status({ NoNewPrivs: '0' }) }, 'fail'],
