@@ -1,4 +1,6 @@
 import { byteClass, hexByteAt } from '../inspect/decode/byte-class.ts'
+import { asciiSet } from '../simd/byte-set.ts'
+import { BLOCK_BYTES, passesFor, type Passes } from '../simd/passes.ts'
 import { BACKSLASH, MORE, UnitReader, type Unit } from './escape-unit.ts'
 
 /**
@@ -31,6 +33,9 @@ const MARK = 2
 const KINDS = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte === 0x25 || byte === 0x26 || byte === BACKSLASH ? MARK : SEPARATORS.has(byte) ? DROPPED : KEPT,
 )
+
+const DROPPED_SET = asciiSet(SEPARATORS)
+const MARK_SET = asciiSet(Buffer.from('%&\\'))
 
 const WITH_MARK = -1
 
@@ -110,11 +115,53 @@ interface Range {
   readonly isLast: boolean
 }
 
-function canonicalInto(
+interface Desktop {
+  readonly target: Buffer
+  readonly at: number
+}
+
+/** Where the reading, and the writing, go on. */
+interface Progress {
+  readonly read: number
+  readonly written: number
+}
+
+function canonicalInto(source: Buffer, range: Range, desktop: Desktop): Progress {
+  const passes = passesFor(range.to - range.from)
+  return passes === undefined ? byPairs(source, range, desktop) : byBlocks(source, range, { ...desktop, passes })
+}
+
+function byBlocks(
   source: Buffer,
   { from, to, isLast }: Range,
-  { target, at }: { readonly target: Buffer; readonly at: number },
-): { readonly read: number; readonly written: number } {
+  { target, at, passes }: Desktop & { readonly passes: Passes },
+): Progress {
+  const reader = new UnitReader(source, isLast)
+  let read = from
+  let written = at
+  for (let isWhole = true; isWhole && read < to;) {
+    const start = read
+    const end = Math.min(to, start + BLOCK_BYTES)
+    const copy = passes.compacting(source.subarray(start, end), DROPPED_SET, MARK_SET)
+    let length = 0
+    while (read < end) {
+      if (KINDS[source[read] as number] !== MARK) {
+        length = copy(read - start, length)
+        read = start + passes.read
+        if (read >= end) break
+      }
+      const escape = escapeAt(source, read, reader)
+      isWhole = escape !== MORE
+      if (escape === MORE) break
+      length += writeCanonical(passes.written, length, escape)
+      read = escape.end
+    }
+    written += passes.written.copy(target, written, 0, length)
+  }
+  return { read, written }
+}
+
+function byPairs(source: Buffer, { from, to, isLast }: Range, { target, at }: Desktop): Progress {
   const odd = source.byteOffset & 1
   const halves = new Uint16Array(source.buffer, source.byteOffset - odd, (source.length + odd) >> 1)
   const reader = new UnitReader(source, isLast)

@@ -1,4 +1,6 @@
 import { endianness } from 'node:os'
+import { roughSet } from '../simd/byte-set.ts'
+import { BLOCK_BYTES, passesFor, type Passes } from '../simd/passes.ts'
 import { startsWith, type Finder } from './pair-finder.ts'
 
 /** So long must a needle be that one of the words below lies in it wherever it stands. */
@@ -10,6 +12,10 @@ const FURTHEST = 12
 /** A filter of so many bytes is in the processor's first cache. */
 const CACHED = 32_768
 
+/** So many words are looked at one by one before a pass; one of them looks at so many. */
+const NEAR_WORDS = 256
+const BLOCK_WORDS = BLOCK_BYTES >> 2
+
 /** How many more places are tried for words that ordinary text does not have. */
 const TRIED = 64
 
@@ -18,6 +24,17 @@ const MIXED = 1
 const LIKE_TEXT = 2
 /** Bits for the words that are like text, few of which are chosen. */
 const FEW_BITS = 65_536
+
+interface Search {
+  readonly bytes: Buffer
+  readonly words: Int32Array
+  /** Where the first word begins. */
+  readonly first: number
+  readonly from: number
+  readonly end: number
+  /** What is looked for begins before it: the first start that was found so far. */
+  best: number
+}
 
 /**
  * For needles of seven bytes and more, thousands of them at the cost of one: it looks at every fourth word of four bytes
@@ -41,6 +58,8 @@ export class WordFinder implements Finder {
   /** By place. */
   readonly #words: Int32Array
   #reach = 0
+  /** Made for the first text that is worth a pass. */
+  #tables: Uint8Array | undefined
 
   constructor(needles: readonly Buffer[]) {
     const bits = Math.min(21, Math.max(14, Math.ceil(Math.log2(needles.length * 4 * 64))))
@@ -55,18 +74,58 @@ export class WordFinder implements Finder {
 
   indexOf(bytes: Buffer, from: number, { end, before }: { readonly end: number; readonly before: number }): number {
     // Words that are aligned in memory are read in one piece.
-    const words = alignedWords(bytes)
     const first = -bytes.byteOffset & 3
-    const last = (end - 4 - first) >> 2
+    const search = { bytes, words: alignedWords(bytes), first, from, end, best: before }
+    const index = Math.max(0, (from - first + 3) >> 2)
+    const passes = passesFor(Math.min(end, before + this.#reach) - from)
+    if (passes === undefined) this.#look(search, index, Infinity)
+    else {
+      // Where much is found it is found near by: a pass over a block for each would take too long.
+      this.#look(search, index, index + NEAR_WORDS)
+      this.#lookInBlocks(search, index + NEAR_WORDS, passes)
+    }
+    return search.best === before ? -1 : search.best
+  }
+
+  /** From one word on and before another. */
+  #look(search: Search, index: number, before: number): void {
     const filters = { kinds: this.#kinds, likeText: this.#likeText, filter: this.#filter }
     const next = this.#filter.length > CACHED ? nextOfKind : nextKnown
-    let best = before
-    for (let index = Math.max(0, (from - first + 3) >> 2); ; index += 1) {
-      index = next(words, index, { ...filters, last: Math.min(last, (best + this.#reach - first) >> 2) })
-      if (index === -1) return best === before ? -1 : best
-      const start = this.#startAt(bytes, first + index * 4, { word: words[index] as number, from, end, before: best })
-      if (start !== -1) best = start
+    for (let at = index; ; at += 1) {
+      at = next(search.words, at, { ...filters, last: Math.min(before - 1, this.#lastOf(search)) })
+      if (at === -1) return
+      this.#lookAt(search, at)
     }
+  }
+
+  #lookInBlocks(search: Search, index: number, passes: Passes): void {
+    const { bytes, words, first } = search
+    const filters = { kinds: this.#kinds, likeText: this.#likeText, filter: this.#filter }
+    const isLarge = this.#filter.length > CACHED
+    const tables = (this.#tables ??= wordTables(this.#words))
+    for (let start = index, last = this.#lastOf(search); start <= last; start += BLOCK_WORDS) {
+      const block = bytes.subarray(first + start * 4, first + Math.min(start + BLOCK_WORDS, last + 1) * 4)
+      const count = passes.words(block, tables)
+      for (let found = 0; found < count; found += 1) {
+        const at = start + (passes.found[found] as number)
+        if (at > last) return
+        const word = words[at] as number
+        if ((isLarge && !isOfKind(word, filters)) || !isKnown(word, filters.filter)) continue
+        this.#lookAt(search, at)
+        last = this.#lastOf(search)
+      }
+    }
+  }
+
+  /** The last word that may lie in a needle which begins before what was found. */
+  #lastOf({ first, end, best }: Search): number {
+    return Math.min((end - 4 - first) >> 2, (best + this.#reach - first) >> 2)
+  }
+
+  #lookAt(search: Search, index: number): void {
+    const { bytes, words, first, from, end, best } = search
+    const start = this.#startAt(bytes, first + index * 4, { word: words[index] as number, from, end, before: best })
+    if (start !== -1) search.best = start
   }
 
   #startAt(
@@ -134,6 +193,24 @@ function isMixed(word: number): boolean {
   return columns !== 0x03030303 && columns !== 0x02020202 && columns !== 0x01010101
 }
 
+/** For `Passes.words`: the bytes of all words, the column of ASCII for each upper half, and which columns go together. */
+function wordTables(words: Int32Array): Uint8Array {
+  const bytes = new Uint8Array(words.buffer)
+  const tables = new Uint8Array(64)
+  tables.set(roughSet(bytes))
+  for (let half = 0; half < 16; half += 1) tables[32 + half] = columnOf(half << 4)
+  for (let at = 0; at < bytes.length; at += 4) {
+    const mix = bytes.subarray(at, at + 4).reduce((sum, byte) => sum | columnOf(byte), 0)
+    tables[48 + mix] = 1
+  }
+  return tables
+}
+
+/** Controls, signs and digits, capitals, small letters: a bit for each. */
+function columnOf(byte: number): number {
+  return 1 << ((byte >> 5) & 3)
+}
+
 /** By the columns of ASCII that four bytes stand in: each four columns of printable characters have a number of their own. */
 function kindsOf(word: number): number {
   return Math.imul(word & 0x70707070, 0x3d7989ee) >>> 20
@@ -153,14 +230,16 @@ function nextKnown(
   index: number,
   { filter, last }: { readonly filter: Uint8Array; readonly last: number },
 ): number {
-  const mask = filter.length * 8 - 1
-  for (let at = index; at <= last; at += 1) {
-    const bit = hashOf(words[at] as number) & mask
-    if (((filter[bit >>> 3] as number) & (1 << (bit & 7))) === 0) continue
-    const other = otherHashOf(words[at] as number) & mask
-    if (((filter[other >>> 3] as number) & (1 << (other & 7))) !== 0) return at
-  }
+  for (let at = index; at <= last; at += 1) if (isKnown(words[at] as number, filter)) return at
   return -1
+}
+
+function isKnown(word: number, filter: Uint8Array): boolean {
+  const mask = filter.length * 8 - 1
+  const bit = hashOf(word) & mask
+  if (((filter[bit >>> 3] as number) & (1 << (bit & 7))) === 0) return false
+  const other = otherHashOf(word) & mask
+  return ((filter[other >>> 3] as number) & (1 << (other & 7))) !== 0
 }
 
 interface Filters {
@@ -175,19 +254,18 @@ function nextOfKind(
   index: number,
   { kinds, likeText, filter, last }: Filters & { readonly last: number },
 ): number {
-  const mask = filter.length * 8 - 1
   for (let at = index; at <= last; at += 1) {
     const word = words[at] as number
-    const kind = kinds[kindsOf(word)]
-    if (kind === 0) continue
-    const few = fewHashOf(word)
-    if (kind === LIKE_TEXT && ((likeText[few >>> 3] as number) & (1 << (few & 7))) === 0) continue
-    const bit = hashOf(word) & mask
-    if (((filter[bit >>> 3] as number) & (1 << (bit & 7))) === 0) continue
-    const other = otherHashOf(word) & mask
-    if (((filter[other >>> 3] as number) & (1 << (other & 7))) !== 0) return at
+    if (isOfKind(word, { kinds, likeText }) && isKnown(word, filter)) return at
   }
   return -1
+}
+
+function isOfKind(word: number, { kinds, likeText }: Pick<Filters, 'kinds' | 'likeText'>): boolean {
+  const kind = kinds[kindsOf(word)]
+  if (kind !== LIKE_TEXT) return kind !== 0
+  const few = fewHashOf(word)
+  return ((likeText[few >>> 3] as number) & (1 << (few & 7))) !== 0
 }
 
 /** Knuth's multiplicative hash by the golden ratio, its upper 23 bits. */

@@ -1,16 +1,21 @@
 import { endianness } from 'node:os'
+import type { ByteSet } from './byte-set.ts'
 import { PASSES } from './passes-module.ts'
 
 /** So many bytes are looked at in one pass. */
 export const BLOCK_BYTES = 32_768
 
 /** Where tables, bytes and what was found lie in memory, as passes.wat has it. */
+const SHUFFLES_AT = 512
 const BYTES_AT = 4096
 const FOUND_AT = 65_536
 
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer }
+  readonly read: { readonly value: number }
   triples(length: number): number
+  words(count: number): number
+  compact(from: number, end: number, written: number): number
 }
 
 /** What Node has and its types do not name. */
@@ -30,6 +35,8 @@ export class Passes {
   readonly #memory: Uint8Array
   /** Offsets in the block, ascending. A pass returns how many of them are its own. */
   readonly found: Uint16Array
+  /** The same memory: what `compact` wrote. */
+  readonly written: Buffer
 
   /** Throws where WebAssembly may not be used. */
   constructor() {
@@ -37,6 +44,8 @@ export class Passes {
     this.#run = new Instance(new Module(Buffer.from(PASSES, 'base64'))).exports
     this.#memory = new Uint8Array(this.#run.memory.buffer)
     this.found = new Uint16Array(this.#run.memory.buffer, FOUND_AT)
+    this.written = Buffer.from(this.#run.memory.buffer, FOUND_AT)
+    this.#memory.set(shuffles(), SHUFFLES_AT)
   }
 
   /**
@@ -48,11 +57,45 @@ export class Passes {
     return this.#run.triples(block.length)
   }
 
+  /**
+   * Which words of four bytes, by number, may be among those that are looked for. `tables`: a set of all their bytes, by the
+   * upper half of a byte which of four kinds it is (1, 2, 4 or 8), and by the kinds that are in a word whether some word of
+   * them is so.
+   */
+  words(block: Uint8Array, tables: Uint8Array): number {
+    this.#load(block, tables)
+    return this.#run.words(block.length >> 2)
+  }
+
+  /**
+   * A block to take bytes out of: `dropped`, up to one of `stops`. What it returns copies from `from` on, to `written` from
+   * `at` on, and returns how far that is written; `read` then says how far it read.
+   */
+  compacting(block: Uint8Array, dropped: ByteSet, stops: ByteSet): (from: number, at: number) => number {
+    this.#load(block, dropped)
+    this.#memory.set(stops, dropped.length)
+    return (from, at) => this.#run.compact(from, block.length, at)
+  }
+
+  get read(): number {
+    return this.#run.read.value
+  }
+
   #load(block: Uint8Array, tables: Uint8Array): void {
     if (block.length > BLOCK_BYTES) throw new RangeError('more than a block')
     this.#memory.set(tables)
     this.#memory.set(block, BYTES_AT)
   }
+}
+
+/** By a mask of eight bits, the numbers of those that are 1. */
+function shuffles(): Uint8Array {
+  const table = new Uint8Array(256 * 8)
+  for (let mask = 0; mask < 256; mask += 1) {
+    let count = 0
+    for (let bit = 0; bit < 8; bit += 1) if (((mask >> bit) & 1) === 1) table[mask * 8 + count++] = bit
+  }
+  return table
 }
 
 /** Fewer bytes are looked at sooner than they are copied, and where there are no passes yet, than those are made. */

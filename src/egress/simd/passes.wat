@@ -3,11 +3,18 @@
 ;;
 ;; Memory, two pages that never grow:
 ;;        0 ..    511  tables of the pass, written by the caller
+;;      512 ..   2559  for `compact`: by a mask of eight bits the numbers of those that are 1, ascending, a byte each
 ;;     4096 ..  36863  the bytes, at most 32768; behind them 64 more may be read and never count
-;;    65536 .. 131071  what was found, offsets of 16 bits each
+;;    65536 .. 131071  what was found, offsets of 16 bits each, or bytes
 ;; No pass finds more than one place for each byte, so that what is found has room. No pass keeps anything for the next.
+;;
+;; A set of bytes is two tables of 16 bytes, by the lower and by the upper half of a byte: it is in the set where both have
+;; a bit in common.
 (module
   (memory (export "memory") 2 2)
+
+  ;; How far the last `compact` read.
+  (global $read (export "read") (mut i32) (i32.const 0))
 
   ;; Writes the number of each bit of $bits plus $base at $to; returns where the next one goes.
   (func $emit (param $bits i64) (param $base i32) (param $to i32) (result i32)
@@ -79,4 +86,114 @@
           (local.set $at (i32.add (local.get $at) (i32.const 16)))
           (br $next))))
     (call $count (local.get $to)))
+
+  ;; Of four words of four bytes at $at, those with bytes of the set only and a mix of kinds that is known. $kinds: by the
+  ;; upper half of a byte a bit for its kind, of four; $mixes: by the kinds that are in a word, whether that is known, none
+  ;; at all being 0.
+  (func $known
+    (param $at i32) (param $low v128) (param $high v128) (param $kinds v128) (param $mixes v128) (result i32)
+    (local $mix v128)
+    (local.set $mix (i8x16.swizzle (local.get $kinds) (i8x16.shr_u (v128.load (local.get $at)) (i32.const 4))))
+    (local.set $mix (v128.or (local.get $mix) (i32x4.shr_u (local.get $mix) (i32.const 16))))
+    (local.set $mix (v128.or (local.get $mix) (i32x4.shr_u (local.get $mix) (i32.const 8))))
+    (i32x4.bitmask
+      (v128.and
+        (i32x4.ne
+          (i8x16.swizzle (local.get $mixes) (v128.and (local.get $mix) (i32x4.splat (i32.const 15))))
+          (v128.const i64x2 0 0))
+        ;; No byte of it is outside of the set.
+        (i32x4.eq
+          (i8x16.eq (call $both (local.get $at) (local.get $low) (local.get $high)) (v128.const i64x2 0 0))
+          (v128.const i64x2 0 0)))))
+
+  ;; Which words, by number, may be among those that the tables are made from: a set, $kinds, $mixes.
+  (func (export "words") (param $count i32) (result i32)
+    (local $index i32) (local $at i32) (local $to i32) (local $bits i32)
+    (local $low v128) (local $high v128) (local $kinds v128) (local $mixes v128)
+    (local.set $low (v128.load (i32.const 0)))
+    (local.set $high (v128.load (i32.const 16)))
+    (local.set $kinds (v128.load (i32.const 32)))
+    (local.set $mixes (v128.load (i32.const 48)))
+    (local.set $to (i32.const 65536))
+    (local.set $at (i32.const 4096))
+    (loop $next
+      (if (i32.lt_s (local.get $index) (local.get $count))
+        (then
+          (local.set $bits
+            (i32.or
+              (call $known
+                (local.get $at)
+                (local.get $low) (local.get $high) (local.get $kinds) (local.get $mixes))
+              (i32.shl
+                (call $known
+                  (i32.add (local.get $at) (i32.const 16))
+                  (local.get $low) (local.get $high) (local.get $kinds) (local.get $mixes))
+                (i32.const 4))))
+          (if (local.get $bits)
+            (then
+              (local.set $to
+                (call $emit
+                  (call $lowest
+                    (i64.extend_i32_u (local.get $bits))
+                    (i32.sub (local.get $count) (local.get $index)))
+                  (local.get $index)
+                  (local.get $to)))))
+          (local.set $at (i32.add (local.get $at) (i32.const 32)))
+          (local.set $index (i32.add (local.get $index) (i32.const 8)))
+          (br $next))))
+    (call $count (local.get $to)))
+
+  ;; Writes those of the first 8 of $bytes that $kept has a bit for; returns where the next goes. All 8 may be written over.
+  (func $keep (param $bytes v128) (param $kept i32) (param $to i32) (result i32)
+    (v128.store64_lane 0 (local.get $to)
+      (i8x16.swizzle
+        (local.get $bytes)
+        (v128.load64_zero offset=512 (i32.shl (local.get $kept) (i32.const 3)))))
+    (i32.add (local.get $to) (i32.popcnt (local.get $kept))))
+
+  ;; Copies the bytes from $from on and before $end that are not in the first set, to $written among what is found, up to the
+  ;; first that is in the second set. Returns how far is written; `read` says how far was read.
+  (func (export "compact") (param $from i32) (param $end i32) (param $written i32) (result i32)
+    (local $kept i32) (local $stop i32) (local $count i32)
+    (local $low v128) (local $high v128) (local $stopLow v128) (local $stopHigh v128)
+    (local.set $low (v128.load (i32.const 0)))
+    (local.set $high (v128.load (i32.const 16)))
+    (local.set $stopLow (v128.load (i32.const 32)))
+    (local.set $stopHigh (v128.load (i32.const 48)))
+    (local.set $from (i32.add (local.get $from) (i32.const 4096)))
+    (local.set $end (i32.add (local.get $end) (i32.const 4096)))
+    (local.set $written (i32.add (local.get $written) (i32.const 65536)))
+    (loop $next
+      (if (i32.lt_s (local.get $from) (local.get $end))
+        (then
+          (local.set $kept
+            (i32.xor (i32.const 65535)
+              (call $set (call $both (local.get $from) (local.get $low) (local.get $high)))))
+          (local.set $stop
+            (call $set (call $both (local.get $from) (local.get $stopLow) (local.get $stopHigh))))
+          (local.set $count (i32.sub (local.get $end) (local.get $from)))
+          ;; The end stops it like a byte that stops.
+          (if (i32.lt_s (local.get $count) (i32.const 16))
+            (then (local.set $stop (i32.or (local.get $stop) (i32.shl (i32.const 1) (local.get $count))))))
+          (local.set $count (i32.const 16))
+          (if (local.get $stop)
+            (then
+              (local.set $count (i32.ctz (local.get $stop)))
+              (local.set $kept
+                (i32.and (local.get $kept)
+                  (i32.sub (i32.shl (i32.const 1) (local.get $count)) (i32.const 1))))))
+          (local.set $written
+            (call $keep
+              (v128.load (local.get $from))
+              (i32.and (local.get $kept) (i32.const 255))
+              (local.get $written)))
+          (local.set $written
+            (call $keep
+              (v128.load (i32.add (local.get $from) (i32.const 8)))
+              (i32.shr_u (local.get $kept) (i32.const 8))
+              (local.get $written)))
+          (local.set $from (i32.add (local.get $from) (local.get $count)))
+          (br_if $next (i32.eqz (local.get $stop))))))
+    (global.set $read (i32.sub (local.get $from) (i32.const 4096)))
+    (i32.sub (local.get $written) (i32.const 65536)))
 )

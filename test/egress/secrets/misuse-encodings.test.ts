@@ -118,6 +118,32 @@ describe('the canonical form', () => {
     )
   })
 
+  test('property: a long text, which passes are used for, gives what its short pieces give', () => {
+    const long = fc.array(piece, { minLength: 200, maxLength: 400 }).map((pieces) => pieces.join(''))
+    fc.assert(
+      fc.property(long, fc.nat(100), fc.nat(7), (pieces, words, shift) => {
+        const bytes = Buffer.from(
+          `${'-'.repeat(shift)}${`${pieces}${' some words'.repeat(words)}`.repeat(40)}`,
+        ).subarray(shift)
+        const parts: Buffer[] = []
+        for (let at = 0; at < bytes.length;) {
+          const part = bytes.subarray(at, at + 900)
+          const isLast = at + part.length === bytes.length
+          const { bytes: canonical, end } = canonicalForm(part, { isLast, tail: 0 }, Buffer.alloc(part.length + 8))
+          assert.ok(end > 0)
+          parts.push(canonical)
+          at += end
+        }
+        const whole = Buffer.concat(parts)
+        assert.ok(canonicalBytes(bytes).equals(whole))
+        // One place in memory is used for block after block.
+        const blocks = Array.from(canonicalBlocks(bytes, 0), (block) => Buffer.from(block))
+        assert.ok(Buffer.concat(blocks).equals(whole))
+      }),
+      { numRuns: 10, endOnFailure: true },
+    )
+  })
+
   test('property: what is read of a part is read the same with more behind it', () => {
     fc.assert(
       fc.property(text, fc.nat(200), (bytes, at) => {

@@ -98,6 +98,40 @@ test('fuzz: thousands of long needles, and texts that are nearly full of them', 
   })
 })
 
+test('fuzz: texts of several blocks of a pass, with needles here and there, at the ends of blocks too', async (t) => {
+  const all = String.fromCharCode(...Array(256).keys())
+  await fuzz(t, { runs: 12 }, (random) => {
+    const letters = random.pick(['abcdefghij', 'ABCdef0123-_', '0123456789', all])
+    const word = (from: string, length: number): string =>
+      Array.from({ length }, () => from[random.integer(0, from.length - 1)]).join('')
+    const needles = Array.from({ length: random.pick([1, 40, 1500]) }, () =>
+      Buffer.from(word(letters, random.integer(7, 40)), 'latin1'),
+    )
+    const noise = word(random.pick([letters, ' the quick brown fox', all]), 997)
+    const shift = random.integer(0, 3)
+    const bytes = Buffer.alloc(100_000, noise, 'latin1').subarray(shift)
+    const places = [
+      1020,
+      33_780,
+      33_792,
+      66_560,
+      99_940,
+      ...Array.from({ length: 20 }, () => random.integer(0, 99_000)),
+    ]
+    for (const at of places) bytes.set(random.pick(needles), at - random.integer(0, 8) * Number(at > 8))
+    const needleIndex = new NeedleIndex(needles)
+    const found: number[] = []
+    for (let at = needleIndex.indexOf(bytes); at !== -1; at = needleIndex.indexOf(bytes, at + 1)) found.push(at)
+    const expected = new Set<number>()
+    for (const needle of needles)
+      for (let at = bytes.indexOf(needle); at !== -1; at = bytes.indexOf(needle, at + 1)) expected.add(at)
+    assert.deepEqual(
+      found,
+      [...expected].toSorted((a, b) => a - b),
+    )
+  })
+})
+
 /** Texts hold bytes as Latin-1. */
 function assertLikeNaive(words: readonly string[], text: string): void {
   const needles = new NeedleIndex(words.map((word) => Buffer.from(word, 'latin1')))
