@@ -9,8 +9,12 @@ import { announcedCoding, codingsOf, decompress, decompressAnnounced, type Decom
 import { embeddedArchives, embeddedStreams, MAX_EMBEDDED, rawStreams, type Embedded } from './embedded.ts'
 import { unescaped } from './escapes.ts'
 import { hexText } from './hex.ts'
+import { dumpedColumns } from './dump-lines.ts'
+import { listedBytes } from './number-lists.ts'
+import { uuencodedBytes } from './uuencode.ts'
 import { DECODE_LIMITS, type DecodeLimits } from './limits.ts'
 import { fromQuotedPrintable } from './quoted-printable.ts'
+import { joinedPieces } from './even-pieces.ts'
 import { decodedCharset, foldedText, wideText } from './unicode.ts'
 import { headViews, type Head } from './known-heads.ts'
 import { View } from './view.ts'
@@ -240,7 +244,7 @@ export class ContentViews implements Iterable<View> {
     view.isBare = isBare && !this.#isCut
   }
 
-  *#undone({ bytes, depth }: View): Generator<Undone | number> {
+  *#undone({ bytes, depth, encodings }: View): Generator<Undone | number> {
     // Shorter than any credential.
     if (bytes.length < LEAST_BYTES) return
     const escapes = yield* unescaped(bytes)
@@ -256,6 +260,7 @@ export class ContentViews implements Iterable<View> {
     if (fromBase64 !== undefined) yield { encodings: ['base64'], bytes: fromBase64 }
     const hasLongRun = isRunning && hasRun(bytes, LEAST_LETTERS)
     if (hasLongRun) yield* this.#fromLetters(bytes)
+    if (depth < this.#limits.maxDepth && !isShown(encodings)) yield* shown(bytes, encodings.includes('dump'))
     const printable = fromQuotedPrintable(bytes)
     if (printable !== undefined) {
       if (rawStreams(printable) <= rawStreams(bytes)) this.#spoilt.add(printable)
@@ -263,6 +268,7 @@ export class ContentViews implements Iterable<View> {
     }
     const narrow = yield* wideText(bytes)
     if (narrow !== undefined) yield { encodings: ['wide'], bytes: narrow }
+    if (depth >= this.#limits.maxDepth && isPutTogether(encodings)) return
     // Streams and archives are bytes that are not ASCII, or written in letters.
     if (!hasLongRun && isAscii(bytes) && announcedCoding(bytes) === undefined) return
     yield* this.#inflated(bytes, depth)
@@ -342,6 +348,7 @@ export class ContentViews implements Iterable<View> {
     const rounds = isEscape ? parent.rounds + 1 : 0
     const depth = rounds > 1 ? parent.depth : parent.depth + 1
     const isTooDeep = depth > this.#limits.maxDepth || rounds > MOST_ROUNDS
+    if (isTooDeep && isPutTogether(parent.encodings)) return undefined
     if (isTooDeep || bytes.length > this.#bytesLeft || this.#seen.size >= this.#limits.maxViews) {
       if (!isTooDeep && bytes.length <= this.#bytesLeft) this.#isTooMany = true
       else this.#leave(isTooDeep)
@@ -351,6 +358,32 @@ export class ContentViews implements Iterable<View> {
     this.#bytesLeft -= bytes.length
     return new View(parent.origin, bytes, { encodings: [...parent.encodings, ...encodings], depth, rounds })
   }
+}
+
+/** What was read from a list or put together is no list or dump again. */
+function isShown(encodings: readonly string[]): boolean {
+  return encodings.includes('numbers') || encodings.includes('pieces')
+}
+
+/** Of that much is there by chance, such as columns of identifiers: what seems to lie below the last layer is no nesting. */
+function isPutTogether(encodings: readonly string[]): boolean {
+  return isShown(encodings) || encodings.includes('dump')
+}
+
+/** What programs show bytes as, or cut text into. */
+function* shown(bytes: Buffer, isDump: boolean): Generator<Undone | number> {
+  const columns = isDump ? undefined : yield* dumpedColumns(bytes)
+  if (columns !== undefined) {
+    yield { encodings: ['dump'], bytes: columns }
+    // It is all a dump, and looked at without offsets.
+    if (columns.length > bytes.length / 3) return
+  }
+  const numbers = yield* listedBytes(bytes)
+  if (numbers !== undefined) yield { encodings: ['numbers'], bytes: numbers }
+  const joined = yield* joinedPieces(bytes)
+  if (joined !== undefined) yield { encodings: ['pieces'], bytes: joined }
+  const uuencoded = yield* uuencodedBytes(bytes)
+  if (uuencoded !== undefined) yield { encodings: ['uuencode'], bytes: uuencoded }
 }
 
 /** What was written in letters is a copy of all that follows; of what is broken nobody says how much was read. */

@@ -55,8 +55,8 @@ export interface Unescaped {
 }
 
 /**
- * The bytes with one layer of percent-encoding, of backslash escapes (JSON, JavaScript, C: `\u0041`, `\u{41}`, `\x41`,
- * `\101`, `\/`) and of HTML entities resolved, all at once. Undefined when none of them hides anything that a credential
+ * The bytes with one layer of percent-encoding, of backslash escapes (JSON, JavaScript, C, Perl: `\u0041`, `\u{41}`,
+ * `\x41`, `\x{41}`, `\101`, `\/`) and of HTML entities resolved, all at once. Undefined when none of them hides anything that a credential
  * can hold, as in most bodies: `\n` and `\"` are in every JSON.
  */
 export function* unescaped(bytes: Buffer): Steps<Unescaped | undefined> {
@@ -145,8 +145,9 @@ function firstMark(bytes: Buffer): number {
 function isTelling(bytes: Buffer, at: number): boolean {
   const mark = bytes[at] as number
   if (mark === PERCENT) {
-    const byte = hexByteAt(bytes, at + 1)
-    return byte >= 0x80 || TEXT_BYTES[byte] === 1
+    const escape = readPercent(bytes, at)
+    if (escape === undefined) return false
+    return escape.isByte === true ? escape.code >= 0x80 || TEXT_BYTES[escape.code] === 1 : isTellingCode(escape.code)
   }
   if (mark === AMPERSAND) {
     const escape = readEntity(bytes, at)
@@ -190,6 +191,15 @@ function readEscape(bytes: Buffer, at: number): Escape | undefined {
   const mark = bytes[at]
   if (mark === BACKSLASH) return readBackslash(bytes, at)
   if (mark === AMPERSAND) return readEntity(bytes, at)
+  return readPercent(bytes, at)
+}
+
+/** `%41`, and `%u0041` of JavaScript's `escape` (ECMA-262, section B.2.1). */
+function readPercent(bytes: Buffer, at: number): Escape | undefined {
+  if (((bytes[at + 1] ?? 0) | 0x20) === 0x75) {
+    const { code, end } = readHex(bytes, at + 2, 4)
+    return end === at + 6 ? { span: 6, code } : undefined
+  }
   const byte = hexByteAt(bytes, at + 1)
   return byte === -1 ? undefined : { span: 3, code: byte, isByte: true }
 }
@@ -207,13 +217,14 @@ function readBackslash(bytes: Buffer, at: number): Escape | undefined {
   if (short !== 0) return { span: 2, code: short }
   if (letter === 0x75 || letter === 0x55) return readUnicode(bytes, at)
   if (letter === 0x78) {
+    if (bytes[at + 2] === 0x7b) return readUnicode(bytes, at)
     const byte = hexByteAt(bytes, at + 2)
     return byte === -1 ? undefined : { span: 4, code: byte, isByte: true }
   }
   return readOctal(bytes, at)
 }
 
-/** `\uXXXX` with surrogate pairs, `\u{X…}`, `\UXXXXXXXX`. */
+/** `\uXXXX` with surrogate pairs, `\u{X…}`, `\x{X…}`, `\UXXXXXXXX`. */
 function readUnicode(bytes: Buffer, at: number): Escape | undefined {
   if (bytes[at + 2] === 0x7b) {
     const { code, end } = readNumber(bytes, at + 3, 16)

@@ -37,6 +37,8 @@ export const ENCODERS: Readonly<Record<string, Encoder>> = {
 export const TEXT_ENCODERS: Readonly<Record<string, Encoder>> = {
   '\\u': (bytes) => eachByte(bytes, (byte) => `\\u${hexOf(byte, 4)}`),
   '\\u{}': (bytes) => eachByte(bytes, (byte) => `\\u{${hexOf(byte)}}`),
+  '\\x{}': (bytes) => eachByte(bytes, (byte) => `\\x{${hexOf(byte)}}`),
+  '%u': (bytes) => eachByte(bytes, (byte) => `%u${hexOf(byte, 4)}`),
   octal: (bytes) => eachByte(bytes, (byte) => `\\${byte.toString(8).padStart(3, '0')}`),
   'decimal entities': (bytes) => eachByte(bytes, (byte) => `&#${byte};`),
   'hex entities': (bytes) => eachByte(bytes, (byte) => `&#x${hexOf(byte)};`),
