@@ -1,3 +1,5 @@
+import { roughSet, type ByteSet } from '../simd/byte-set.ts'
+import { BLOCK_BYTES, passesFor, RUN_BYTES, type Passes } from '../simd/passes.ts'
 import { GRAM } from './telling.ts'
 
 /** A text, and where its grams of eight bytes that are looked for begin. */
@@ -35,6 +37,8 @@ export class GramIndex {
   /** By the gram's number. */
   readonly #text: Int32Array
   readonly #offset: Int32Array
+  /** Of all bytes in the texts. Made for the first content that is worth a pass. */
+  #set: ByteSet | undefined
 
   constructor(texts: readonly IndexedText[]) {
     this.#texts = texts
@@ -64,11 +68,42 @@ export class GramIndex {
     found: (piece: Piece) => void,
   ): void {
     const last = Math.min(end - 1, bytes.length - GRAM)
+    const passes = step === 1 ? undefined : passesFor(last - from)
+    if (passes !== undefined) return this.#searchRuns(bytes, { from, last, step, passes }, found)
     for (let at = from; at <= last;) {
       const hit = step === 1 ? this.#nextHead(bytes, at, last) : this.#nextHeadBy(bytes, step, { at, last })
       if (hit > last) return
       const after = this.#searchAt(bytes, hit, found)
       at = after > hit ? Math.max(hit + step, after - GRAM + 1) : hit + step
+    }
+  }
+
+  /** The same places, as far as they lie in a run of bytes that the texts are made of: a run is as long as a gram. */
+  #searchRuns(
+    bytes: Uint8Array,
+    {
+      from,
+      last,
+      step,
+      passes,
+    }: { readonly from: number; readonly last: number; readonly step: number; readonly passes: Passes },
+    found: (piece: Piece) => void,
+  ): void {
+    const set = (this.#set ??= roughSet(new Set(this.#texts.flatMap(({ text }) => [...text]))))
+    let at = from
+    // A gram that goes over the end of a block is in the next one.
+    for (let start = from; start <= last; start += BLOCK_BYTES - GRAM + 1) {
+      const end = Math.min(last + GRAM, start + BLOCK_BYTES)
+      const edges = passes.found.slice(0, passes.runs(bytes.subarray(start, end), set))
+      for (let edge = 0; edge < edges.length; edge += 2) {
+        const begin = start + (edges[edge] as number) - RUN_BYTES + 1
+        const lastInRun = start + (edges[edge + 1] ?? end - start) - GRAM
+        if (at < begin) at += Math.ceil((begin - at) / step) * step
+        while (at <= lastInRun) {
+          const after = this.#mayBegin(bytes, at) ? this.#searchAt(bytes, at, found) : at
+          at = after > at ? Math.max(at + step, after - GRAM + 1) : at + step
+        }
+      }
     }
   }
 
@@ -93,6 +128,11 @@ export class GramIndex {
       if (((heads[head >>> 5] as number) & (1 << (head & 31))) !== 0) return place
     }
     return last + 1
+  }
+
+  #mayBegin(bytes: Uint8Array, at: number): boolean {
+    const head = Math.imul(wordAt(bytes, at), HEAD_FACTOR) >>> this.#headShift
+    return ((this.#heads[head >>> 5] as number) & (1 << (head & 31))) !== 0
   }
 
   /** Where the longest piece that was found ends; `at` when there is none. */

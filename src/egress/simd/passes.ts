@@ -5,6 +5,9 @@ import { PASSES } from './passes-module.ts'
 /** So many bytes are looked at in one pass. */
 export const BLOCK_BYTES = 32_768
 
+/** A run is of at least so many. */
+export const RUN_BYTES = 8
+
 /** Where tables, bytes and what was found lie in memory, as passes.wat has it. */
 const SHUFFLES_AT = 512
 const BYTES_AT = 4096
@@ -16,6 +19,8 @@ interface Exports {
   triples(length: number): number
   words(count: number): number
   compact(from: number, end: number, written: number): number
+  outside(length: number): number
+  runs(length: number): number
 }
 
 /** What Node has and its types do not name. */
@@ -79,6 +84,21 @@ export class Passes {
 
   get read(): number {
     return this.#run.read.value
+  }
+
+  /** Where the first byte stands that is not in the set; the length of the block when all are. */
+  outside(block: Uint8Array, set: ByteSet): number {
+    this.#load(block, set)
+    return this.#run.outside(block.length)
+  }
+
+  /**
+   * Runs of at least `RUN_BYTES` bytes of the set: in turn where the last of so many stands, and the first byte behind the
+   * run. Where the number is odd the last run goes on to the end of the block.
+   */
+  runs(block: Uint8Array, set: ByteSet): number {
+    this.#load(block, set)
+    return this.#run.runs(block.length)
   }
 
   #load(block: Uint8Array, tables: Uint8Array): void {

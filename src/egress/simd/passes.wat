@@ -196,4 +196,85 @@
           (br_if $next (i32.eqz (local.get $stop))))))
     (global.set $read (i32.sub (local.get $from) (i32.const 4096)))
     (i32.sub (local.get $written) (i32.const 65536)))
+
+  ;; Of 64 bytes at $at, bit by bit, those that are in a set.
+  (func $members (param $at i32) (param $low v128) (param $high v128) (result i64)
+    (i64.or
+      (i64.or
+        (i64.extend_i32_u (call $set (call $both (local.get $at) (local.get $low) (local.get $high))))
+        (i64.shl
+          (i64.extend_i32_u
+            (call $set (call $both (i32.add (local.get $at) (i32.const 16)) (local.get $low) (local.get $high))))
+          (i64.const 16)))
+      (i64.or
+        (i64.shl
+          (i64.extend_i32_u
+            (call $set (call $both (i32.add (local.get $at) (i32.const 32)) (local.get $low) (local.get $high))))
+          (i64.const 32))
+        (i64.shl
+          (i64.extend_i32_u
+            (call $set (call $both (i32.add (local.get $at) (i32.const 48)) (local.get $low) (local.get $high))))
+          (i64.const 48)))))
+
+  ;; Where the first byte stands that is not in the set; $length when all are.
+  (func (export "outside") (param $length i32) (result i32)
+    (local $at i32) (local $low v128) (local $high v128) (local $bits i64)
+    (local.set $low (v128.load (i32.const 0)))
+    (local.set $high (v128.load (i32.const 16)))
+    (loop $next
+      (if (i32.lt_s (local.get $at) (local.get $length))
+        (then
+          (local.set $bits
+            (call $lowest
+              (i64.xor
+                (i64.const -1)
+                (call $members (i32.add (i32.const 4096) (local.get $at)) (local.get $low) (local.get $high)))
+              (i32.sub (local.get $length) (local.get $at))))
+          (if (i64.ne (local.get $bits) (i64.const 0))
+            (then (return (i32.add (local.get $at) (i32.wrap_i64 (i64.ctz (local.get $bits)))))))
+          (local.set $at (i32.add (local.get $at) (i32.const 64)))
+          (br $next))))
+    (local.get $length))
+
+  ;; $bits, moved up by $count; from below come the uppermost of the 64 before them.
+  (func $moved (param $bits i64) (param $before i64) (param $count i64) (result i64)
+    (i64.or
+      (i64.shl (local.get $bits) (local.get $count))
+      (i64.shr_u (local.get $before) (i64.sub (i64.const 64) (local.get $count)))))
+
+  ;; Runs of at least eight bytes of the set: in turn where the eighth of one stands, and the first byte behind it. Where the
+  ;; number is odd the last run goes on to the end.
+  (func (export "runs") (param $length i32) (result i32)
+    (local $at i32) (local $to i32) (local $low v128) (local $high v128) (local $edges i64)
+    ;; Where one, two, four and eight in a row end, and the same of the 64 bytes before.
+    (local $one i64) (local $two i64) (local $four i64) (local $eight i64)
+    (local $oneBefore i64) (local $twoBefore i64) (local $fourBefore i64) (local $eightBefore i64)
+    (local.set $low (v128.load (i32.const 0)))
+    (local.set $high (v128.load (i32.const 16)))
+    (local.set $to (i32.const 65536))
+    (loop $next
+      (if (i32.lt_s (local.get $at) (local.get $length))
+        (then
+          (local.set $one
+            (call $members (i32.add (i32.const 4096) (local.get $at)) (local.get $low) (local.get $high)))
+          (local.set $two
+            (i64.and (local.get $one) (call $moved (local.get $one) (local.get $oneBefore) (i64.const 1))))
+          (local.set $four
+            (i64.and (local.get $two) (call $moved (local.get $two) (local.get $twoBefore) (i64.const 2))))
+          (local.set $eight
+            (i64.and (local.get $four) (call $moved (local.get $four) (local.get $fourBefore) (i64.const 4))))
+          ;; Where it changes.
+          (local.set $edges
+            (call $lowest
+              (i64.xor (local.get $eight) (call $moved (local.get $eight) (local.get $eightBefore) (i64.const 1)))
+              (i32.sub (local.get $length) (local.get $at))))
+          (if (i64.ne (local.get $edges) (i64.const 0))
+            (then (local.set $to (call $emit (local.get $edges) (local.get $at) (local.get $to)))))
+          (local.set $oneBefore (local.get $one))
+          (local.set $twoBefore (local.get $two))
+          (local.set $fourBefore (local.get $four))
+          (local.set $eightBefore (local.get $eight))
+          (local.set $at (i32.add (local.get $at) (i32.const 64)))
+          (br $next))))
+    (call $count (local.get $to)))
 )

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { asciiSet, roughSet } from '../../../src/egress/simd/byte-set.ts'
-import { BLOCK_BYTES, LazyPasses, Passes } from '../../../src/egress/simd/passes.ts'
+import { BLOCK_BYTES, LazyPasses, Passes, RUN_BYTES } from '../../../src/egress/simd/passes.ts'
 
 const passes = new Passes()
 
@@ -85,6 +85,35 @@ describe('passes', () => {
         // A block in which everything stops would be asked for again and again.
         from = end + 1 + (end >> 2)
       }
+    })
+  })
+
+  test('outside', () => {
+    compare(tables(32), (block, set) => {
+      const first = block.findIndex((byte) => !isIn(set, byte))
+      assert.equal(passes.outside(block, set), first === -1 ? block.length : first)
+      // Ordinary text has nothing outside of its set.
+      const all = roughSet(block)
+      assert.equal(passes.outside(block, all), block.length)
+    })
+  })
+
+  test('runs', () => {
+    compare(fc.tuple(tables(32), fc.array(fc.nat(90), { minLength: 1, maxLength: 30 })), (block, [set, lengths]) => {
+      // Random bytes make no runs: some are made of one member, with one byte between them that may be none.
+      const member = block.find((byte) => isIn(set, byte)) ?? 0
+      for (let at = 0, turn = 0; at < block.length; turn += 1) {
+        const length = lengths[turn % lengths.length] as number
+        block.fill(member, at, Math.min(block.length, at + length))
+        at += length + 1
+      }
+      const edges: number[] = []
+      for (let at = 0; at < block.length; at += 1) {
+        const start = at
+        while (at < block.length && isIn(set, block[at] as number)) at += 1
+        if (at - start >= RUN_BYTES) edges.push(start + RUN_BYTES - 1, ...(at < block.length ? [at] : []))
+      }
+      assert.deepEqual(found(passes.runs(block, set)), edges)
     })
   })
 

@@ -1,5 +1,7 @@
 import { isAscii } from 'node:buffer'
 import { alignedWords } from '../../secrets/word-finder.ts'
+import { asciiSet } from '../../simd/byte-set.ts'
+import { BLOCK_BYTES, passesFor } from '../../simd/passes.ts'
 import { TEXT_BYTES } from './byte-class.ts'
 
 /** Of text as `isPlainText` knows it, in bits a byte: it has no more than 99 different signs. */
@@ -9,6 +11,18 @@ const FORM_FEED = 0x0c
 
 /** Whether it is ASCII without control characters but white space, as most of what programs send. */
 export function isPlainText(bytes: Buffer): boolean {
+  const passes = passesFor(bytes.length)
+  if (passes === undefined) return isPlainByWords(bytes)
+  for (let from = 0; from < bytes.length; from += BLOCK_BYTES) {
+    const block = bytes.subarray(from, from + BLOCK_BYTES)
+    if (passes.outside(block, PLAIN) < block.length) return false
+  }
+  return true
+}
+
+const PLAIN = asciiSet(Array.from({ length: 256 }, (_, byte) => byte).filter(isPlain))
+
+function isPlainByWords(bytes: Buffer): boolean {
   if (!isAscii(bytes)) return false
   const words = alignedWords(bytes)
   const first = words.length === 0 ? bytes.length : words.byteOffset - bytes.byteOffset
@@ -26,7 +40,11 @@ function mayHoldControl(word: number): boolean {
 
 function isText(bytes: Buffer, start: number, end: number): boolean {
   for (let at = start; at < end; at += 1) {
-    if (TEXT_BYTES[bytes[at] as number] === 0 && bytes[at] !== FORM_FEED) return false
+    if (!isPlain(bytes[at] as number)) return false
   }
   return true
+}
+
+function isPlain(byte: number): boolean {
+  return TEXT_BYTES[byte] === 1 || byte === FORM_FEED
 }

@@ -23,6 +23,21 @@ test('every byte counts', () => {
   )
 })
 
+test('of a long text too, for which passes are used', () => {
+  for (const length of [20_000, 32_768, 32_769, 70_001]) {
+    const text = Buffer.alloc(length + 1, 'It is plain.\t\r\n\f~').subarray(1)
+    assert.equal(isPlainText(text), true)
+    for (const at of [0, 63, 64, 19_999, 32_767, 32_768, length - 1].filter((place) => place < length)) {
+      for (const sign of [0, 0x0b, 0x1f, 0x7f, 0x80, 0xff]) {
+        const before = text[at] as number
+        text[at] = sign
+        assert.equal(isPlainText(text), false)
+        text[at] = before
+      }
+    }
+  }
+})
+
 test('one sign that is none is seen at every place', () => {
   for (const sign of [0, 0x08, 0x0b, 0x1f, 0x7f, 0x80, 0xff]) {
     for (let at = 0; at < 24; at += 1) {
