@@ -166,6 +166,15 @@ test('an update takes another configuration, and one that is wrong changes nothi
   assert.match(await curl(CAGE, 'https://allowed.test/'), /"blocked":true/)
 })
 
+test('a record that this agentcage cannot read is said, and the cage can be destroyed', async () => {
+  const record = `${HOME}/.config/agentcage/deployments/${CAGE}/deployment.json`
+  await asUser('sed', '-i', 's/"version": 1,/"version": 2,/', record)
+  assert.match(await agentcage('cage', 'list'), /^life +unusable$/m)
+  const { code, stderr } = await tryAgentcage(['cage', 'show', CAGE])
+  assert.equal(code, 1)
+  assert.match(stderr, /deployment\.json is not the record of a cage that this agentcage can read\n.*destroy the cage/)
+})
+
 test('destroyed, nothing of it is left but the volume that the user named', async () => {
   await agentcage('cage', 'destroy', '-y', CAGE)
   assert.equal(await traces(CAGE), 'life-data')

@@ -49,6 +49,13 @@ export function parseRecord(text: string, path: string): DeploymentRecord {
   }
 }
 
+/** What isolates the cage of a record that is otherwise none: enough to know what is to be removed. */
+export function isolationWrittenIn(text: string): DeploymentRecord['isolation'] | undefined {
+  const written = /^\s*"isolation":\s*"(\w+)",?$/m.exec(text)?.[1]
+  const { data } = recordSchema.shape.isolation.safeParse(written)
+  return data
+}
+
 export function formatRecord(record: DeploymentRecord): string {
   return `${JSON.stringify(recordSchema.parse(record), null, 2)}\n`
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readdir, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseConfig } from '../config/load.ts'
@@ -6,7 +7,7 @@ import { CageError } from '../errors.ts'
 import { isPrivateFolder, readPrivateFile, usable } from '../secrets/private-state.ts'
 import { ensurePrivateFolder, syncFolder, writeFileAtomic } from '../system/files.ts'
 import { cageState, deploymentFolder, deploymentsFolder, isCageName, secretsFolder } from '../system/paths.ts'
-import { formatRecord, parseRecord, type DeploymentRecord } from './deployment-record.ts'
+import { formatRecord, isolationWrittenIn, parseRecord, type DeploymentRecord } from './deployment-record.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -63,6 +64,24 @@ export async function readDeploymentRecord(
   return bytes === undefined ? undefined : parseRecord(bytes.toString('utf8'), path)
 }
 
+/**
+ * What isolates a cage, as long as its record says that, be it one that this agentcage cannot read. Undefined when there is
+ * no such cage. Throws `state_unusable`.
+ */
+export async function readIsolation(
+  name: string,
+  environment: Environment,
+): Promise<DeploymentRecord['isolation'] | undefined> {
+  try {
+    return (await readDeploymentRecord(name, environment))?.isolation
+  } catch (error) {
+    const bytes = await readPrivateFile(join(deploymentFolder(name, environment), RECORD_FILE), MAX_RECORD)
+    const isolation = isolationWrittenIn(bytes?.toString('utf8') ?? '')
+    if (isolation === undefined) throw error
+    return isolation
+  }
+}
+
 /** Whether anything is kept by this name, a cage or not. Throws `cage_unknown` for what can name none. */
 export async function isKept(name: string, environment: Environment): Promise<boolean> {
   if (!isCageName(name)) throw unknownCage(name)
@@ -75,7 +94,7 @@ export async function deploymentNames(environment: Environment): Promise<readonl
   if (!(await isPrivateFolder(folder))) return []
   const found: string[] = []
   for (const name of (await usable(folder, () => readdir(folder))).filter(isCageName)) {
-    if ((await readPrivateFile(join(folder, name, RECORD_FILE), MAX_RECORD)) !== undefined) found.push(name)
+    if (existsSync(join(folder, name, RECORD_FILE))) found.push(name)
   }
   return found.toSorted()
 }

@@ -9,7 +9,7 @@ import { backendOf } from './backends.ts'
 import { pruneShared } from './decisions.ts'
 import { lockAllCages, lockCage } from './deployment-lock.ts'
 import type { DeploymentRecord } from './deployment-record.ts'
-import { isKept, readDeploymentRecord, removeDeployment, type Environment } from './deployment.ts'
+import { isKept, readIsolation, removeDeployment, type Environment } from './deployment.ts'
 import { findCage } from './running-cage.ts'
 
 export interface DestroyRequest {
@@ -26,11 +26,14 @@ export interface DestroyRequest {
  */
 export async function destroyCage(request: DestroyRequest): Promise<readonly string[]> {
   using _lock = await lockCage(request.name, request.environment)
-  const record = await readDeploymentRecord(request.name, request.environment)
-  return record === undefined ? await removeRemains(request) : await removeCage(request, record)
+  const isolation = await readIsolation(request.name, request.environment)
+  return isolation === undefined ? await removeRemains(request) : await removeCage(request, isolation)
 }
 
-async function removeCage(request: DestroyRequest, { isolation }: DeploymentRecord): Promise<readonly string[]> {
+async function removeCage(
+  request: DestroyRequest,
+  isolation: DeploymentRecord['isolation'],
+): Promise<readonly string[]> {
   const { name, environment, report } = request
   const backend = await backendOf(isolation)
   report('Stopping services...')

@@ -1,3 +1,4 @@
+import { CageError } from '../errors.ts'
 import { cageState } from '../system/paths.ts'
 import type { Backend, Part, Report, ServiceStatus } from './backend.ts'
 import { backendOf } from './backends.ts'
@@ -21,15 +22,22 @@ import { requireSecrets } from './secrets-missing.ts'
 export interface CageSummary {
   readonly name: string
   readonly isolation: string
-  /** `running (3/3)`, `stopped (0/3)`, `degraded (2/3)`, `incomplete`. */
+  /** `running (3/3)`, `stopped (0/3)`, `degraded (2/3)`, `incomplete`, `unusable`: what is kept of it cannot be read. */
   readonly status: string
   readonly services: readonly ServiceStatus[]
 }
 
 export async function listCages(environment: Environment): Promise<readonly CageSummary[]> {
   const cages: CageSummary[] = []
-  for (const name of await deploymentNames(environment)) cages.push(await cageStatus(name, environment))
+  for (const name of await deploymentNames(environment))
+    cages.push(await cageStatus(name, environment).catch((error: unknown) => unusable(name, error)))
   return cages
+}
+
+/** One that cannot be read hides no other. */
+function unusable(name: string, error: unknown): CageSummary {
+  if (!(error instanceof CageError) || error.code !== 'state_unusable') throw error
+  return { name, isolation: 'unknown', status: 'unusable', services: [] }
 }
 
 /** Throws `cage_unknown`. A configuration that is no longer right is no hindrance. */

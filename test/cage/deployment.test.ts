@@ -10,11 +10,13 @@ import {
   deploymentNames,
   deploymentOf,
   loadDeployment,
+  readIsolation,
   removeDeployment,
   saveDeployment,
   type Deployment,
 } from '../../src/cage/deployment.ts'
 import type { DeploymentRecord } from '../../src/cage/deployment-record.ts'
+import { listCages } from '../../src/cage/lifecycle.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import { CageError, type ErrorCode } from '../../src/errors.ts'
 import { openSecretStore } from '../../src/secrets/store.ts'
@@ -34,6 +36,21 @@ describe('a deployment', () => {
       assert.equal((await stat(path)).mode & 0o777, 0o600, path)
     assert.equal((await stat(loaded.folder)).mode & 0o777, 0o700)
     assert.deepEqual((await readdir(loaded.folder)).toSorted(), ['cage.yaml', 'deployment.json'])
+  })
+
+  test('that cannot be read hides no other, and says what isolates it as long as it can', async (t) => {
+    const { env, deployment } = await bed(t)
+    await saveDeployment(deployment, TEXT)
+    const path = join(deployment.folder, 'deployment.json')
+    const text = await readFile(path, 'utf8')
+    for (const damaged of [text.replace('"version": 1', '"version": 2'), text.slice(0, 60)]) {
+      await writeFile(path, damaged)
+      assert.deepEqual(await listCages(env), [{ name: 'demo', isolation: 'unknown', status: 'unusable', services: [] }])
+      assert.equal(await readIsolation('demo', env), 'process')
+    }
+    await writeFile(path, '{}')
+    await assert.rejects(readIsolation('demo', env), hasCode('state_unusable', /deployment\.json is not the record/))
+    assert.equal(await readIsolation('other', env), undefined)
   })
 
   test('is none while there is no record: secrets may be set before, and a create may have been cut off', async (t) => {

@@ -48,6 +48,8 @@ for (const shell of ['bash', 'zsh', 'fish']) {
     const { code, stdout } = await cli('completions', shell)
     assert.equal(code, 0)
     assert.match(stdout, /agentcage __complete/)
+    // Files beside commands and flags are no proposals.
+    if (shell === 'fish') assert.match(stdout, /^complete -c agentcage -f -a /m)
   })
 }
 

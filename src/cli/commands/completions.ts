@@ -29,6 +29,14 @@ _agentcage() {
 }
 compdef _agentcage agentcage
 `,
-  fish: `complete -c agentcage -a '(agentcage __complete (commandline -opc)[2..] "$(commandline -ct)" 2>/dev/null)'
+  fish: `function __agentcage_complete
+  set -l proposals (agentcage __complete (commandline -opc)[2..] "$(commandline -ct)" 2>/dev/null)
+  if set -q proposals[1]
+    printf '%s\\n' $proposals
+  else
+    __fish_complete_path (commandline -ct)
+  end
+end
+complete -c agentcage -f -a '(__agentcage_complete)'
 `,
 }
