@@ -179,10 +179,10 @@ const secretsSection = z
       .default(true)
       .meta({ description: 'Whether requests and messages are searched for credentials.' }),
     action: z.enum(['block', 'flag']).default('block').meta({ description: 'What happens when one is found.' }),
-    undecodable: z
-      .enum(['block', 'flag'])
-      .default('block')
-      .meta({ description: 'What happens to a body with a `Content-Encoding` that is unknown or does not hold.' }),
+    undecodable: z.enum(['block', 'flag']).default('block').meta({
+      description:
+        'What happens to a body with a `Content-Encoding` that is unknown or does not hold, or a charset that nobody knows.',
+    }),
     builtin_allow_to_domains: z.boolean().default(true).meta({
       description: "Whether a provider's credentials may go to the provider; the hosts are on the page about patterns.",
     }),

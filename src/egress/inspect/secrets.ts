@@ -88,12 +88,9 @@ class SecretScan {
       }
       if (guess !== undefined) flag ??= verdictOf('flag', `secret detected: ${guess}`, 'warning')
     }
-    if (views.undecodable !== undefined) {
-      const verdict = verdictOf(
-        undecodable,
-        `cannot be decoded: content-encoding ${printable(views.undecodable)}`,
-        'error',
-      )
+    const unknown = unknownIn(views)
+    if (unknown !== undefined) {
+      const verdict = verdictOf(undecodable, `cannot be decoded: ${printable(unknown)}`, 'error')
       if (undecodable === 'block') return verdict
       flag ??= verdict
     }
@@ -155,7 +152,12 @@ function verdictOf(action: 'block' | 'flag', reason: string, severity: Severity)
   return { kind: action, reason, severity }
 }
 
+function unknownIn({ undecodable, unknownCharset }: ContentViews): string | undefined {
+  if (undecodable !== undefined) return `content-encoding ${undecodable}`
+  return unknownCharset === undefined ? undefined : `charset ${unknownCharset}`
+}
+
 /** It came from the workload. */
 function printable(text: string): string {
-  return text.slice(0, 60).replace(/[^\x20-\x7e]/g, '?')
+  return text.slice(0, 80).replace(/[^\x20-\x7e]/g, '?')
 }

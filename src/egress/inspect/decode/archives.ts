@@ -1,28 +1,31 @@
 import { isAscii } from 'node:buffer'
+import type { Steps } from '../steps.ts'
 import { decompress } from './compression.ts'
 
 /** What lies in an archive, one after the other with NUL between. */
 export interface Unpacked {
   readonly name: 'zip' | 'git'
   readonly bytes: Buffer
-  /** Whether there is more than was unpacked. */
-  readonly isCut: boolean
+  /** Why there is more than was unpacked: it is too large, or there are too many in it. */
+  readonly cut: 'size' | 'count' | undefined
 }
 
 const ZIP_MARK = 'PK\x03\x04'
 const PACK_MARK = 'PACK\0\0\0'
 export const ARCHIVE_MARKS = [ZIP_MARK, PACK_MARK] as const
 
-const MOST_MEMBERS = 2000
-const MOST_OBJECTS = 5000
+const MOST_MEMBERS = 20_000
+/** The first push of a repository of some years. */
+const MOST_OBJECTS = 100_000
+/** What one of them costs at least, in bytes that are looked at. */
+const COST = 4096
 const SEPARATOR = Buffer.of(0)
 
 /** The compressed contents of zip archives and git packs in `bytes`; at most `maxBytes` of each. */
-export function unpacked(bytes: Buffer, maxBytes: number): readonly Unpacked[] {
+export function* unpacked(bytes: Buffer, maxBytes: number): Steps<readonly Unpacked[]> {
   if (isAscii(bytes)) return []
-  return [zipMembers(bytes, maxBytes), packObjects(bytes, maxBytes)].filter(
-    (found) => found.bytes.length > 0 || found.isCut,
-  )
+  const found = [yield* zipMembers(bytes, maxBytes), yield* packObjects(bytes, maxBytes)]
+  return found.filter((archive) => archive.bytes.length > 0 || archive.cut !== undefined)
 }
 
 /** Streams of an archive may overlap: what is read of it in all is bounded too, in times its size. */
@@ -34,7 +37,7 @@ class Collector {
   #left: number
   #inputLeft: number
   #countLeft: number
-  isCut = false
+  cut: Unpacked['cut']
 
   constructor(archive: Buffer, { maxBytes, maxCount }: { readonly maxBytes: number; readonly maxCount: number }) {
     this.#left = maxBytes
@@ -44,10 +47,11 @@ class Collector {
 
   /** How much of the input was used; undefined when it is not in this coding, or past a bound. */
   add(coding: 'raw' | 'zlib', bytes: Buffer): number | undefined {
-    if (this.#countLeft-- === 0 || this.#inputLeft <= 0) this.isCut = true
-    if (this.isCut) return undefined
+    if (this.#countLeft-- === 0) this.cut = 'count'
+    else if (this.#inputLeft <= 0) this.cut = 'size'
+    if (this.cut !== undefined) return undefined
     const decoded = decompress(coding, bytes, this.#left)
-    if (decoded.kind === 'over') this.isCut = true
+    if (decoded.kind === 'over') this.cut = 'size'
     this.#inputLeft -= decoded.kind === 'bytes' ? decoded.used : bytes.length
     if (decoded.kind !== 'bytes') return undefined
     this.#left -= decoded.bytes.length + SEPARATOR.length
@@ -56,7 +60,7 @@ class Collector {
   }
 
   take(name: Unpacked['name']): Unpacked {
-    return { name, bytes: Buffer.concat(this.#pieces), isCut: this.isCut }
+    return { name, bytes: Buffer.concat(this.#pieces), cut: this.cut }
   }
 }
 
@@ -64,7 +68,7 @@ class Collector {
  * By the headers in front of each member (APPNOTE.TXT section 4.3.7), wherever they stand: the directory at the end is
  * not asked, for readers differ in whether they do. What is stored without compression is seen where it stands.
  */
-function zipMembers(bytes: Buffer, maxBytes: number): Unpacked {
+function* zipMembers(bytes: Buffer, maxBytes: number): Steps<Unpacked> {
   const members = new Collector(bytes, { maxBytes, maxCount: MOST_MEMBERS })
   for (let at = bytes.indexOf(ZIP_MARK, 0, 'latin1'); at !== -1; at = bytes.indexOf(ZIP_MARK, at + 4, 'latin1')) {
     if (at + 30 > bytes.length) break
@@ -72,24 +76,30 @@ function zipMembers(bytes: Buffer, maxBytes: number): Unpacked {
     const start = at + 30 + bytes.readUInt16LE(at + 26) + bytes.readUInt16LE(at + 28)
     if (!isDeflated || start >= bytes.length) continue
     members.add('raw', bytes.subarray(start))
-    if (members.isCut) break
+    yield COST
+    if (members.cut !== undefined) break
   }
   return members.take('zip')
 }
 
 /** Every object of a pack (gitformat-pack): a header, for a difference its base, and a zlib stream. */
-function packObjects(bytes: Buffer, maxBytes: number): Unpacked {
+function* packObjects(bytes: Buffer, maxBytes: number): Steps<Unpacked> {
   const objects = new Collector(bytes, { maxBytes, maxCount: MOST_OBJECTS })
   for (let at = bytes.indexOf(PACK_MARK, 0, 'latin1'); at !== -1; at = bytes.indexOf(PACK_MARK, at + 1, 'latin1')) {
     if (at + 12 > bytes.length) break
     let next: number | undefined = at + 12
-    for (let count = bytes.readUInt32BE(at + 8); count > 0 && next !== undefined && !objects.isCut; count -= 1) {
+    for (
+      let count = bytes.readUInt32BE(at + 8);
+      count > 0 && next !== undefined && objects.cut === undefined;
+      count -= 1
+    ) {
       const start = objectStart(bytes, next)
       if (start === undefined) break
       const used = objects.add('zlib', bytes.subarray(start))
+      yield COST
       next = used === undefined || used === 0 ? undefined : start + used
     }
-    if (objects.isCut) break
+    if (objects.cut !== undefined) break
     if (next !== undefined && next > at + 12) at = next - 1
   }
   return objects.take('git')

@@ -15,7 +15,7 @@ import { uuencodedBytes } from './uuencode.ts'
 import { DECODE_LIMITS, type DecodeLimits } from './limits.ts'
 import { fromQuotedPrintable } from './quoted-printable.ts'
 import { joinedPieces } from './even-pieces.ts'
-import { decodedCharset, foldedText, wideText } from './unicode.ts'
+import { foldedText, recoded, wideText, type Recoded } from './unicode.ts'
 import { headViews, type Head } from './known-heads.ts'
 import { View } from './view.ts'
 
@@ -81,6 +81,7 @@ export class ContentViews implements Iterable<View> {
   #isTooMany = false
   #streamsLeft = MOST_STREAMS
   #undecodable: string | undefined
+  #unknownCharset: string | undefined
 
   /** `surface`: the views of URL, host and header fields, where there are some already. */
   constructor(
@@ -116,6 +117,11 @@ export class ContentViews implements Iterable<View> {
     return this.#undecodable
   }
 
+  /** A charset that the media type names and nobody knows. */
+  get unknownCharset(): string | undefined {
+    return this.#unknownCharset
+  }
+
   /** Bytes that were decoded so far. */
   get decodedBytes(): number {
     return this.#limits.maxBytes(this.#content.body.length) - this.#bytesLeft
@@ -128,7 +134,7 @@ export class ContentViews implements Iterable<View> {
 
   /** The plain body as text: in its charset, else as UTF-8, else one character a byte. */
   get text(): string {
-    this.#text ??= this.#recoded() ?? this.#plainView().text
+    this.#text ??= this.#recoded()[0]?.bytes?.toString() ?? this.#plainView().text
     return this.#text
   }
 
@@ -184,11 +190,12 @@ export class ContentViews implements Iterable<View> {
       const plain = this.#plainView()
       if (plain.bytes !== this.#content.body) yield new View('body', this.#content.body)
       yield plain
-      const charset = decodedCharset(plain.bytes, this.#content.contentType)
-      const recoded = charset && this.#child(plain, { encodings: [charset.charset], bytes: charset.bytes })
-      if (recoded !== undefined) {
-        yield recoded
-        queue.push(recoded)
+      for (const { charset, bytes } of this.#recoded()) {
+        if (bytes === undefined) this.#unknownCharset ??= charset
+        const child = bytes && this.#child(plain, { encodings: [charset], bytes })
+        if (child === undefined) continue
+        yield child
+        queue.push(child)
       }
       queue.push(plain)
     }
@@ -205,8 +212,8 @@ export class ContentViews implements Iterable<View> {
     return this.#plain
   }
 
-  #recoded(): string | undefined {
-    return decodedCharset(this.plain, this.#content.contentType)?.bytes.toString()
+  #recoded(): readonly Recoded[] {
+    return recoded(this.plain, this.#content.contentType)
   }
 
   #withoutContentEncoding(body: View): View {
@@ -282,7 +289,7 @@ export class ContentViews implements Iterable<View> {
     if (fromBase32 !== undefined) yield { encodings: ['base32'], bytes: fromBase32 }
   }
 
-  *#unpacked(bytes: Buffer, depth: number): Generator<Undone> {
+  *#unpacked(bytes: Buffer, depth: number): Generator<Undone | number> {
     const isLast = depth >= this.#limits.maxDepth
     for (const [count, archive] of [{ encodings: [], bytes }, ...embeddedArchives(bytes)].entries()) {
       if (count === 0 && this.#spoilt.has(bytes)) continue
@@ -290,8 +297,9 @@ export class ContentViews implements Iterable<View> {
         this.#isTooMany = true
         return
       }
-      for (const { name, bytes: content, isCut } of unpacked(archive.bytes, isLast ? 0 : this.#bytesLeft)) {
-        if (isCut) this.#leave(isLast)
+      for (const { name, bytes: content, cut } of yield* unpacked(archive.bytes, isLast ? 0 : this.#bytesLeft)) {
+        if (cut === 'count') this.#isTooMany = true
+        else if (cut === 'size') this.#leave(isLast)
         if (content.length > 0) yield { encodings: [...archive.encodings, name], bytes: content }
       }
     }

@@ -31,8 +31,11 @@ export function fromQuotedPrintable(bytes: Buffer): Buffer | undefined {
   return length === bytes.length ? undefined : decoded.subarray(0, length)
 }
 
+/** By a field, in either case, and by an encoded word (RFC 2047 section 2). */
+const DECLARED = ['uoted-printable', 'uoted-Printable', 'UOTED-PRINTABLE', '?Q?', '?q?'] as const
+
 function isLikely(bytes: Buffer, first: number): boolean {
-  if (/quoted-printable/i.test(bytes.toString('latin1', 0, 8192))) return true
+  if (DECLARED.some((text) => bytes.includes(text))) return true
   for (let at = first; at !== -1; at = bytes.indexOf(EQUALS, at + 1)) {
     if (isSoftBreak(bytes, at)) return true
     if (hexByteAt(bytes, at + 1) !== -1 && isRow(bytes, at)) return true

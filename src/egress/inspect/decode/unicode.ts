@@ -147,18 +147,33 @@ export function* wideText(bytes: Buffer): Steps<Buffer | undefined> {
 
 const LEAST_WIDE = 32
 
-/** The text of a body in the charset of its mark or its media type, as UTF-8; undefined when that is how it stands. */
-export function decodedCharset(
-  bytes: Buffer,
-  contentType: string,
-): { readonly charset: string; readonly bytes: Buffer } | undefined {
-  const charset = markedCharset(bytes) ?? declaredCharset(contentType)
-  if (charset === undefined || AS_IS.has(charset)) return undefined
-  if (charset.startsWith('utf-32')) return { charset, bytes: fromUtf32(bytes, charset.endsWith('be')) }
+/** The text of a body in one charset, as UTF-8; none where nobody knows the charset. */
+export interface Recoded {
+  readonly charset: string
+  readonly bytes: Buffer | undefined
+}
+
+/**
+ * A body in the charset of its mark and in each that its media type names: receivers differ in which of several counts.
+ * Without those in which it is as it stands.
+ */
+export function recoded(bytes: Buffer, contentType: string): readonly Recoded[] {
+  const marked = markedCharset(bytes)
+  const charsets = new Set([...(marked === undefined ? [] : [marked]), ...declaredCharsets(contentType)])
+  return [...charsets]
+    .filter((charset) => !AS_IS.has(charset))
+    .slice(0, MOST_CHARSETS)
+    .map((charset) => ({ charset, bytes: inCharset(bytes, charset) }))
+}
+
+const MOST_CHARSETS = 4
+
+function inCharset(bytes: Buffer, charset: string): Buffer | undefined {
+  if (charset.startsWith('utf-32')) return fromUtf32(bytes, charset.endsWith('be'))
   try {
-    return { charset, bytes: Buffer.from(new TextDecoder(charset).decode(bytes)) }
+    return Buffer.from(new TextDecoder(charset).decode(bytes))
   } catch {
-    return undefined // A charset that nobody knows: the bytes are all there is to look at.
+    return undefined
   }
 }
 
@@ -170,6 +185,7 @@ const AS_IS: ReadonlySet<string> = new Set([
   'ascii',
   'iso-8859-1',
   'latin1',
+  'binary',
   'windows-1252',
 ])
 
@@ -179,9 +195,12 @@ function markedCharset(bytes: Buffer): string | undefined {
   return bytes[0] === 0 && bytes[1] === 0 && bytes[2] === 0xfe && bytes[3] === 0xff ? 'utf-32be' : undefined
 }
 
-function declaredCharset(contentType: string): string | undefined {
-  return /;\s*charset\s*=\s*"?([^\s";,]{1,40})/i.exec(contentType)?.[1]?.toLowerCase()
+function declaredCharsets(contentType: string): readonly string[] {
+  const found = contentType.slice(0, LONGEST_TYPE).matchAll(/;\s*charset\s*=\s*["']?([^\s"';,]{1,40})/gi)
+  return Array.from(found, ([, name = '']) => name.toLowerCase())
 }
+
+const LONGEST_TYPE = 4096
 
 function fromUtf32(bytes: Buffer, isBigEndian: boolean): Buffer {
   const parts: string[] = []

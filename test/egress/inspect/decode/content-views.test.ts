@@ -78,6 +78,9 @@ test('quoted-printable: lines that are full and broken in a word, and settings t
   const full = `${'a line of some length, up to where it is broken by it'.padEnd(60, '.')} ${SECRET.slice(0, 8)}=\r\n${SECRET.slice(8)}`
   assert.ok(sees(viewsOf(full)))
   assert.ok(sees(viewsOf(`Content-Transfer-Encoding: quoted-printable\r\n\r\n${SECRET.replace('X', '=58')}`)))
+  const far = `${'x\n'.repeat(5000)}content-transfer-encoding: quoted-printable\n\n${SECRET.replace('X', '=58')}`
+  assert.ok(sees(viewsOf(far)), 'declared anywhere')
+  assert.ok(sees(viewsOf(`Subject: =?utf-8?Q?${SECRET.replace('X', '=58')}?=`)), 'an encoded word')
   const settings = viewsOf('EMPTY=\nOTHER=\nconst long_name =\n  1\n?a=1f&b=2e\n')
   assert.equal([...settings].length, 1)
 })
@@ -165,6 +168,14 @@ describe('charsets', () => {
     assert.ok(sees(viewsOf(Buffer.from(wide, 'utf16le'), { contentType: 'text/plain; charset=UTF-16LE' })))
     assert.ok(sees(viewsOf(Buffer.from(`\ufeff${wide}`, 'utf16le'))))
     assert.ok(sees(viewsOf(Buffer.from(wide, 'utf16le').swap16(), { contentType: 'text/plain;charset="utf-16be"' })))
+  })
+  test('several at once: in each of them; one that nobody knows is told', () => {
+    const body = Buffer.from(wide, 'utf16le').swap16()
+    assert.ok(sees(viewsOf(body, { contentType: 'text/plain; charset=utf-8; charset=utf-16be' })))
+    assert.ok(sees(viewsOf(body, { contentType: "text/plain; charset='utf-16le'; charset=utf-16be" })))
+    const unknown = viewsOf('x', { contentType: 'text/plain; charset=cp037' })
+    assert.equal([...unknown].length, 1)
+    assert.equal(unknown.unknownCharset, 'cp037')
   })
   test('UTF-32, with and without a mark', () => {
     const utf32 = Buffer.from(

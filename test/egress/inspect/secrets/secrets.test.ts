@@ -166,6 +166,12 @@ describe('verdicts', () => {
     })
     assert.equal(judge(sent, { undecodable: 'flag' }).kind, 'flag')
   })
+  test('so does a charset that nobody knows', () => {
+    const sent = { contentType: 'text/plain; charset=cp037', body: 'x' }
+    const reason = 'cannot be decoded: charset cp037'
+    assert.deepEqual(judge(sent), { kind: 'block', reason, severity: 'error' })
+    assert.equal(judge(sent, { undecodable: 'flag' }).kind, 'flag')
+  })
   test('too much nesting blocks, also behind a credential that is only flagged', () => {
     let body = 'a secret would be down here'
     for (let layer = 0; layer < 7; layer += 1) body = Buffer.from(body).toString('base64')
