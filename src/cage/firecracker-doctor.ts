@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { findFirecracker, TUN } from '../isolation/microvm/firecracker/require-firecracker.ts'
 import { mayOpenDevice } from '../isolation/microvm/host-parts.ts'
+import { vmmSum } from '../isolation/microvm/vmm-sum.ts'
 import { findProgram, PROGRAM_FOLDERS } from '../system/process.ts'
 import { runProgram } from '../system/spawn.ts'
 import { installCommand, packageManager } from './doctor-packages.ts'
@@ -42,7 +43,7 @@ async function checkProgram(name: string): Promise<Check> {
   const [major, minor] = [Number(version[1]), Number(version[2])]
   if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]))
     return lacks(`${path} is ${version[0]}; ${OLDEST.join('.')} or newer is needed`)
-  return { name: 'firecracker', status: 'ok', detail: `${path}, ${version[0]}` }
+  return { name: 'firecracker', status: 'ok', detail: `${path}, ${version[0]}, SHA-256 ${vmmSum(path)}` }
 }
 
 function checkTun(): Check {

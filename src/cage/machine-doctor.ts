@@ -4,6 +4,7 @@ import { KVM, mayOpenDevice, requireBusybox, requireQemu } from '../isolation/mi
 import { examineKernel, installedKernels, type Vmm } from '../isolation/microvm/kernel.ts'
 import { recallKvmFailure } from '../isolation/microvm/kvm-failure.ts'
 import type { PackageManager } from '../isolation/process/launch-programs.ts'
+import { vmmSum } from '../isolation/microvm/vmm-sum.ts'
 import { findProgram } from '../system/process.ts'
 import { runProgram } from '../system/spawn.ts'
 import { installCommand, packageManager } from './doctor-packages.ts'
@@ -69,8 +70,9 @@ function needed(check: Check): Check {
 
 async function checkQemu(): Promise<Check> {
   try {
-    const { stdout } = await runProgram(requireQemu(), ['--version'])
-    return { name: 'qemu', status: 'ok', detail: stdout.split('\n')[0] ?? '' }
+    const path = requireQemu()
+    const { stdout } = await runProgram(path, ['--version'])
+    return { name: 'qemu', status: 'ok', detail: `${stdout.split('\n')[0]}, SHA-256 ${vmmSum(path)}` }
   } catch (error) {
     return missing('qemu', error)
   }

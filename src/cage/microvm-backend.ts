@@ -3,6 +3,7 @@ import { firecrackerOf, machineOf } from '../config/isolation.ts'
 import { requireBusybox, requireQemu } from '../isolation/microvm/host-parts.ts'
 import { requireFirecracker } from '../isolation/microvm/firecracker/require-firecracker.ts'
 import { requireKernel } from '../isolation/microvm/kernel.ts'
+import { requireVmmSum } from '../isolation/microvm/vmm-sum.ts'
 import type { Backend } from './backend.ts'
 import { execInMachine } from './machine-exec.ts'
 import { processBackend } from './process-backend.ts'
@@ -25,8 +26,8 @@ export const microvmBackend: Backend = {
     requireRunnable(draft.config)
     const machine = machineOf(draft.config)
     const firecracker = firecrackerOf(machine, draft.record.working_directory)
-    if (firecracker === undefined) requireQemu()
-    else requireFirecracker(firecracker)
+    const vmm = firecracker === undefined ? requireQemu() : requireFirecracker(firecracker)
+    requireVmmSum(vmm, machine.vmm_sha256)
     const { kernel, kernel_sha256: sha256 } = machine
     requireKernel({
       path: kernel === undefined ? undefined : resolve(draft.record.working_directory, kernel),

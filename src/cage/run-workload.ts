@@ -62,6 +62,7 @@ async function startInMachine(plan: WorkloadPlan, options: StartOptions): Promis
     settings: {
       kernel: machine.kernel === undefined ? undefined : resolve(workingDirectory, machine.kernel),
       kernelSha256: machine.kernel_sha256,
+      vmmSha256: machine.vmm_sha256,
       image: machine.image === undefined ? undefined : resolve(workingDirectory, machine.image),
       firecracker: firecrackerOf(machine, workingDirectory),
       volumes: config.container.volumes.map((text) => volumeTarget(text, { environment, home, workingDirectory })),

@@ -18,6 +18,7 @@ export interface MachineConfig {
   readonly vmm: 'auto' | 'qemu' | 'firecracker'
   readonly kernel?: string | undefined
   readonly kernel_sha256?: string | undefined
+  readonly vmm_sha256?: string | undefined
   readonly image?: string | undefined
   readonly firecracker_bin?: string | undefined
   readonly vcpus: number

@@ -33,6 +33,14 @@ export const microvmSection = z
         description:
           'SHA-256 of the kernel’s file, looked at before each start: no other one is started. `agentcage vm setup` shows it. Absent: what the system installed is trusted.',
       }),
+    vmm_sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits in lower case')
+      .optional()
+      .meta({
+        description:
+          'SHA-256 of QEMU’s or Firecracker’s program, looked at before each start: no other one is started. `agentcage vm doctor` shows it. Absent: what is installed is trusted.',
+      }),
     image: path.optional().meta({
       description:
         'Image whose files are the root of the guest: a folder in the OCI image layout, or an archive (`podman image save`). Absent: the host’s own system, read-only.',

@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Check } from '../../src/cage/doctor.ts'
@@ -107,7 +108,9 @@ test('a program is taken for Firecracker when it says so, in a version that has 
   ] as const) {
     writeFileSync(firecracker, `#!/bin/sh\ntest "$1" = --version && echo '${version}'\n`, { mode: 0o755 })
     const check = await part('firecracker', { firecracker })
-    assert.deepEqual([check?.status, check?.detail], [status, detail])
+    const sum = createHash('sha256').update(readFileSync(firecracker)).digest('hex')
+    const shown = status === 'ok' ? `${detail}, SHA-256 ${sum}` : detail
+    assert.deepEqual([check?.status, check?.detail], [status, shown])
   }
 })
 

@@ -24,6 +24,7 @@ const PROBLEMS: readonly (readonly [string, string])[] = [
   ['firecracker: {vcpus: 0}', '1:22: firecracker.vcpus must be >= 1'],
   ['firecracker: {mem_mb: 127}', '1:23: firecracker.mem_mb must be >= 128'],
   ['microvm: {disk_mb: 1}', '1:20: microvm.disk_mb must be >= 64'],
+  ['microvm: {vmm_sha256: abc}', '1:23: microvm.vmm_sha256 must be 64 hexadecimal digits in lower case'],
   ['microvm: {kernel_sha256: ABC}', '1:26: microvm.kernel_sha256 must be 64 hexadecimal digits in lower case'],
   ['microvm: {vmm: xen}', '1:16: microvm.vmm must be "auto", "qemu" or "firecracker", not "xen"'],
   ['microvm: {}\nfirecracker: {}', '2:1: firecracker is another name for microvm; write one of them'],

@@ -16,6 +16,7 @@ import { PortSockets } from './port-sockets.ts'
 import { busOf, qemuArguments, type Accelerator } from './qemu.ts'
 import { makeScratchDisk } from './scratch-disk.ts'
 import { bootableKernel } from './unpack.ts'
+import { requireVmmSum } from './vmm-sum.ts'
 
 /** What all attempts to start a machine have in common. */
 interface Blueprint {
@@ -46,6 +47,7 @@ export async function launchMachine(
 ): Promise<Workload> {
   if (options.settings.firecracker !== undefined) return launchFirecracker(plan, moat, options)
   const qemu = requireQemu()
+  requireVmmSum(qemu, options.settings.vmmSha256)
   const kernel = requireKernel({ path: options.settings.kernel, sha256: options.settings.kernelSha256 })
   const { image } = options.settings
   const terminal = getsTerminal(options)

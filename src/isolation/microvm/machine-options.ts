@@ -7,6 +7,8 @@ export interface MachineSettings {
   readonly kernel?: string | undefined
   /** Its SHA-256; another one is refused. */
   readonly kernelSha256?: string | undefined
+  /** SHA-256 of the program that runs the machine; another one is refused. */
+  readonly vmmSha256?: string | undefined
   /** Path of an image, an OCI layout or an archive; absent: the guest's root is the host's system. */
   readonly image?: string | undefined
   /** Absent: QEMU. */

@@ -13,6 +13,7 @@ import { getsTerminal, type MachineOptions } from '../machine-options.ts'
 import { PortSockets } from '../port-sockets.ts'
 import { makeScratchDisk } from '../scratch-disk.ts'
 import { bootableKernel } from '../unpack.ts'
+import { requireVmmSum } from '../vmm-sum.ts'
 import { makeFilesDisk } from './files-disk.ts'
 import { whenHandedBack } from './hand-over.ts'
 import { TAP_NETWORK } from './network.ts'
@@ -70,6 +71,7 @@ interface PreparedMachine {
 async function prepareMachine(plan: WorkloadPlan, options: MachineOptions): Promise<PreparedMachine> {
   const { settings, cache, devices = FIRECRACKER_DEVICES } = options
   const firecracker = requireFirecracker(settings.firecracker ?? '', devices)
+  requireVmmSum(firecracker, settings.vmmSha256)
   const kernel = requireKernel({ path: settings.kernel, sha256: settings.kernelSha256, vmm: 'firecracker' })
   if (settings.image === undefined)
     throw new CageError('config_invalid', 'microvm.vmm: firecracker needs microvm.image')
