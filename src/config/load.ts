@@ -43,11 +43,6 @@ export function parseConfig(text: string, file: string): Config {
   return accept(checkConfigText(text), file)
 }
 
-/** Everything that is wrong with a configuration. */
-export function allConfigProblems(text: string): readonly Problem[] {
-  return checkConfigText(text).problems
-}
-
 /** As `loadConfig`, but returns the problems. Throws `config_unreadable`. */
 export async function checkConfigFile(path: string): Promise<CheckedConfig> {
   return checkConfigBytes(await readConfigBytes(path))

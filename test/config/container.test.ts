@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { allConfigProblems, parseConfig } from '../../src/config/load.ts'
+import { parseConfig } from '../../src/config/load.ts'
+import { configProblems } from './config-problems.ts'
 
 test('what is absent is as safe as it can be', () => {
   const { container } = parseConfig('container: {image: docker.io/library/node:24}', 'cage.yaml')
@@ -53,11 +54,11 @@ const PROCESS: Readonly<Record<string, string>> = {
 for (const [key, value] of Object.entries(PROCESS)) {
   test(`container.${key} without an image is an error at its place`, () => {
     const text = `container: {${key}: ${value}}`
-    const [problem, ...more] = allConfigProblems(text)
+    const [problem, ...more] = configProblems(text)
     assert.deepEqual(more, [])
     assert.match(problem?.message ?? '', new RegExp(`^container\\.${key} has no meaning with isolation: process: \\S`))
     assert.ok(text.slice((problem?.column ?? 0) - 1).startsWith(key))
-    assert.deepEqual(allConfigProblems(`container: {image: a, ${key}: ${value}}`), [])
+    assert.deepEqual(configProblems(`container: {image: a, ${key}: ${value}}`), [])
   })
 }
 
@@ -94,12 +95,12 @@ const REFUSED: readonly string[] = [
 
 for (const line of REFUSED) {
   test(`refused: ${line}`, () => {
-    assert.notDeepEqual(allConfigProblems(`container: {image: a, ${line}}`.replace('image: a, image', 'image')), [])
+    assert.notDeepEqual(configProblems(`container: {image: a, ${line}}`.replace('image: a, image', 'image')), [])
   })
 }
 
 test('an image is required for a container, two ports cannot be one, and a secret is hidden or not', () => {
-  const messages = (text: string): readonly string[] => allConfigProblems(text).map(({ message }) => message)
+  const messages = (text: string): readonly string[] => configProblems(text).map(({ message }) => message)
   assert.deepEqual(messages('isolation: container'), ['container.image is required in config'])
   assert.match(messages('container: {image: a, ports: ["80:1", "80:2"]}')[0] ?? '', /same port .* 81 may be free/)
   const both = 'container: {image: a, podman_secrets: [KEY]}\nsecret_injection: [{env: KEY, inject_to: [a.example]}]'

@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { allConfigProblems, parseConfig } from '../../src/config/load.ts'
+import { parseConfig } from '../../src/config/load.ts'
+import { configProblems } from './config-problems.ts'
 import { CageError } from '../../src/errors.ts'
 import { fuzz, mutate } from '../support/fuzz.ts'
 
@@ -74,7 +75,7 @@ const CATALOGUE: Readonly<Record<string, readonly [text: string, place: string, 
 
 for (const [name, [text, place, message]] of Object.entries(CATALOGUE)) {
   test(name, () => {
-    const [problem] = allConfigProblems(text)
+    const [problem] = configProblems(text)
     assert.ok(problem !== undefined, 'accepted')
     assert.equal(`${problem.line}:${problem.column}`, place)
     if (typeof message === 'string') assert.equal(problem.message, message)
@@ -116,7 +117,7 @@ const LARGE: Readonly<Record<string, string>> = {
 
 for (const [name, text] of Object.entries(LARGE)) {
   test(`large: ${name}`, () => {
-    const problems = allConfigProblems(text)
+    const problems = configProblems(text)
     assert.ok(problems.length > 0, 'accepted')
     for (const { message } of problems.slice(0, 100)) assert.ok(message.length < 500, `message of ${message.length}`)
   })
@@ -169,7 +170,7 @@ test('a changed configuration gives a configuration or problems within the text'
 
 function answers(text: string): void {
   const lines = text.split('\n').length
-  for (const { line, column, message } of allConfigProblems(text)) {
+  for (const { line, column, message } of configProblems(text)) {
     assert.ok(line >= 1 && line <= lines + 1, `line ${line} of ${lines}`)
     assert.ok(column >= 1)
     assert.doesNotMatch(message, /[\x00-\x1f\x7f]|Invalid input|undefined/)

@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isolationOf, machineOf } from '../../src/config/isolation.ts'
-import { allConfigProblems } from '../../src/config/load.ts'
 import { configSchema } from '../../src/config/schema.ts'
+import { configProblems } from './config-problems.ts'
 
 test('without a section the machine is that of the defaults', () => {
   const config = configSchema.parse({ isolation: 'firecracker' })
@@ -32,6 +32,6 @@ const PROBLEMS: readonly (readonly [string, string])[] = [
 
 for (const [text, problem] of PROBLEMS)
   test(problem, () => {
-    const found = allConfigProblems(text).map(({ line, column, message }) => `${line}:${column}: ${message}`)
+    const found = configProblems(text).map(({ line, column, message }) => `${line}:${column}: ${message}`)
     assert.deepEqual(found, [problem])
   })

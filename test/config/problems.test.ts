@@ -4,9 +4,10 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { allConfigProblems, parseConfig } from '../../src/config/load.ts'
+import { parseConfig } from '../../src/config/load.ts'
 import type { Problem } from '../../src/config/problem.ts'
 import { CageError } from '../../src/errors.ts'
+import { configProblems } from './config-problems.ts'
 
 type Catalogue = Readonly<Record<string, readonly [text: string, ...problems: readonly string[]]>>
 
@@ -233,7 +234,7 @@ const CATALOGUES = { keys: KEYS, values: VALUES, hosts: HOSTS, secrets: SECRETS,
 for (const [title, catalogue] of Object.entries(CATALOGUES)) {
   describe(title, () => {
     for (const [name, [text, ...expected]] of Object.entries(catalogue)) {
-      test(name, () => assert.deepEqual(allConfigProblems(text).map(shown), expected))
+      test(name, () => assert.deepEqual(configProblems(text).map(shown), expected))
     }
   })
 }

@@ -1,7 +1,8 @@
 /** `source` in a rule: each form as data, and what is wrong with others, at its place. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { allConfigProblems, parseConfig } from '../../src/config/load.ts'
+import { parseConfig } from '../../src/config/load.ts'
+import { configProblems } from './config-problems.ts'
 
 /** JSON is YAML. */
 function textFor(source: unknown): string {
@@ -69,7 +70,7 @@ describe('mistakes', () => {
   ]
   for (const [source, message] of mistakes) {
     test(JSON.stringify(source), () => {
-      const problems = allConfigProblems(textFor(source))
+      const problems = configProblems(textFor(source))
       assert.equal(problems.length, 1, JSON.stringify(problems))
       assert.match(problems[0]?.message ?? '', message)
       assert.equal(problems[0]?.line, 4)

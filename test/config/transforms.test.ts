@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { stringify } from 'yaml'
-import { allConfigProblems, parseConfig } from '../../src/config/load.ts'
+import { parseConfig } from '../../src/config/load.ts'
+import { configProblems } from './config-problems.ts'
 
 function text(transform: unknown, config?: unknown): string {
   const rule = { env: 'A_KEY', inject_to: ['api.test'], transform, transform_config: config }
@@ -145,7 +146,7 @@ describe('what is wrong is said where it stands', () => {
   ]
   for (const [transform, config, message] of cases) {
     test(message.slice(0, 100), () => {
-      const problems = allConfigProblems(text(transform, config))
+      const problems = configProblems(text(transform, config))
       const expected = message.startsWith('unknown') ? message : `secret_injection[0].${message}`
       assert.deepEqual(
         problems.map(({ message: found }) => found),
@@ -162,7 +163,7 @@ describe('what is wrong is said where it stands', () => {
 describe('rules that do not go together', () => {
   const aws = { env: 'AWS', inject_to: ['amazonaws.com'], transform: 'aws-sigv4' }
   const messages = (...rules: readonly object[]): readonly string[] =>
-    allConfigProblems(stringify({ secret_injection: rules })).map(({ message }) => message)
+    configProblems(stringify({ secret_injection: rules })).map(({ message }) => message)
 
   test('two for one variable', () => {
     assert.deepEqual(messages(aws, { ...aws, env: 'OTHER' }, { env: 'B_KEY', inject_to: ['b.test'] }), [

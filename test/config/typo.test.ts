@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { stringify } from 'yaml'
-import { allConfigProblems } from '../../src/config/load.ts'
+import { configProblems } from './config-problems.ts'
 
 const RIGHT = {
   name: 'my-cage',
@@ -36,7 +36,7 @@ const slip = fc.record({
 })
 
 test('the configuration itself is right', () => {
-  assert.deepEqual(allConfigProblems(stringify(RIGHT)), [])
+  assert.deepEqual(configProblems(stringify(RIGHT)), [])
 })
 
 test('any slip in any key is refused with the key that was meant', () => {
@@ -44,7 +44,7 @@ test('any slip in any key is refused with the key that was meant', () => {
     const key = String(path.at(-1))
     const typo = mistyped(key, how, at % key.length, letter)
     fc.pre(typo !== key && typo !== '')
-    const messages = allConfigProblems(stringify(renamed(RIGHT, path, typo))).map(({ message }) => message)
+    const messages = configProblems(stringify(renamed(RIGHT, path, typo))).map(({ message }) => message)
     assert.ok(
       messages.some(
         (message) => message.startsWith(`unknown key "${typo}"`) && message.endsWith(`(did you mean "${key}"?)`),

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { allConfigProblems } from '../../src/config/load.ts'
+import { configProblems } from './config-problems.ts'
 
 const OTHERS: readonly string[] = [
   'agents: {decider: {enable: true}}',
@@ -23,7 +23,7 @@ const OTHERS: readonly string[] = [
 
 for (const text of OTHERS) {
   test(text, () => {
-    const [problem, ...more] = allConfigProblems(text)
+    const [problem, ...more] = configProblems(text)
     assert.deepEqual(more, [])
     assert.match(problem?.message ?? '', /^[\w.[\]]+ is not supported in this version: \S/)
     assert.equal(

@@ -50,11 +50,6 @@ export function* pacedBase64Runs(bytes: Buffer, minCharacters: number): Generato
   if (run !== undefined && isBase64(bytes, run, minCharacters)) yield withLastLine(bytes, run)
 }
 
-/** The same without places to pause. */
-export function* base64Runs(bytes: Buffer, minCharacters: number): Generator<Base64Run> {
-  for (const run of pacedBase64Runs(bytes, minCharacters)) if (typeof run !== 'number') yield run
-}
-
 /** At most `limit` characters from the start of a run, or from its end, without escapes, line breaks and padding. */
 export function base64Text(
   bytes: Buffer,

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { base64Runs } from '../../../src/egress/inspect/content-type-base64.ts'
+import { pacedBase64Runs, type Base64Run } from '../../../src/egress/inspect/content-type-base64.ts'
 import * as files from './entropy-files.ts'
 import { judge, randomLike, type Sent } from './entropy-traffic.ts'
 
@@ -181,3 +181,8 @@ test('ten megabytes of what is slow to look at do not add up', (t) => {
     t.diagnostic(`${JSON.stringify(piece.slice(0, 8))}: ${(performance.now() - started).toFixed(0)} ms`)
   }
 })
+
+/** Without the places to pause. */
+function base64Runs(bytes: Buffer, minCharacters: number): readonly Base64Run[] {
+  return [...pacedBase64Runs(bytes, minCharacters)].filter((step) => typeof step !== 'number')
+}

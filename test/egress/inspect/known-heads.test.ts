@@ -6,7 +6,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { InspectorChain } from '../../../src/egress/inspect/chain.ts'
-import { DECODING } from '../../../src/egress/inspect/decode/limits.ts'
 import { KnownHeads } from '../../../src/egress/inspect/decode/known-heads.ts'
 import type { InspectionContext } from '../../../src/egress/inspect/inspector.ts'
 import { secretsInspector } from '../../../src/egress/inspect/secrets.ts'
@@ -16,6 +15,7 @@ import type { Hostname } from '../../../src/policy/host.ts'
 import type { Placeholder } from '../../../src/secrets/placeholders.ts'
 import { Secret } from '../../../src/secrets/secret.ts'
 import { binding, PLACEHOLDER, VALUE } from '../secrets/example.ts'
+import { DEFAULT_DECODING } from './default-decoding.ts'
 
 const NOTHING = Buffer.alloc(0)
 const KEY = `AK${'IA'}QXMZKRPVTWNBHJ27`
@@ -64,12 +64,12 @@ function chainFor(secrets: SecretSet): InspectorChain {
   const options = {
     action: 'block',
     undecodable: 'block',
-    decoding: DECODING,
+    decoding: DEFAULT_DECODING,
     builtinAllow: true,
     allow: new Map(),
     extra: [],
   } as const
-  return new InspectorChain([misuseInspector(secrets, DECODING), secretsInspector({ ...options, exempt: [] })])
+  return new InspectorChain([misuseInspector(secrets, DEFAULT_DECODING), secretsInspector({ ...options, exempt: [] })])
 }
 
 test('a head that comes again is judged as for the first time', async () => {

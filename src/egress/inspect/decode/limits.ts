@@ -43,5 +43,3 @@ export const DECODE_LIMITS: DecodeLimits = {
   maxBytes: (bodyBytes) => Math.min(67_108_864, 4 * bodyBytes + LEAST_BUDGET),
   maxViews: 256,
 }
-
-export const DECODING: Decoding = { limits: DECODE_LIMITS, tooDeep: 'block', tooMany: 'block', tooLarge: 'flag' }

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { deflateSync, gzipSync } from 'node:zlib'
 import { configSchema } from '../../../../src/config/schema.ts'
-import { DECODING, decodingOf } from '../../../../src/egress/inspect/decode/limits.ts'
+import { DECODE_LIMITS, decodingOf } from '../../../../src/egress/inspect/decode/limits.ts'
 import { get } from '../../../support/proxy-client.ts'
 import { startBed, type Bed, type BedOptions } from '../../bed.ts'
 
@@ -34,10 +34,9 @@ async function post({ proxy, ca }: Bed, body: Buffer) {
 
 test('a configuration that says nothing has the limits that are used without one', () => {
   const { limits, ...actions } = decodingOf(configSchema.parse({}))
-  const { limits: usual, ...others } = DECODING
-  assert.deepEqual(actions, others)
-  assert.deepEqual([limits.maxDepth, limits.maxViews], [usual.maxDepth, usual.maxViews])
-  for (const size of [0, 1, 1_000_000, 100_000_000]) assert.equal(limits.maxBytes(size), usual.maxBytes(size))
+  assert.deepEqual(actions, { tooDeep: 'block', tooMany: 'block', tooLarge: 'flag' })
+  assert.deepEqual([limits.maxDepth, limits.maxViews], [DECODE_LIMITS.maxDepth, DECODE_LIMITS.maxViews])
+  for (const size of [0, 1, 1_000_000, 100_000_000]) assert.equal(limits.maxBytes(size), DECODE_LIMITS.maxBytes(size))
 })
 
 describe('layers', () => {

@@ -8,10 +8,10 @@ import { isLikelyChance } from '../../../../src/egress/inspect/patterns/chance.t
 import { hasBase62Checksum } from '../../../../src/egress/inspect/patterns/checksum.ts'
 import { PatternMatcher } from '../../../../src/egress/inspect/patterns/matcher.ts'
 import { SECRET_PATTERNS } from '../../../../src/egress/inspect/patterns/table.ts'
-import { DECODING } from '../../../../src/egress/inspect/decode/limits.ts'
 import { secretsInspector } from '../../../../src/egress/inspect/secrets.ts'
 import type { Verdict } from '../../../../src/egress/inspect/inspector.ts'
 import { contextOf, randomLike } from '../entropy-traffic.ts'
+import { DEFAULT_DECODING } from '../default-decoding.ts'
 
 const KEY = `AI${'za'}${'a7Rk2Xq9Zt4Lm8Wc3Vb6Nf5Hj1PdGsYeQuTi0oKx'.slice(0, 35)}`
 const RANDOM = randomLike(3000).toString('base64')
@@ -20,7 +20,7 @@ const HALF = RANDOM.length / 2
 const inspector = secretsInspector({
   action: 'block',
   undecodable: 'block',
-  decoding: DECODING,
+  decoding: DEFAULT_DECODING,
   builtinAllow: true,
   allow: new Map(),
   extra: [],

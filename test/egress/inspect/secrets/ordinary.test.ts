@@ -9,10 +9,10 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { rootCertificates } from 'node:tls'
 import { deflateSync, gzipSync } from 'node:zlib'
-import { DECODING } from '../../../../src/egress/inspect/decode/limits.ts'
 import { secretsInspector } from '../../../../src/egress/inspect/secrets.ts'
 import type { Hostname } from '../../../../src/policy/host.ts'
 import { randomLike } from '../entropy-traffic.ts'
+import { DEFAULT_DECODING } from '../default-decoding.ts'
 
 const ROOT = join(import.meta.dirname, '../../../..')
 
@@ -92,7 +92,7 @@ const ORDINARY: Readonly<Record<string, string | Buffer>> = {
 const inspector = secretsInspector({
   action: 'block',
   undecodable: 'block',
-  decoding: DECODING,
+  decoding: DEFAULT_DECODING,
   builtinAllow: true,
   allow: new Map(),
   extra: [],

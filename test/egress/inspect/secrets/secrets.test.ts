@@ -6,13 +6,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { allConfigProblems, parseConfig } from '../../../../src/config/load.ts'
+import { parseConfig } from '../../../../src/config/load.ts'
+import { configProblems } from '../../../config/config-problems.ts'
 import type { InspectionContext, Verdict } from '../../../../src/egress/inspect/inspector.ts'
-import { DECODING } from '../../../../src/egress/inspect/decode/limits.ts'
 import { secretsInspector, type SecretsOptions } from '../../../../src/egress/inspect/secrets.ts'
 import { secretsOptions } from '../../../../src/egress/inspect/secrets-options.ts'
 import type { Hostname } from '../../../../src/policy/host.ts'
 import { ENCODERS } from '../decode/encodings.ts'
+import { DEFAULT_DECODING } from '../default-decoding.ts'
 
 const GITHUB = `gh${'p_'}a7Rk2Xq9Zt4Lm8Wc3Vb6Nf5Hj1PdGsYeQuTi`
 const AWS = `AK${'IA'}QXMZKRPVTWNBHJ27`
@@ -21,7 +22,7 @@ const BLOCKED = { kind: 'block', reason: 'secret detected: github_token', severi
 const DEFAULTS: SecretsOptions = {
   action: 'block',
   undecodable: 'block',
-  decoding: DECODING,
+  decoding: DEFAULT_DECODING,
   builtinAllow: true,
   allow: new Map(),
   extra: [],
@@ -179,7 +180,7 @@ describe('verdicts', () => {
     assert.deepEqual(judge({ body }), blocked)
     assert.deepEqual(judge({ body: `${GITHUB} ${body}` }, { action: 'flag' }), blocked)
     const flagged = { kind: 'flag', reason: 'too much nesting to decode', severity: 'warning' }
-    assert.deepEqual(judge({ body }, { decoding: { ...DECODING, tooDeep: 'flag' } }), flagged)
+    assert.deepEqual(judge({ body }, { decoding: { ...DEFAULT_DECODING, tooDeep: 'flag' } }), flagged)
   })
 })
 
@@ -207,7 +208,7 @@ describe('extra patterns', () => {
   })
   test('a pattern that does not compile, or matches everything, is an error with its place', () => {
     for (const pattern of ['(', '(?=x)', '(a)\\1', 'x*', 'a{1,5000}']) {
-      const [problem, ...rest] = allConfigProblems(
+      const [problem, ...rest] = configProblems(
         `secrets:\n  extra_patterns:\n    - name: bad\n      pattern: '${pattern}'\n`,
       )
       assert.deepEqual([problem?.line, rest.length], [4, 0], pattern)
