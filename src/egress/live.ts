@@ -45,6 +45,11 @@ export class LiveExchanges {
     }
   }
 
+  /** Throws, after `endAll`, what that was given. */
+  refuseOver(): void {
+    if (this.#over !== undefined) throw this.#over
+  }
+
   /** Ends those under way, and those that come. */
   endAll(denial: Denial): void {
     this.#over = denial

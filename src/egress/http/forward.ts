@@ -37,7 +37,6 @@ export async function forward(core: EgressCore, judged: JudgedRequest, ends: Exc
     if (!under.isOver) end(new Denial('client_aborted', 'the workload went away before the response ended'))
   })
   try {
-    refuseEnded()
     if (!ruling.transforms.isEmpty && (await answerItself(core, ruling, judged, ends))) return
     const prepared = prepare(core, ruling, judged, ends.record)
     const outgoing = prepared instanceof Promise ? await prepared : prepared

@@ -1,5 +1,5 @@
 import type { DomainQuery } from '../../policy/domains.ts'
-import type { EgressCore } from '../core.ts'
+import type { EgressCore, Ruling } from '../core.ts'
 import { Denial } from '../denial.ts'
 import type { ChainResult } from '../inspect/chain.ts'
 import type { HeadContext } from '../inspect/inspector.ts'
@@ -28,10 +28,18 @@ export function accept(record: ExchangeRecord, { findings, denial }: ChainResult
   if (denial !== undefined) throw denial
 }
 
-/** By the policy of now: while a body was read or a connection made, a permission may have ended. Throws a Denial. */
-export function refuseForbidden(core: EgressCore, query: DomainQuery): void {
+/**
+ * By the policy of now: while a body was read or a connection made, a permission may have ended, or the egress. Throws a
+ * Denial.
+ */
+export function refuseForbidden(core: PolicyOfNow, query: DomainQuery): void {
+  core.live.refuseOver()
   const decision = core.ruling().policy.decide(query, core.clock())
   if (decision.kind === 'deny') throw new Denial(decision.code, decision.reason)
+}
+
+interface PolicyOfNow extends Pick<EgressCore, 'live' | 'clock'> {
+  ruling(): Pick<Ruling, 'policy'>
 }
 
 function headContext(

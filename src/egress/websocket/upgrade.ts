@@ -8,7 +8,7 @@ import { Denial } from '../denial.ts'
 import { holdExchange } from '../http/body.ts'
 import type { InboundRequest } from '../http/inbound.ts'
 import { judgeResponse } from '../http/judged-response.ts'
-import { accept, judgeHead } from '../http/judgement.ts'
+import { accept, judgeHead, refuseForbidden } from '../http/judgement.ts'
 import { deny, denialFor, recordFor } from '../http/refusal.ts'
 import { respond } from '../http/forward.ts'
 import { injectInto, injectTransformed } from '../http/injection.ts'
@@ -97,6 +97,7 @@ async function relayWebSocket(
       body: outbound.body,
     }
     const headers = [...http1Headers(bare, request.protocol), ...upgradeFields(key)]
+    refuseForbidden(core, { ...destination.authority, method: 'GET', path: destination.path })
     const { response, socket } = await whileThere(client.reply, ruling.upstream.http1.upgrade({ ...bare, headers }))
     if (socket === undefined)
       return await respond(core, ruling, response, { request, reply: client.reply, record, context, signatures })
