@@ -1,4 +1,4 @@
-import { hexByteAt } from './byte-class.ts'
+import { hexByteAt, TEXT_BYTES } from './byte-class.ts'
 
 const EQUALS = 0x3d
 const CR = 0x0d
@@ -31,11 +31,23 @@ export function fromQuotedPrintable(bytes: Buffer): Buffer | undefined {
   return length === bytes.length ? undefined : decoded.subarray(0, length)
 }
 
-/** By a field, in either case, and by an encoded word (RFC 2047 section 2). */
-const DECLARED = ['uoted-printable', 'uoted-Printable', 'UOTED-PRINTABLE', '?Q?', '?q?'] as const
+const DECLARED = ['uoted-printable', 'uoted-Printable', 'UOTED-PRINTABLE'] as const
+/** What stands between charset and text of an encoded word (RFC 2047 section 2). */
+const ENCODED = ['?Q?', '?q?'] as const
+const LONGEST_WORD = 75
+
+/** Three bytes are in every picture; with a charset before them they are not. */
+function hasEncodedWord(bytes: Buffer): boolean {
+  return ENCODED.some((mark) => {
+    for (let at = bytes.indexOf(mark); at !== -1; at = bytes.indexOf(mark, at + 1)) {
+      if (/=\?[\w.:-]{1,60}$/.test(bytes.toString('latin1', Math.max(0, at - LONGEST_WORD), at))) return true
+    }
+    return false
+  })
+}
 
 function isLikely(bytes: Buffer, first: number): boolean {
-  if (DECLARED.some((text) => bytes.includes(text))) return true
+  if (DECLARED.some((text) => bytes.includes(text)) || hasEncodedWord(bytes)) return true
   for (let at = first; at !== -1; at = bytes.indexOf(EQUALS, at + 1)) {
     if (isSoftBreak(bytes, at)) return true
     if (hexByteAt(bytes, at + 1) !== -1 && isRow(bytes, at)) return true
@@ -48,7 +60,9 @@ function isSoftBreak(bytes: Buffer, at: number): boolean {
   if (lineEnd(bytes, at + 1) === 0) return false
   const lineStart = bytes.lastIndexOf(LF, at) + 1
   const length = at - lineStart
-  return length >= SHORTEST_FULL && length <= LONGEST_LINE && (bytes[at - 1] as number) > 0x20
+  if (length < SHORTEST_FULL || length > LONGEST_LINE || (bytes[at - 1] as number) <= 0x20) return false
+  // Nothing else is left in it: pictures and packs hold such an end by chance.
+  return bytes.subarray(lineStart, at).every((byte) => TEXT_BYTES[byte] === 1)
 }
 
 function isRow(bytes: Buffer, start: number): boolean {

@@ -83,6 +83,8 @@ test('quoted-printable: lines that are full and broken in a word, and settings t
   assert.ok(sees(viewsOf(`Subject: =?utf-8?Q?${SECRET.replace('X', '=58')}?=`)), 'an encoded word')
   const settings = viewsOf('EMPTY=\nOTHER=\nconst long_name =\n  1\n?a=1f&b=2e\n')
   assert.equal([...settings].length, 1)
+  const picture = Buffer.from(`\n${'\x89'.repeat(60)}a=\n\x01?Q?${'\x90'.repeat(60)}=?\x01?q?\x91`, 'latin1')
+  assert.equal([...viewsOf(picture)].length, 1, 'a picture')
 })
 
 test('any nesting of encodings, as deep as they are undone', () => {
