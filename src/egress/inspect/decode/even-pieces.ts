@@ -156,8 +156,9 @@ function isEscapeLetter(bytes: Buffer, at: number): boolean {
 
 /** Behind `name=`, to which the first piece may be glued. */
 function afterName(bytes: Buffer, start: number, end: number): number {
-  const equals = bytes.subarray(start, end).lastIndexOf(EQUALS)
-  return equals < 1 || start + equals + 1 === end ? start : start + equals + 1
+  let equals = end - 1
+  while (equals > start && bytes[equals] !== EQUALS) equals -= 1
+  return equals <= start || equals + 1 === end ? start : equals + 1
 }
 
 /** `+`, `-`, `/` between blanks: in what is cut in single characters there is another one near. */
