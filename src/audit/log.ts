@@ -3,7 +3,9 @@ import { promisify } from 'node:util'
 import { CageError } from '../errors.ts'
 import type { FileLock } from '../system/file-lock.ts'
 import { Anchor, readAnchor, requireAnchored } from './anchor.ts'
+import { Batch } from './batch.ts'
 import { explained, reasonOf } from './failure.ts'
+import { Health, type Failure } from './health.ts'
 import { formatLine } from './line.ts'
 import { lockLog } from './lock.ts'
 import { openLog, preparePlace } from './open.ts'
@@ -23,7 +25,6 @@ export interface AuditLogOptions {
 
 const MAX_BYTES = 128 * 1024 * 1024
 
-const SECOND_MICROSECONDS = 1_000_000
 /** A disk that takes this much takes the next records. */
 const PROBE = Buffer.alloc(65_536, ' ')
 const BUFFER_BYTES = 32_768
@@ -39,7 +40,6 @@ export class AuditLog implements AuditSink {
   /** Where a line that an earlier writer had left unfinished was put. */
   readonly tornFile: string | undefined
   readonly #cage: string
-  readonly #clock: Clock
   readonly #timestamps: Timestamps
   readonly #lock: FileLock
   readonly #anchor: Anchor
@@ -49,12 +49,12 @@ export class AuditLog implements AuditSink {
   #rotateAt: number
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES)
   readonly #counts: Record<Decision, number> = { allowed: 0, flagged: 0, blocked: 0 }
-  #waiting: Waiting[] = []
+  readonly #batch = new Batch((events) => this.#write(events))
+  readonly #health: Health
   #fd: number
   /** Where the next record begins, in bytes, and what it follows. */
   #length: number
   #prev: string
-  #failure: Failure | undefined
   #unsynced = false
   #syncing: Promise<void> | undefined
 
@@ -63,8 +63,9 @@ export class AuditLog implements AuditSink {
     this.path = path
     this.tornFile = tail.tornFile
     this.#cage = options.cage
-    this.#clock = options.clock ?? systemClock
-    this.#timestamps = new Timestamps(this.#clock, tail.last)
+    const clock = options.clock ?? systemClock
+    this.#health = new Health(clock)
+    this.#timestamps = new Timestamps(clock, tail.last)
     this.#lock = lock
     this.#anchor = anchor
     this.#maxBytes = options.maxBytes ?? MAX_BYTES
@@ -114,29 +115,24 @@ export class AuditLog implements AuditSink {
 
   /** Like `append`, in one write with whatever else is recorded in this turn of the event loop. */
   appendSoon(event: AuditEvent): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (this.#waiting.push({ event, resolve, reject }) === 1) setImmediate(() => this.#flush())
-    })
+    return this.#batch.add(event)
   }
 
   /** Whether the next record can be written. After a failure it tries, at most once a second, whether there is room again. */
   usable(): boolean {
-    if (this.#failure === undefined) return true
-    const now = this.#clock()
-    if (!this.#failure.mendable || Math.abs(now - this.#failure.tried) < SECOND_MICROSECONDS) return false
-    this.#failure.tried = now
-    this.#mend()
-    return this.#failure === undefined
+    if (this.#health.isGood) return true
+    this.#health.mendWith(() => this.#mend())
+    return this.#health.isGood
   }
 
   /** Puts everything on the disk and gives the log to the next writer. May be called twice. */
   async close(): Promise<void> {
     if (this.#fd === -1) return
-    this.#flush()
+    this.#batch.flush()
     clearInterval(this.#ticks)
     const fd = this.#fd
     this.#fd = -1
-    this.#fail({ problem: 'it is closed', mendable: false })
+    this.#health.fail({ problem: 'it is closed', mendable: false })
     await this.#syncing
     explained(`audit log ${this.path} cannot be closed`, () => {
       try {
@@ -169,7 +165,7 @@ export class AuditLog implements AuditSink {
     try {
       writeFully(this.#fd, bytes)
     } catch (error) {
-      this.#fail({ problem: reasonOf(error), mendable: true })
+      this.#health.fail({ problem: reasonOf(error), mendable: true })
       this.#cutTorn()
       throw this.#unusable(error)
     }
@@ -192,23 +188,10 @@ export class AuditLog implements AuditSink {
     } catch (error) {
       this.#rotateAt = this.#length + this.#maxBytes
       if (statSync(this.path, { throwIfNoEntry: false })?.ino !== fstatSync(this.#fd).ino) {
-        this.#fail({ problem: reasonOf(error), mendable: false })
+        this.#health.fail({ problem: reasonOf(error), mendable: false })
         throw this.#unusable(error)
       }
     }
-  }
-
-  #flush(): void {
-    const waiting = this.#waiting
-    if (waiting.length === 0) return
-    this.#waiting = []
-    try {
-      this.#write(waiting.map(({ event }) => event))
-    } catch (error) {
-      for (const { reject } of waiting) reject(error)
-      return
-    }
-    for (const { resolve } of waiting) resolve()
   }
 
   #encode(lines: string): Buffer {
@@ -216,16 +199,12 @@ export class AuditLog implements AuditSink {
     return this.#buffer.subarray(0, this.#buffer.write(lines))
   }
 
-  /** What cannot be mended stays so: a later, lesser failure must not lead to `#mend`, which cuts the file. */
-  #fail({ problem, mendable }: { readonly problem: string; readonly mendable: boolean }): void {
-    if (this.#failure?.mendable === false) return
-    this.#failure = { problem, mendable, tried: this.#clock() }
-  }
-
   #unusable(cause?: unknown): CageError {
-    const problem = this.#failure?.problem ?? 'it failed'
     const hint = 'Requests are denied until it can be written again.'
-    return new CageError('audit_unusable', `audit log ${this.path} cannot be written: ${problem}`, { hint, cause })
+    return new CageError('audit_unusable', `audit log ${this.path} cannot be written: ${this.#health.problem}`, {
+      hint,
+      cause,
+    })
   }
 
   /** What a failed write left of a line. If it cannot be cut off now, `#mend` does it before the next record. */
@@ -233,34 +212,33 @@ export class AuditLog implements AuditSink {
     try {
       ftruncateSync(this.#fd, this.#length)
     } catch (error) {
-      this.#fail({ problem: reasonOf(error), mendable: true })
+      this.#health.fail({ problem: reasonOf(error), mendable: true })
     }
   }
 
-  /** Writes a probe and cuts it off again, with whatever a failed write had left. */
-  #mend(): void {
+  /** Writes a probe and cuts it off again, with whatever a failed write had left. Returns what still fails. */
+  #mend(): Failure | undefined {
     try {
-      if (fstatSync(this.#fd).size < this.#length)
-        return this.#fail({ problem: 'something cut it off', mendable: false })
+      if (fstatSync(this.#fd).size < this.#length) return { problem: 'something cut it off', mendable: false }
       ftruncateSync(this.#fd, this.#length)
       try {
         writeFully(this.#fd, PROBE)
       } finally {
         ftruncateSync(this.#fd, this.#length)
       }
-      this.#failure = undefined
+      return undefined
     } catch (error) {
-      this.#fail({ problem: reasonOf(error), mendable: true })
+      return { problem: reasonOf(error), mendable: true }
     }
   }
 
   #tick(): void {
     try {
       const problem = this.#ownershipProblem()
-      if (problem !== undefined) this.#fail({ problem, mendable: false })
+      if (problem !== undefined) this.#health.fail({ problem, mendable: false })
       else this.#lock.refresh()
     } catch (error) {
-      this.#fail({ problem: reasonOf(error), mendable: false })
+      this.#health.fail({ problem: reasonOf(error), mendable: false })
     }
     if (this.#unsynced && this.#syncing === undefined) this.#syncing = this.#sync()
   }
@@ -274,7 +252,7 @@ export class AuditLog implements AuditSink {
       // After a change of files, and after the end, more was kept already.
       if (fd === this.#fd) this.#keepAnchor(prev, length)
     } catch (error) {
-      if (this.#fd !== -1) this.#fail({ problem: reasonOf(error), mendable: true })
+      if (this.#fd !== -1) this.#health.fail({ problem: reasonOf(error), mendable: true })
     } finally {
       this.#syncing = undefined
     }
@@ -290,7 +268,7 @@ export class AuditLog implements AuditSink {
     const named = statSync(this.path, { throwIfNoEntry: false })
     if (named?.ino !== own.ino || named.dev !== own.dev) return 'the file was moved or deleted'
     if (!this.#lock.held()) return 'its lock was taken away'
-    if (this.#failure === undefined && own.size !== this.#length) return 'something else wrote to it'
+    if (this.#health.isGood && own.size !== this.#length) return 'something else wrote to it'
     return undefined
   }
 }
@@ -307,18 +285,4 @@ interface LogParts {
   readonly anchor: Anchor
   readonly tail: Tail
   readonly options: AuditLogOptions
-}
-
-interface Waiting {
-  readonly event: AuditEvent
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
-}
-
-interface Failure {
-  readonly problem: string
-  /** Whether it is worth trying again. */
-  readonly mendable: boolean
-  /** Microseconds since 1970. */
-  tried: number
 }
