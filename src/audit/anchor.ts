@@ -65,12 +65,14 @@ export function readAnchor(log: string): Anchored | undefined {
   return { hash, length: Number(length) }
 }
 
-/** Throws `audit_unusable` when the log, or the file before it, no longer holds the record. */
+/**
+ * Throws `audit_unusable` when neither the log nor one of its older files holds the record. It is in the latest of them
+ * unless it could not be kept since.
+ */
 export function requireAnchored(fd: number, log: string, anchored: Anchored | undefined): void {
   if (anchored === undefined || holds(fd, anchored)) return
   const older = rotatedFiles(log)
-  const before = older.at(-1)
-  if (before !== undefined && isIn(before, anchored)) return
+  if (older.toReversed().some((file) => isIn(file, anchored))) return
   throw new CageError('audit_unusable', `audit log ${log}: ${cutOff(anchored)}`, {
     hint:
       older.length === 0

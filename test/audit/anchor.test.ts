@@ -64,6 +64,16 @@ test('a log that goes on from the file before it may be opened, as long as it is
   assert.equal((await verifyLog(file)).ok, true)
 })
 
+test('a log is not accused where it could not be kept for longer than a file', async (t) => {
+  const file = await logOf(t, 20, 2000)
+  const [oldest = ''] = chainFiles(file)
+  const [first = ''] = readFileSync(oldest, 'utf8').match(/.*\n/) ?? []
+  writeFileSync(`${file}.head`, `${recordsIn(oldest)[0]?.hash} ${String(first.length).padStart(15, '0')}\n`)
+  assert.ok(chainFiles(file).length > 3)
+  await addTo(file, 1)
+  assert.equal((await verifyLog(file)).ok, true)
+})
+
 test('a writer that was killed had written more than what lies beside its log says', async (t) => {
   const file = await logOf(t, 3)
   const head = readFileSync(`${file}.head`)
