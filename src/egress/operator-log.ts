@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { TokenBucket } from './dns/token-bucket.ts'
+import { TokenBucket } from '../policy/token-bucket.ts'
 
 /** How long the same message is not said again. */
 const QUIET_MS = 60_000

@@ -1,4 +1,4 @@
-import { TokenBucket } from './token-bucket.ts'
+import { TokenBucket } from '../../policy/token-bucket.ts'
 
 export type Transport = 'udp' | 'tcp'
 

@@ -3,7 +3,7 @@ import { decodeQuery } from './decode.ts'
 import { encodeError, encodeResponse, udpLimit } from './encode.ts'
 import { MalformedReports, type Client, type MalformedReport, type Transport } from './malformed-reports.ts'
 import { RCODE, presentName, typeName, type Query } from './message.ts'
-import { TokenBucket } from './token-bucket.ts'
+import { TokenBucket } from '../../policy/token-bucket.ts'
 
 /** A query and what was decided about it. */
 export interface QueryEvent extends NameRuling {

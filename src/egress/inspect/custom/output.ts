@@ -1,7 +1,7 @@
 import { StringDecoder } from 'node:string_decoder'
 import type { Worker } from 'node:worker_threads'
 import { printable } from '../../../system/printable.ts'
-import { TokenBucket } from '../../dns/token-bucket.ts'
+import { TokenBucket } from '../../../policy/token-bucket.ts'
 
 const LONGEST_LINE = 500
 

@@ -22,4 +22,9 @@ export class TokenBucket {
     this.#tokens -= 1
     return true
   }
+
+  /** Seconds from the last `take` until there is a token. */
+  get wait(): number {
+    return Math.max(0, 1 - this.#tokens) / this.#perSecond
+  }
 }
