@@ -1,5 +1,6 @@
-;; Passes over bytes for which JavaScript takes several times as long. They answer "not here" or "maybe here"; whoever asks
-;; looks at each place himself, so that nothing is decided in this file. Made into passes-module.ts by `npm run generate`.
+;; Passes over bytes for which JavaScript takes several times as long. `triples` and `words` answer "not here" or "maybe
+;; here", and whoever asks looks at each place himself; what they do not answer is not looked at. `compact` takes bytes out
+;; of a text, and what it writes is the text that is searched. Made into passes-module.ts by `npm run generate`.
 ;;
 ;; Memory, two pages that never grow:
 ;;        0 ..    511  tables of the pass, written by the caller
