@@ -131,35 +131,53 @@ function canonicalInto(source: Buffer, range: Range, desktop: Desktop): Progress
   return passes === undefined ? byPairs(source, range, desktop) : byBlocks(source, range, { ...desktop, passes })
 }
 
-function byBlocks(
+/** Block by block: by passes, and where one turns out to be full of escapes, the next without. */
+function byBlocks(source: Buffer, { from, to, isLast }: Range, { target, at, passes }: PassDesktop): Progress {
+  let progress: Progress & { readonly isDense?: boolean } = { read: from, written: at }
+  while (progress.read < to) {
+    const range = { from: progress.read, to: Math.min(to, progress.read + BLOCK_BYTES), isLast }
+    const desktop = { target, at: progress.written }
+    progress =
+      progress.isDense === true ? byPairs(source, range, desktop) : byPass(source, range, { ...desktop, passes })
+    // An escape that may go on.
+    if (progress.read < range.to && progress.isDense !== true) break
+  }
+  return progress
+}
+
+interface PassDesktop extends Desktop {
+  readonly passes: Passes
+}
+
+/** Of at most a block. Ends early where there are many escapes, each of which interrupts the pass. */
+function byPass(
   source: Buffer,
   { from, to, isLast }: Range,
-  { target, at, passes }: Desktop & { readonly passes: Passes },
-): Progress {
+  { target, at, passes }: PassDesktop,
+): Progress & { readonly isDense: boolean } {
   const reader = new UnitReader(source, isLast)
+  const copy = passes.compacting(source.subarray(from, to), DROPPED_SET, MARK_SET)
   let read = from
-  let written = at
-  for (let isWhole = true; isWhole && read < to;) {
-    const start = read
-    const end = Math.min(to, start + BLOCK_BYTES)
-    const copy = passes.compacting(source.subarray(start, end), DROPPED_SET, MARK_SET)
-    let length = 0
-    while (read < end) {
-      if (KINDS[source[read] as number] !== MARK) {
-        length = copy(read - start, length)
-        read = start + passes.read
-        if (read >= end) break
-      }
-      const escape = escapeAt(source, read, reader)
-      isWhole = escape !== MORE
-      if (escape === MORE) break
-      length += writeCanonical(passes.written, length, escape)
-      read = escape.end
+  let length = 0
+  let isDense = false
+  for (let escapes = 0; read < to && !isDense; escapes += 1) {
+    if (KINDS[source[read] as number] !== MARK) {
+      length = copy(read - from, length)
+      read = from + passes.read
+      if (read >= to) break
     }
-    written += passes.written.copy(target, written, 0, length)
+    const escape = escapeAt(source, read, reader)
+    if (escape === MORE) break
+    length += writeCanonical(passes.written, length, escape)
+    read = escape.end
+    isDense = escapes * MOST_ESCAPES > LEAST_SEEN + read - from
   }
-  return { read, written }
+  return { read, written: at + passes.written.copy(target, at, 0, length), isDense }
 }
+
+/** Escapes are many where there is more than one in so many bytes, of which some must be seen first. */
+const MOST_ESCAPES = 256
+const LEAST_SEEN = 4096
 
 function byPairs(source: Buffer, { from, to, isLast }: Range, { target, at }: Desktop): Progress {
   const odd = source.byteOffset & 1
