@@ -40,7 +40,7 @@ async function reboot(): Promise<void> {
     const { code, stderr } = await lab(command)
     assert.equal(code, 0, stderr)
   }
-  const internet = startInLab('e2e/support/internet.ts')
+  const internet = await startInLab('e2e/support/internet.ts')
   if (internet.stdout !== null) await once(internet.stdout, 'data')
   internet.stdout?.destroy()
   internet.unref()

@@ -3,10 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { findTool } from '../../test/support/requires.ts'
-import { runLab, startInLab } from './lab.ts'
-
-/** How many labs there are, for as many test files at once. */
-const LABS = Number(process.env['AGENTCAGE_LABS'] ?? 1)
+import { LABS, runLab, startInLab } from './lab.ts'
 
 let running: readonly ChildProcess[] = []
 
@@ -39,7 +36,7 @@ export async function stopLabs(): Promise<void> {
 
 async function startLab(number: number): Promise<ChildProcess> {
   await succeed(number, 'up')
-  const internet = startInLab('e2e/support/internet.ts', number)
+  const internet = await startInLab('e2e/support/internet.ts', number)
   if (internet.stdout !== null) await once(internet.stdout, 'data')
   await succeed(number, 'exec', '/project/e2e/lab/agent-image.sh')
   return internet
