@@ -148,11 +148,14 @@ export function hasNoCapabilities({ ok, data, error }: Outcome): Judgement {
     : fail('Capabilities can be gained: NoNewPrivs is off')
 }
 
-export function isUnprivileged({ ok, data, error }: Outcome): Judgement {
-  if (!ok) return fail(`User: cannot tell (${error})`)
-  const uid = fieldOf(data, 'Uid').split(/\s+/)[0] ?? ''
-  if (uid === '') return fail('User: cannot tell')
-  return uid === '0' ? warn('Runs as user 0 of its own user namespace') : pass(`Runs as user ${uid}`)
+/** `of`: what its user 0 is the root of. */
+export function isUnprivileged(of: string): Judge {
+  return ({ ok, data, error }) => {
+    if (!ok) return fail(`User: cannot tell (${error})`)
+    const uid = fieldOf(data, 'Uid').split(/\s+/)[0] ?? ''
+    if (uid === '') return fail('User: cannot tell')
+    return uid === '0' ? warn(`Runs as user 0 of ${of}`) : pass(`Runs as user ${uid}`)
+  }
 }
 
 function fieldOf(status: string, name: string): string {

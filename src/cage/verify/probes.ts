@@ -144,7 +144,11 @@ function confinementProbes(): readonly Probe[] {
   return [
     { section, operation: { kind: 'text', id: 'mounts', path: '/proc/self/mountinfo' }, judge: rootIsReadOnly },
     { section, operation: { kind: 'text', id: 'capabilities', path: '/proc/self/status' }, judge: hasNoCapabilities },
-    { section, operation: { kind: 'text', id: 'user', path: '/proc/self/status' }, judge: isUnprivileged },
+    {
+      section,
+      operation: { kind: 'text', id: 'user', path: '/proc/self/status' },
+      judge: isUnprivileged('its own user namespace'),
+    },
   ]
 }
 
@@ -157,6 +161,10 @@ function machineProbes(): readonly Probe[] {
   return [
     { section, operation: { kind: 'text', id: 'mounts', path: '/proc/self/mountinfo' }, judge: rootIsLayered },
     { section, operation: { kind: 'text', id: 'kernel', path: BOOT }, judge: kernelIsItsOwn(host) },
-    { section, operation: { kind: 'text', id: 'user', path: '/proc/self/status' }, judge: isUnprivileged },
+    {
+      section,
+      operation: { kind: 'text', id: 'user', path: '/proc/self/status' },
+      judge: isUnprivileged('its own machine'),
+    },
   ]
 }

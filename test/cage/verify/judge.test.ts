@@ -104,9 +104,9 @@ const cases: readonly (readonly [judge: Judge, outcome: Partial<Outcome>, expect
   [hasNoCapabilities, { data: status({ CapBnd: '00000000a80425fb' }) }, 'fail'],
   [hasNoCapabilities, { data: status({ NoNewPrivs: '0' }) }, 'fail'],
   [hasNoCapabilities, { data: '' }, 'fail'],
-  [isUnprivileged, { data: status({}) }, 'pass'],
-  [isUnprivileged, { data: status({ Uid: '0\t0' }) }, 'warn'],
-  [isUnprivileged, { data: '' }, 'fail'],
+  [isUnprivileged('x'), { data: status({}) }, 'pass'],
+  [isUnprivileged('x'), { data: status({ Uid: '0\t0' }) }, 'warn'],
+  [isUnprivileged('x'), { data: '' }, 'fail'],
 ]
 
 describe('judging', () => {

@@ -41,7 +41,7 @@ describe('root in a guest', { skip, timeout: SUITE_PATIENCE }, () => {
       await once(server, 'listening')
       host = await CageHost.open({ config: { ...MACHINE, domains: { list: ['allowed.example'] } } })
       await Promise.all([prepare(host), keepKernel(host)])
-      cage = await host.session()
+      cage = await host.session(undefined, 'python')
     },
     { timeout },
   )
