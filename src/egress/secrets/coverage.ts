@@ -57,11 +57,11 @@ interface FormRow {
 export const FORMS: readonly FormRow[] = [
   { form: 'as it is, or in lower case', redacted: 'the placeholder' },
   {
-    form: 'percent-encoded, in either case, with needless escapes (`%61`), `+` for a space',
+    form: 'percent-encoded, in either case, with needless escapes (`%61`), `+` for a space, `%u0061`',
     redacted: 'percent-encoded',
   },
   {
-    form: 'JSON, JavaScript and C escapes: `\\u0061`, surrogate pairs, `\\u{61}`, `\\x61`, `\\141`, `\\/`',
+    form: 'JSON, JavaScript, C and Perl escapes: `\\u0061`, surrogate pairs, `\\u{61}`, `\\x61`, `\\x{61}`, `\\141`, `\\/`',
     redacted: 'escaped as JSON',
   },
   {

@@ -138,7 +138,7 @@ function readAnew(window: Window, at: number, layers: number): Reading {
   if (first === MORE) return MORE
   switch (first.code) {
     case PERCENT:
-      return readByte(window, first, layers - 1)
+      return readPercent(window, first, layers - 1)
     case BACKSLASH:
       return readBackslash(window, first, layers - 1)
     case AMPERSAND:
@@ -149,6 +149,23 @@ function readAnew(window: Window, at: number, layers: number): Reading {
 }
 
 const LAST_CODE_POINT = 0x10ffff
+
+/** `%41`, or `%u0041` of JavaScript's `escape`. */
+function readPercent(window: Window, mark: Unit, layers: number): Reading {
+  const letter = read(window, mark.end, layers)
+  if (letter === MORE) return MORE
+  if ((letter.code | 0x20) !== 0x75) return readByte(window, mark, layers)
+  const unit = readHex(window, letter.end, { least: 4, most: 4, layers })
+  if (unit === MORE || unit === undefined) return unit ?? mark
+  return withLowHalf(window, unit, { by: PERCENT, layers })
+}
+
+/** `\x41`, or `\x{41}` of Perl; `letter` is the `x`. */
+function readHexEscape(window: Window, letter: Unit, layers: number): Reading {
+  const brace = read(window, letter.end, layers)
+  if (brace === MORE) return MORE
+  return brace.code === 0x7b ? readCodeUnit(window, letter, layers) : readByte(window, letter, layers)
+}
 
 /** Two hexadecimal digits behind `mark`. */
 function readByte(window: Window, mark: Unit, layers: number): Reading {
@@ -165,7 +182,7 @@ function readBackslash(window: Window, mark: Unit, layers: number): Reading {
     case 0x75:
       return readCodeUnit(window, letter, layers)
     case 0x78:
-      return readByte(window, letter, layers)
+      return readHexEscape(window, letter, layers)
     case 0x30:
     case 0x31:
     case 0x32:
@@ -176,7 +193,7 @@ function readBackslash(window: Window, mark: Unit, layers: number): Reading {
   }
 }
 
-/** `\uXXXX`, two of them for a surrogate pair, or `\u{XXXXXX}`; `letter` is the `u`. */
+/** `\uXXXX`, two of them for a surrogate pair, or `\u{XXXXXX}`; `letter` is the `u`, or an `x` with braces. */
 function readCodeUnit(window: Window, letter: Unit, layers: number): Reading {
   const brace = read(window, letter.end, layers)
   if (brace === MORE) return MORE
@@ -185,9 +202,18 @@ function readCodeUnit(window: Window, letter: Unit, layers: number): Reading {
   const high = readHex(window, isBraced ? brace.end : letter.end, limits)
   if (high === MORE || high === undefined) return high ?? letter
   if (isBraced) return high.code > LAST_CODE_POINT ? letter : (closed(window, high, { by: 0x7d, layers }) ?? letter)
+  return withLowHalf(window, high, { by: BACKSLASH, layers })
+}
+
+/** A character, with the second half of a surrogate pair, whose mark is the same. */
+function withLowHalf(
+  window: Window,
+  high: Unit,
+  { by, layers }: { readonly by: number; readonly layers: number },
+): Reading {
   if (high.code < 0xd800 || high.code > 0xdbff) return high
   const mark = read(window, high.end, layers)
-  const next = mark === MORE || mark.code !== BACKSLASH ? mark : read(window, mark.end, layers)
+  const next = mark === MORE || mark.code !== by ? mark : read(window, mark.end, layers)
   if (next === MORE) return MORE
   const low = next.code === 0x75 ? readHex(window, next.end, { least: 4, most: 4, layers }) : undefined
   if (low === MORE) return MORE

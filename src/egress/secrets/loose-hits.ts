@@ -96,7 +96,7 @@ function twiceEncoded(placeholder: string, length: number): string {
 /** The placeholder in the escapes in which the value stood. */
 function escapedLike(stood: Buffer, placeholder: string): Buffer {
   const text = stood.toString('latin1')
-  if (/%[0-9a-f]{2}/i.test(text)) return encode(placeholder, 'percent')
+  if (/%(?:u[0-9a-f]{2})?[0-9a-f]{2}/i.test(text)) return encode(placeholder, 'percent')
   if (text.includes('\\')) return encode(placeholder, 'json')
   if (/&#?\w+;/.test(text))
     return Buffer.from(placeholder.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`))

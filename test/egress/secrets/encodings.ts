@@ -18,6 +18,15 @@ export const ENCODINGS: Readonly<Record<string, (text: string) => string>> = {
     Array.from(text)
       .map((character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`)
       .join(''),
+  'escapes of Perl': (text) =>
+    Array.from(text)
+      .map((character) => `\\x{${(character.codePointAt(0) ?? 0).toString(16)}}`)
+      .join(''),
+  'what escape() of JavaScript gives': (text) =>
+    text
+      .split('')
+      .map((unit) => `%u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
   'C escapes': (text) => [...Buffer.from(text)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join(''),
   'octal escapes': (text) => [...Buffer.from(text)].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join(''),
   'HTML, named entities': (text) =>

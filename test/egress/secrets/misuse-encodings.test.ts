@@ -158,6 +158,9 @@ describe('the canonical form', () => {
   test('property: the way back leads to what is read there', () => {
     fc.assert(
       fc.property(text, (bytes) => {
+        // Of a number that is too large for a character, less may be one.
+        const once = bytes.toString('latin1').replaceAll(/%(?:25)?41|\\u0041|\\x41|&#65;?/g, 'A')
+        fc.pre(!/&#x?[0-9a-f]{6}/i.test(once))
         const canonical = canonicalBytes(bytes)
         const walk = new CanonicalWalk(bytes, true)
         let before = 0

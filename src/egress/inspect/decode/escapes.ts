@@ -198,7 +198,7 @@ function readEscape(bytes: Buffer, at: number): Escape | undefined {
 function readPercent(bytes: Buffer, at: number): Escape | undefined {
   if (((bytes[at + 1] ?? 0) | 0x20) === 0x75) {
     const { code, end } = readHex(bytes, at + 2, 4)
-    return end === at + 6 ? { span: 6, code } : undefined
+    return end === at + 6 ? withLowHalf(bytes, at, { code, end, mark: PERCENT }) : undefined
   }
   const byte = hexByteAt(bytes, at + 1)
   return byte === -1 ? undefined : { span: 3, code: byte, isByte: true }
@@ -233,8 +233,16 @@ function readUnicode(bytes: Buffer, at: number): Escape | undefined {
   const digits = bytes[at + 1] === 0x55 ? 8 : 4
   const { code, end } = readHex(bytes, at + 2, digits)
   if (end !== at + 2 + digits || code > 0x10ffff) return undefined
-  if (code < 0xd800 || code > 0xdbff || bytes[end] !== BACKSLASH || bytes[end + 1] !== 0x75)
-    return { span: end - at, code }
+  return withLowHalf(bytes, at, { code, end, mark: BACKSLASH })
+}
+
+/** A character, with the second half of a surrogate pair, whose mark is the same. */
+function withLowHalf(
+  bytes: Buffer,
+  at: number,
+  { code, end, mark }: { readonly code: number; readonly end: number; readonly mark: number },
+): Escape {
+  if (code < 0xd800 || code > 0xdbff || bytes[end] !== mark || bytes[end + 1] !== 0x75) return { span: end - at, code }
   const low = readHex(bytes, end + 2, 4)
   if (low.end !== end + 6 || low.code < 0xdc00 || low.code > 0xdfff) return { span: end - at, code }
   return { span: low.end - at, code: 0x10000 + ((code - 0xd800) << 10) + (low.code - 0xdc00) }
