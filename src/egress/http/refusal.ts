@@ -35,14 +35,22 @@ export function deny(core: EgressCore, record: ExchangeRecord, reply: Reply, den
 }
 
 function recorded(core: EgressCore, record: ExchangeRecord, denial: Denial): Denial {
+  if (writeRecord(core, record, denial) || denial.code === 'audit_unavailable') return denial
+  return new Denial('audit_unavailable', 'the audit log cannot be written', { retryAfter: 5 })
+}
+
+/** Returns whether it could be written; that it could not is for the operator's log. */
+export function writeRecord(
+  core: Pick<EgressCore, 'log'>,
+  record: ExchangeRecord,
+  denial: Denial | undefined,
+): boolean {
   try {
     record.write(denial)
-    return denial
+    return true
   } catch (error) {
     core.log(`audit: ${error instanceof Error ? error.message : String(error)}`)
-    return denial.code === 'audit_unavailable'
-      ? denial
-      : new Denial('audit_unavailable', 'the audit log cannot be written', { retryAfter: 5 })
+    return false
   }
 }
 

@@ -7,6 +7,7 @@ import type { ExchangeableRule } from '../secrets/transforms/transforms.ts'
 import { ExchangeRecord } from './exchange-record.ts'
 import { headerValue } from './headers.ts'
 import type { JudgedRequest } from './inbound.ts'
+import { writeRecord } from './refusal.ts'
 
 /** Asks token endpoints in the egress's own name. Each time is one audit record; without one nothing is asked. */
 export function askFor(core: EgressCore): Ask {
@@ -26,20 +27,10 @@ export function askFor(core: EgressCore): Ask {
       if (error instanceof TransformRefused) failure = unusable(error)
       throw error
     } finally {
-      note(core, record, failure)
+      // What was answered cannot be asked again: a new refresh token must be kept, whether or not the log takes the record.
+      // The exchange that needs the token will not get past the log.
+      writeRecord(core, record, failure)
     }
-  }
-}
-
-/**
- * What was answered cannot be asked again: a new refresh token must be kept, whether or not the log takes the record. The
- * exchange that needs the token will not get past the log.
- */
-function note(core: EgressCore, record: ExchangeRecord, failure: Denial | undefined): void {
-  try {
-    record.write(failure)
-  } catch (error) {
-    core.log(`audit: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 

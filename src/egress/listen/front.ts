@@ -5,6 +5,7 @@ import type { AuditEvent } from '../../audit/record.ts'
 import type { EgressCore } from '../core.ts'
 import { Denial } from '../denial.ts'
 import { ExchangeRecord } from '../http/exchange-record.ts'
+import { writeRecord } from '../http/refusal.ts'
 import type { Route } from '../http/route.ts'
 import type { CertificateAuthority } from '../tls/authority.ts'
 import { Http1Front } from './http1-front.ts'
@@ -206,11 +207,8 @@ export class Front {
     reason: string,
     code: 'protocol_unsupported' | 'tls_handshake_failed' = 'protocol_unsupported',
   ): void {
-    try {
-      new ExchangeRecord(this.#core, protocol, '', { host, port, path: '' }).write(new Denial(code, reason))
-    } catch (error) {
-      this.#core.log(`audit: ${error instanceof Error ? error.message : String(error)}`)
-    }
+    const record = new ExchangeRecord(this.#core, protocol, '', { host, port, path: '' })
+    writeRecord(this.#core, record, new Denial(code, reason))
   }
 }
 

@@ -5,7 +5,7 @@ import type { EgressCore } from '../core.ts'
 import { Denial } from '../denial.ts'
 import { handleExchange } from '../http/exchange.ts'
 import type { InboundRequest } from '../http/inbound.ts'
-import { deny } from '../http/refusal.ts'
+import { deny, writeRecord } from '../http/refusal.ts'
 import { ExchangeRecord } from '../http/exchange-record.ts'
 import { headerValues } from '../http/headers.ts'
 import { Http1Reply } from '../http/reply.ts'
@@ -205,11 +205,7 @@ export class Http1Front {
     socket.destroy()
     if (connection === undefined) return
     connection.isBroken = true
-    try {
-      this.#recordOf(connection).write(denial)
-    } catch (error) {
-      this.#core.log(`audit: ${error instanceof Error ? error.message : String(error)}`)
-    }
+    writeRecord(this.#core, this.#recordOf(connection), denial)
   }
 
   #recordOf({ route }: Connection): ExchangeRecord {

@@ -5,7 +5,7 @@ import { Denial } from '../denial.ts'
 import { handleExchange } from '../http/exchange.ts'
 import { UNREAD_BYTES } from '../http/body.ts'
 import type { InboundRequest } from '../http/inbound.ts'
-import { deny } from '../http/refusal.ts'
+import { deny, writeRecord } from '../http/refusal.ts'
 import { ExchangeRecord } from '../http/exchange-record.ts'
 import { headerValues, withoutHeaders } from '../http/headers.ts'
 import { Http2Reply } from '../http/reply.ts'
@@ -88,11 +88,7 @@ export class Http2Front {
       port: authority?.port ?? port ?? 0,
       path: '',
     })
-    try {
-      record.write(new Denial('bad_request', 'malformed HTTP/2'))
-    } catch (error) {
-      this.#core.log(`audit: ${error instanceof Error ? error.message : String(error)}`)
-    }
+    writeRecord(this.#core, record, new Denial('bad_request', 'malformed HTTP/2'))
   }
 
   #refuseConnect(inbound: InboundRequest, stream: ServerHttp2Stream): void {

@@ -5,6 +5,7 @@ import { Denial } from '../denial.ts'
 import { injectWithTokens } from '../http/injection.ts'
 import type { ExchangeRecord } from '../http/exchange-record.ts'
 import type { Destination } from '../http/route.ts'
+import { writeRecord } from '../http/refusal.ts'
 import type { HeadContext } from '../inspect/inspector.ts'
 import type { LiveExchange } from '../live.ts'
 import type { OutboundRequest } from '../secrets/binding.ts'
@@ -75,7 +76,7 @@ export async function relayMessages(
   const end = (reason: Denial): void => {
     if (denial !== undefined) return
     denial = reason
-    record(core, exchange.record, reason)
+    writeRecord(core, exchange.record, reason)
     const code = closeCode(reason)
     toClient.close(code, Buffer.from(closeText(reason, exchange.record.id)), false, () => client.end())
     toUpstream.close(reason.code === 'upstream_aborted' ? code : CLOSE.goingAway, Buffer.alloc(0), true, () =>
@@ -93,7 +94,7 @@ export async function relayMessages(
   await withinPatience(Promise.all(settled.map((wait) => wait())).then(() => endBoth(ends)))
   destroyBoth(ends)
   core.live.remove(place)
-  record(core, exchange.record, undefined)
+  writeRecord(core, exchange.record, undefined)
 }
 
 /** How long both sides have to read what was said last. */
@@ -295,14 +296,6 @@ function closeCode(denial: Denial): number {
 /** At most 123 bytes (RFC 6455 section 5.5). */
 function closeText(denial: Denial, id: string): string {
   return `agentcage ${denial.code} ${id}`
-}
-
-function record(core: EgressCore, exchangeRecord: ExchangeRecord, denial: Denial | undefined): void {
-  try {
-    exchangeRecord.write(denial)
-  } catch (error) {
-    core.log(`audit: ${error instanceof Error ? error.message : String(error)}`)
-  }
 }
 
 /** Lets what was written leave, and waits for the other side to have read it. */
