@@ -3,21 +3,24 @@ import type { ServerResponse } from 'node:http'
 import type { ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { EgressCore } from '../core.ts'
+import type { EgressCore, Ruling } from '../core.ts'
 import { Denial } from '../denial.ts'
 import { holdExchange } from '../http/body.ts'
+import type { ExchangeRecord } from '../http/exchange-record.ts'
 import type { InboundRequest } from '../http/inbound.ts'
 import { judgeResponse } from '../http/judged-response.ts'
 import { accept, judgeHead, refuseForbidden } from '../http/judgement.ts'
 import { deny, denialFor, recordFor } from '../http/refusal.ts'
 import { respond } from '../http/forward.ts'
 import { injectInto, injectTransformed } from '../http/injection.ts'
+import type { Injection } from '../secrets/injector.ts'
 import { redactorWith } from '../secrets/response-redactor.ts'
 import { endToEnd, headerValue, headerValues, withoutHeaders, type HeaderList } from '../http/headers.ts'
 import { http1Headers } from '../http/outgoing-headers.ts'
 import { Http1Reply, Http2Reply, type Reply } from '../http/reply.ts'
 import type { Http1Pool, UpgradeAnswer } from '../upstream/http1/pool.ts'
 import type { UpstreamRequest } from '../upstream/upstream.ts'
+import type { WebSocketExchange } from './relay.ts'
 
 /** Completes the handshake with the workload and returns the connection that frames are exchanged on. */
 type Open = (headers: HeaderList) => Duplex
@@ -67,38 +70,9 @@ async function relayWebSocket(
     checkHandshake(request)
     // Loaded with the first WebSocket: most cages never open one, and `ws` costs memory and time at the start.
     const { relayMessages } = await import('./relay.ts')
-    const { destination, context: opened } = await judgeHead(core, request, record)
-    const context = { ...opened, protocol: 'websocket' as const }
-    const ruling = core.ruling()
-    const outbound = {
-      ...destination,
-      method: 'GET',
-      target: destination.path,
-      headers: handshakeHeaders(context.headers),
-      body: Buffer.alloc(0),
-    }
-    accept(
-      record,
-      await ruling.chain.inspectRequest({ ...context, priorResults: record.findings, body: outbound.body }),
-    )
-    const injected = ruling.transforms.isEmpty
-      ? injectInto(ruling.secrets, outbound)
-      : await injectTransformed(core, ruling, outbound)
-    record.noteInjection(injected)
-    const { signatures } = injected
-    const key = randomBytes(16).toString('base64')
-    const origin = { scheme: destination.scheme, authority: destination.authority }
-    const bare: UpstreamRequest = {
-      origin,
-      named: destination.named,
-      method: 'GET',
-      path: injected.target,
-      headers: injected.headers,
-      body: outbound.body,
-    }
-    const headers = [...http1Headers(bare, request.protocol), ...upgradeFields(key)]
+    const { destination, context, ruling, handshake, key, signatures } = await judgeHandshake(core, request, record)
     refuseForbidden(core, { ...destination.authority, method: 'GET', path: destination.path })
-    const { response, socket } = await whileThere(client.reply, ruling.upstream.http1.upgrade({ ...bare, headers }))
+    const { response, socket } = await whileThere(client.reply, ruling.upstream.http1.upgrade(handshake))
     if (socket === undefined)
       return await respond(core, ruling, response, { request, reply: client.reply, record, context, signatures })
     await orDestroy(socket, async () => {
@@ -123,6 +97,46 @@ async function relayWebSocket(
   } finally {
     core.budget.release(held)
   }
+}
+
+/** The handshake as it goes to the upstream, with its secrets. Throws a Denial. */
+async function judgeHandshake(core: EgressCore, request: InboundRequest, record: ExchangeRecord): Promise<Handshake> {
+  const { destination, context: opened } = await judgeHead(core, request, record)
+  const context = { ...opened, protocol: 'websocket' as const }
+  const ruling = core.ruling()
+  const outbound = {
+    ...destination,
+    method: 'GET',
+    target: destination.path,
+    headers: handshakeHeaders(context.headers),
+    body: Buffer.alloc(0),
+  }
+  accept(record, await ruling.chain.inspectRequest({ ...context, priorResults: record.findings, body: outbound.body }))
+  const injected = ruling.transforms.isEmpty
+    ? injectInto(ruling.secrets, outbound)
+    : await injectTransformed(core, ruling, outbound)
+  record.noteInjection(injected)
+  const key = randomBytes(16).toString('base64')
+  const origin = { scheme: destination.scheme, authority: destination.authority }
+  const bare: UpstreamRequest = {
+    origin,
+    named: destination.named,
+    method: 'GET',
+    path: injected.target,
+    headers: injected.headers,
+    body: outbound.body,
+  }
+  const headers = [...http1Headers(bare, request.protocol), ...upgradeFields(key)]
+  return { destination, context, ruling, handshake: { ...bare, headers }, key, signatures: injected.signatures }
+}
+
+interface Handshake extends Pick<WebSocketExchange, 'destination' | 'context'> {
+  /** That it was judged by. */
+  readonly ruling: Ruling
+  readonly handshake: UpstreamRequest
+  /** `Sec-WebSocket-Key`. */
+  readonly key: string
+  readonly signatures: Injection['signatures'] | undefined
 }
 
 /** The connection to the upstream ends where the workload does not get it: it is blocked, or gone meanwhile. */
