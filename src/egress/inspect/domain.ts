@@ -28,7 +28,8 @@ export function domainInspector(policy: DomainPolicy, clock: () => Date): Inspec
 
 const CONTRADICTION: Verdict = {
   kind: 'block',
-  reason: 'several fields name the method or the path in place of the request line, and contradict each other',
+  reason:
+    'several fields or parameters name the method or the path in place of the request line, and contradict each other',
   severity: 'error',
   code: 'bad_request',
 }

@@ -1,4 +1,5 @@
 import type { HeaderList } from '../http/headers.ts'
+import { methodsInQuery } from './query-methods.ts'
 
 /** What a request asks for. */
 export interface Reading {
@@ -17,22 +18,24 @@ const LENGTHS: ReadonlySet<number> = new Set([...METHOD_FIELDS, ...PATH_FIELDS].
 
 /**
  * All that a server may take a request for, the request line first: rules by method and path must hold for each, or a
- * field of the workload's choice would say what the rules forbid the request line to say. Undefined where such fields
- * contradict each other.
+ * field or parameter of the workload's choice would say what the rules forbid the request line to say. Undefined where
+ * such fields and parameters contradict each other.
  */
 export function readingsOf({
   method,
   path,
   headers,
 }: Reading & { readonly headers: HeaderList }): readonly Reading[] | undefined {
-  if (!hasOverride(headers)) return [{ method, path }]
-  const methods = new Set<string>()
+  const methods = new Set<string>(methodsInQuery(path))
+  if (methods.size === 0 && !hasOverride(headers)) return [{ method, path }]
   const paths = new Set<string>()
   for (let index = 0; index < headers.length; index += 2) {
     const name = (headers[index] as string).toLowerCase()
     if (METHOD_FIELDS.has(name)) methods.add((headers[index + 1] as string).trim().toUpperCase())
     else if (PATH_FIELDS.has(name)) paths.add(asPath((headers[index + 1] as string).trim()))
   }
+  for (const rewritten of paths.size === 1 ? paths : [])
+    for (const named of methodsInQuery(rewritten)) methods.add(named)
   if (methods.size > 1 || paths.size > 1) return undefined
   return [method, ...methods].flatMap((one) => [path, ...paths].map((other) => ({ method: one, path: other })))
 }

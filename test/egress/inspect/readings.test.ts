@@ -1,6 +1,7 @@
 /**
  * Rules by method and path hold for all that a server may take a request for. Frameworks read another method or another
- * path from fields of the request; such a field is judged as if it were the request line, and contradictions are refused.
+ * path from fields of the request or its query; such a one is judged as if it were the request line, and contradictions are
+ * refused.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -42,6 +43,31 @@ describe('an allowlist', () => {
     test(`${name}: ${value}`, () => assert.equal(judge(narrow, ['Accept', '*/*', name, value]).kind, 'block'))
   }
 
+  for (const path of [
+    '/v1?_method=DELETE',
+    '/v1?a=b&_METHOD=delete',
+    '/v1?a=b;_method=DELETE',
+    '/v1?%5fmethod=%44ELETE',
+    '/v1?+.method=+DELETE+',
+    '/v1?_method%00x=DELETE',
+    '/v1?x-http-method-override=DELETE',
+  ])
+    test(`the query says another method: ${path}`, () => {
+      assert.equal(judge(narrow, [], { method: 'POST', path }).kind, 'block')
+      assert.equal(judge(narrow, ['X-Original-URL', path], { method: 'POST' }).kind, 'block')
+    })
+
+  test('a query that says a method of the rule passes, and so does one that says none', () => {
+    for (const path of [
+      '/v1?_method=post',
+      '/v1?_method',
+      '/v1?_method=',
+      '/v1?my_method=DELETE',
+      '/v1?q=_method=DELETE',
+    ])
+      assert.equal(judge(narrow, [], { path }).kind, 'pass', path)
+  })
+
   test('a field that says what the rule allows passes, and any does where nothing is narrowed', () => {
     assert.equal(judge(narrow, ['X-HTTP-Method-Override', 'POST', 'X-Original-URL', '/v1/x?y']).kind, 'pass')
     const wide = { mode: 'allowlist', list: ['api.test'] }
@@ -52,6 +78,8 @@ describe('an allowlist', () => {
     const flood = Array.from({ length: 5000 }, (_, index) => ['X-Original-URL', `/v1/${index}`]).flat()
     const verdict = judge(narrow, [...flood, 'X-HTTP-Method', 'GET', 'X-Method-Override', 'POST'])
     assert.equal(verdict.kind === 'block' && verdict.code, 'bad_request')
+    const mixed = judge(narrow, ['X-HTTP-Method', 'GET'], { path: '/v1?_method=POST' })
+    assert.equal(mixed.kind === 'block' && mixed.code, 'bad_request')
   })
 })
 
