@@ -145,6 +145,11 @@ const FINDS: Readonly<Record<string, readonly [script: string, path: string, rea
   'settings of an agent in a folder': ['mkdir -p a/b/.claude; echo {} > a/b/.claude/x', 'a/b/.claude', READ_BY_TOOLS],
   'a workspace': ['echo {} > evil.code-workspace', 'evil.code-workspace', READ_BY_TOOLS],
   'settings of an agent that have to be a file': ['echo {} > opencode.json', 'opencode.json', READ_BY_TOOLS],
+  'settings of a rarer agent': [
+    'mkdir -p sub/.kilocode; echo {} > sub/.kilocode/mcp.json',
+    'sub/.kilocode',
+    READ_BY_TOOLS,
+  ],
   'a start file of an interpreter': ['mkdir sub; echo evil > sub/.Rprofile', 'sub/.Rprofile', READ_BY_TOOLS],
   'hooks of Mercurial': ['mkdir -p sub/.hg; echo "[hooks]" > sub/.hg/hgrc', 'sub/.hg/hgrc', READ_BY_TOOLS],
   'settings of Jujutsu': [
