@@ -43,7 +43,7 @@ async function assertNothingLeft(): Promise<void> {
   assert.equal((await shell('ls $XDG_RUNTIME_DIR/agentcage-run')).stdout, '')
   assert.equal(
     (await shell('ls ~/.local/state/agentcage/cages/shot')).stdout,
-    'audit.jsonl\ndns\nin-force.json\nplaceholders.json\ntrust\nvalues\n',
+    'audit.jsonl\naudit.jsonl.head\ndns\nin-force.json\nplaceholders.json\ntrust\nvalues\n',
   )
 }
 
