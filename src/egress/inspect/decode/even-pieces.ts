@@ -87,11 +87,16 @@ function nextSingles(bytes: Buffer, from: number, before: number): number {
   return -1
 }
 
-/** A piece, and what stands between it and the next. */
+/** A piece, and where what stands between two of them stands. */
 interface Row {
   readonly start: number
   readonly length: number
-  readonly gap: Buffer
+  readonly gap: Gap
+}
+
+interface Gap {
+  readonly start: number
+  readonly length: number
 }
 
 /** The row that there may be around `at`. */
@@ -104,20 +109,21 @@ function rowAround(bytes: Buffer, at: number): Row | undefined {
   const next = length > LONGEST_PIECE ? end : afterGap(bytes, end, length)
   const other = next === end ? 0 : pieceLength(bytes, next, length)
   if (other === 0 || other > length) return undefined
-  const row = { length, gap: bytes.subarray(end, next) }
+  const row = { length, gap: { start: end, length: next - end } }
   const first = firstOf(bytes, start, row)
-  if (first === start && other < length && !isWrapped(row, other)) return undefined
+  if (first === start && other < length && !isWrapped(bytes, row, other)) return undefined
   return isIdentifier(bytes.subarray(start, end)) ? undefined : { start: first, ...row }
 }
 
 /** Two lines of base64 or hexadecimal; names and values of a file have other lengths. */
-function isWrapped({ length, gap }: Omit<Row, 'start'>, last: number): boolean {
+function isWrapped(bytes: Buffer, { length, gap }: Omit<Row, 'start'>, last: number): boolean {
   // With a mark before each, as in a patch, it is one more.
   const isWhole = length % 4 < 2 && (length - last) % 4 === 0
-  return isWhole && length >= LONG_PIECE && isLineGap(gap)
+  return isWhole && length >= LONG_PIECE && isLineGap(bytes, gap)
 }
 
-function isLineGap(gap: Buffer): boolean {
+function isLineGap(bytes: Buffer, { start, length }: Gap): boolean {
+  const gap = bytes.subarray(start, start + length)
   return gap.includes('\n') || gap.includes('\\n')
 }
 
@@ -173,6 +179,8 @@ function afterGap(bytes: Buffer, end: number, length: number): number {
   let isNewLine = false
   while (at < bytes.length && at - end < LONGEST_GAP) {
     const byte = bytes[at] as number
+    // Between two fields of a head, which are no pieces of one text.
+    if (byte === 0) return end
     if (LETTER[byte] === 0) {
       isNewLine ||= byte === 0x0a
       at += 1
@@ -216,7 +224,7 @@ class Rows {
     const before = this.#length
     const second = first + length + gap.length
     const mark = bytes[first]
-    const isMarked = length >= LEAST_MARKED && MARK[mark ?? 0] === 1 && bytes[second] === mark && isLineGap(gap)
+    const isMarked = length >= LEAST_MARKED && MARK[mark ?? 0] === 1 && bytes[second] === mark && isLineGap(bytes, gap)
     const pace = new Pace(first)
     let count = 0
     let end = first
@@ -231,7 +239,8 @@ class Rows {
       if (letters < length) break
     }
     const isRow =
-      this.#length - before >= LEAST_LETTERS && (count >= LEAST_PIECES || (count === 2 && isWrapped(row, end - second)))
+      this.#length - before >= LEAST_LETTERS &&
+      (count >= LEAST_PIECES || (count === 2 && isWrapped(bytes, row, end - second)))
     if (isRow) this.#letters[this.#length++] = 0x0a
     else this.#length = before
     return end
@@ -257,18 +266,18 @@ function firstOf(bytes: Buffer, start: number, { length, gap }: Omit<Row, 'start
 }
 
 /** Where the gap behind a piece ends, a line end before it included; -1 where there is another, or none. */
-function gapEnd(bytes: Buffer, end: number, gap: Buffer): number {
+function gapEnd(bytes: Buffer, end: number, gap: Gap): number {
   if (isGap(bytes, end, gap)) return end + gap.length
   const next = afterLineEnd(bytes, end)
   return next !== -1 && isGap(bytes, next, gap) ? next + gap.length : -1
 }
 
 /** Whether what is between two pieces stands here; the numbers of lines may differ. */
-function isGap(bytes: Buffer, at: number, gap: Buffer): boolean {
-  if (at + gap.length > bytes.length) return false
-  for (let offset = 0; offset < gap.length; offset += 1) {
+function isGap(bytes: Buffer, at: number, { start, length }: Gap): boolean {
+  if (at + length > bytes.length) return false
+  for (let offset = 0; offset < length; offset += 1) {
     const one = bytes[at + offset] as number
-    const other = gap[offset] as number
+    const other = bytes[start + offset] as number
     if (one !== other && (COUNT[one] === 0 || COUNT[other] === 0)) return false
   }
   return true

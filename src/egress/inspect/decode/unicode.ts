@@ -196,6 +196,7 @@ function markedCharset(bytes: Buffer): string | undefined {
 }
 
 function declaredCharsets(contentType: string): readonly string[] {
+  if (!contentType.includes(';')) return []
   const found = contentType.slice(0, LONGEST_TYPE).matchAll(/;\s*charset\s*=\s*["']?([^\s"';,]{1,40})/gi)
   return Array.from(found, ([, name = '']) => name.toLowerCase())
 }
