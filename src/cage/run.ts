@@ -9,11 +9,13 @@ import type { InspectorPlace } from '../egress/inspect/custom/load.ts'
 import { CertificateAuthority } from '../egress/tls/authority.ts'
 import { CageError } from '../errors.ts'
 import type { WorkloadExit } from '../isolation/isolation.ts'
-import { gatherHost } from '../isolation/process/host.ts'
+import { credentialGuard } from '../isolation/process/credentials.ts'
+import { gatherHost, type HostFacts } from '../isolation/process/host.ts'
 import { applyLimits } from '../isolation/process/limits.ts'
 import { machineTap } from '../isolation/microvm/firecracker/network.ts'
 import { openMoat, RESOLVER, type Moat } from '../isolation/process/moat.ts'
 import { prepareWorkload } from '../isolation/process/prepare.ts'
+import { resolveProject } from '../isolation/process/project.ts'
 import { writeTrust } from '../isolation/trust/trust.ts'
 import { cageState, ownFolders } from '../system/paths.ts'
 import { inspectorFolders } from './inspector-folders.ts'
@@ -56,6 +58,7 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
   const config = file.parse()
   if (isolationOf(config) === 'container') return undefined
   requireRunnable(config)
+  const host = hostOf(request)
   const moatOpening = openMoat({
     tcpPorts: portsOf(config),
     proxy: PROXY,
@@ -101,8 +104,26 @@ async function runUntil(failure: AbortController, request: RunRequest): Promise<
   const placeholders = await secretVariables(config, stateFolder)
   await request.service?.tell(file.sha256)
   serving.resolve(egress)
-  const exit = await runWorkload({ request, config, name, moat, authority, placeholders, failure, starting, reload })
+  const exit = await runWorkload({
+    request,
+    config,
+    host,
+    name,
+    moat,
+    authority,
+    placeholders,
+    failure,
+    starting,
+    reload,
+  })
   return { exit, counts: audit.counts, auditPath: audit.path }
+}
+
+/** Facts of the host, after a look at the project: a cage that cannot start leaves no log that says it ran. */
+function hostOf({ environment, workingDirectory, project }: RunRequest): HostFacts {
+  const host = gatherHost({ environment, workingDirectory, ownFolders: ownFolders(environment) })
+  resolveProject(project, host, credentialGuard(host.home))
+  return host
 }
 
 function portsOf(config: Config): readonly number[] {
@@ -158,6 +179,7 @@ async function startEgress({ moat, ...parts }: EgressParts): Promise<Egress> {
 interface WorkloadParts {
   readonly request: RunRequest
   readonly config: Config
+  readonly host: HostFacts
   readonly name: string
   readonly moat: Moat
   readonly authority: CertificateAuthority
@@ -171,6 +193,7 @@ interface WorkloadParts {
 async function runWorkload({
   request,
   config,
+  host,
   name,
   moat,
   authority,
@@ -184,11 +207,6 @@ async function runWorkload({
   await using cleanup = new AsyncDisposableStack()
   const scratch = await mkdtemp(join(await realpath(tmpdir()), 'agentcage-'))
   cleanup.defer(() => rm(scratch, { recursive: true, force: true }))
-  const host = gatherHost({
-    environment,
-    workingDirectory,
-    ownFolders: ownFolders(environment),
-  })
   const prepared = prepareWorkload({
     config: { ...config, name },
     command: request.command,

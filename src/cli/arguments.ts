@@ -31,6 +31,7 @@ export interface SecretArgument {
 
 export function hostArgument(text: string): Hostname {
   const host = parseHostname(text)
+  if (text.includes('://')) throw new Error('must be a host name, not a URL')
   if (host === undefined) throw new Error('must be a host name or an address, such as api.example.com')
   return host
 }

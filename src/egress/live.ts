@@ -38,6 +38,17 @@ export class LiveExchanges {
     last.index = place.index
   }
 
+  /** What comes of `work`; rejects with the denial when the exchange is ended meanwhile, and drops what comes later. */
+  async during<T>(query: DomainQuery, work: Promise<T>): Promise<T> {
+    const ended = Promise.withResolvers<never>()
+    const place = this.add({ query, end: (denial) => ended.reject(denial) })
+    try {
+      return await Promise.race([work, ended.promise])
+    } finally {
+      this.remove(place)
+    }
+  }
+
   judgeAgain(policy: DomainPolicy, now: Date): void {
     for (const { exchange } of this.#places.slice()) {
       const decision = policy.decide(exchange.query, now)

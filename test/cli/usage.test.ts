@@ -30,8 +30,9 @@ const WRONG: Readonly<Record<string, readonly [argv: readonly string[], message:
   'a cage and nothing to run in it': [['cage', 'exec', 'demo'], 'COMMAND is missing'],
   'no cage': [['exec'], 'NAME is missing'],
   'a cage and no host': [['domain', 'rm', 'demo'], 'HOST is missing'],
+  'a URL for a host': [['run', '--allow', 'https://a.example', 'true'], '--allow: must be a host name, not a URL'],
   'a host that is none': [
-    ['run', '--allow', 'https://a.example', 'true'],
+    ['run', '--allow', 'a_.example/x', 'true'],
     '--allow: must be a host name or an address, such as api.example.com',
   ],
   'a secret without a name, not repeated': [

@@ -36,7 +36,8 @@ export async function handleExchange(core: EgressCore, request: InboundRequest, 
     const { chain } = core.ruling()
     const { method } = request
     const result = chain.inspectRequest({ ...context, priorResults: record.findings, body })
-    accept(record, result instanceof Promise ? await result : result)
+    const query = { ...destination.authority, method, path: destination.path }
+    accept(record, result instanceof Promise ? await core.live.during(query, result) : result)
     await forward(core, { method, destination, headers: context.headers, body }, { request, reply, record, context })
   } catch (error) {
     deny(core, record, reply, denialFor(core, error, request))

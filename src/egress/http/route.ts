@@ -37,7 +37,7 @@ const ABSOLUTE = /^(https?):\/\/([^/?#]*)([^#]*)$/i
 export function resolveDestination(route: Route, target: string, hosts: readonly string[]): Destination {
   if (route.conflict !== undefined) {
     const { serverName, tunnel } = route.conflict
-    throw mismatch(serverName, formatAuthority(tunnel), resolvedByClient(route, tunnel, serverName))
+    throw mismatch(`SNI ${serverName}`, formatAuthority(tunnel), resolvedByClient(route, tunnel, serverName))
   }
   if (route.via === 'published') return publishedDestination(route, target, hosts)
   const absolute = ABSOLUTE.exec(target)
@@ -56,7 +56,7 @@ export function resolveDestination(route: Route, target: string, hosts: readonly
   const bound = route.authority ?? { host: named.host, port: route.port ?? named.port }
   if (named.host !== bound.host || named.port !== bound.port) {
     const hint = resolvedByClient(route, bound, named.host)
-    throw mismatch(formatIfOdd(bound, defaultPort), formatIfOdd(named, defaultPort), hint)
+    throw mismatch(`SNI ${formatIfOdd(bound, defaultPort)}`, formatIfOdd(named, defaultPort), hint)
   }
   return { scheme, authority: bound, path: requestPath(absolute === null ? target : (absolute[3] as string)) }
 }
@@ -83,7 +83,7 @@ function namedAuthority(inTarget: string | undefined, hosts: readonly string[], 
   if (first === undefined) throw new Denial('bad_request', 'the request names no host')
   for (const other of others) {
     if (other.host !== first.host || other.port !== first.port) {
-      throw mismatch(formatIfOdd(first, defaultPort), formatIfOdd(other, defaultPort))
+      throw mismatch(`request target ${formatIfOdd(first, defaultPort)}`, formatIfOdd(other, defaultPort))
     }
   }
   return first
@@ -117,7 +117,7 @@ function resolvedByClient({ via }: Route, tunnel: Authority, named: Hostname): s
 }
 
 function mismatch(bound: string, named: string, hint = ''): Denial {
-  return new Denial('authority_mismatch', `SNI/Host header mismatch: SNI ${bound}, Host ${named}${hint}`)
+  return new Denial('authority_mismatch', `SNI/Host header mismatch: ${bound}, Host ${named}${hint}`)
 }
 
 /** With its port only where that is not the scheme's own, as clients write it. */

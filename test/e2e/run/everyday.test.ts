@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -35,6 +36,16 @@ describe('run', { skip: withoutCages }, () => {
       assert.equal((await host.run(['sh', '-c', script])).code, code)
     })
   }
+
+  test('leaves no cage where the project cannot be shown: its empty log would verify as that of a run', async () => {
+    await using host = await CageHost.open()
+    for (const project of [join(host.folder, 'none'), host.home, '/usr']) {
+      const { code, stderr } = await host.agentcage(['run', '--project', project, '--', 'true'])
+      assert.equal(code, 2)
+      assert.match(stderr, /^error: project folder '/)
+    }
+    assert.equal(existsSync(host.state), false)
+  })
 
   test('passes a signal to the command, which decides what it means', async () => {
     await using host = await CageHost.open()

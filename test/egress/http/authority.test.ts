@@ -110,7 +110,7 @@ describe('two hosts in one request are refused, both named', () => {
     'the absolute target names another': {
       connect: 'api.test:443',
       head: 'GET https://other.test/ HTTP/1.1\nHost: api.test',
-      reason: 'SNI/Host header mismatch: SNI other.test, Host api.test',
+      reason: 'SNI/Host header mismatch: request target other.test, Host api.test',
     },
     'the absolute target and Host name another': {
       connect: 'api.test:443',
@@ -197,7 +197,7 @@ describe('the explicit proxy', () => {
       status: 403,
       code: 'authority_mismatch',
       host: 'other.test',
-      reason: 'SNI/Host header mismatch: SNI plain.test, Host other.test',
+      reason: 'SNI/Host header mismatch: request target plain.test, Host other.test',
     })
     bed.nothingLeft()
   })

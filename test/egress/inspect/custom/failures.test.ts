@@ -3,8 +3,11 @@
  * whoever waits for the same thread too, and the egress lives on with a new thread.
  */
 import assert from 'node:assert/strict'
+import { readdir } from 'node:fs/promises'
 import { describe, test } from 'node:test'
 import { get } from '../../../support/proxy-client.ts'
+import { withFolder } from '../../../support/temporary.ts'
+import { until } from '../../../support/until.ts'
 import { bedWith } from './programs.ts'
 
 const HOST = 'plain.test'
@@ -55,6 +58,17 @@ describe('that request is blocked, the next one passes', () => {
       assert.equal(bed.records.length, 2)
     })
   }
+})
+
+test('an egress that ends while one thinks has the request on record, and nothing leaves', async (t) => {
+  const folder = await withFolder(t)
+  const think = `process.getBuiltinModule('node:fs').writeFileSync('${folder}/thinks', ''); return new Promise(() => {})`
+  const bed = await bedWith(t, { it: { members: onBad(think), timeout_ms: 60_000 } }, { hosts })
+  const asked = get(request('/bad'), bed)
+  await until(folder, async () => (await readdir(folder)).includes('thinks') || undefined)
+  const [response] = await Promise.all([asked, bed.egress.close({ drainMs: 0 })])
+  bed.denied(response, { status: 503, code: 'egress_closed', host: HOST })
+  bed.nothingLeft()
 })
 
 describe('taking too long', () => {
