@@ -1,3 +1,6 @@
+import { asciiSet } from '../../simd/byte-set.ts'
+import { BLOCK_BYTES, passesFor } from '../../simd/passes.ts'
+
 /** 1 for each byte that belongs. */
 export type ByteClass = Uint8Array
 
@@ -40,12 +43,35 @@ export function nextRun(
   return -1
 }
 
+/** A run that goes on for so long is followed by SIMD. */
+const LONG_RUN = 1024
+
 /** Where the run that `start` is in ends: the first byte that is no member. */
 export function endOfRun(bytes: Buffer, members: ByteClass, start: number): number {
+  const near = Math.min(bytes.length, start + LONG_RUN)
   let at = start
+  while (at < near && members[bytes[at] as number] === 1) at += 1
+  return at === near && at < bytes.length ? endOfLongRun(bytes, members, at) : at
+}
+
+function endOfLongRun(bytes: Buffer, members: ByteClass, start: number): number {
+  let at = start
+  const passes = passesFor(bytes.length - at)
+  // A set of bytes that are not ASCII would be a rough one.
+  if (passes !== undefined && !members.includes(1, ASCII)) {
+    const set = asciiSet(Array.from({ length: ASCII }, (_, byte) => byte).filter((byte) => members[byte] === 1))
+    while (at < bytes.length) {
+      const block = bytes.subarray(at, at + BLOCK_BYTES)
+      const length = passes.outside(block, set)
+      at += length
+      if (length < block.length) return at
+    }
+  }
   while (at < bytes.length && members[bytes[at] as number] === 1) at += 1
   return at
 }
+
+const ASCII = 0x80
 
 /** The value of each hexadecimal digit; -1 for the rest. */
 export const HEX_VALUE: Int8Array = Int8Array.from({ length: 256 }, (_, byte) => {
