@@ -38,10 +38,10 @@ export async function startWorkload(plan: WorkloadPlan, options: StartOptions): 
 }
 
 async function startProcess(plan: WorkloadPlan, options: StartOptions): Promise<StartedWorkload> {
-  const { moat, limits, signal } = options
+  const { moat, limits, signal, log } = options
   const relayed = await relayFiles(options.stdio)
   try {
-    const workload = await launchWorkload(plan, moat, { stdio: relayed.stdio, limits, signal })
+    const workload = await launchWorkload(plan, moat, { stdio: relayed.stdio, limits, signal, log })
     relayed.release()
     return { workload, drained: relayed.drained, [Symbol.dispose]: () => relayed[Symbol.dispose]() }
   } catch (error) {

@@ -105,6 +105,7 @@ async function startMachine(accelerator: Accelerator, blueprint: Blueprint): Pro
       stdio: ['ignore', 'pipe', 'pipe'],
       limits: options.limits,
       signal: options.signal,
+      log: options.log,
     })
     return await bootGuest({
       plan,

@@ -34,13 +34,14 @@ export function expectMounts(mounts: readonly Mount[]): readonly ExpectedMount[]
  * id of the mount, because a path may be exchanged between two questions.
  */
 export function verifyMounts(expected: readonly ExpectedMount[], pid: number): void {
-  const mounted = readMounts(pid)
+  const mounted = mountTable(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'))
   for (const { mount, place, source } of expected) {
     if (!isAsExpected(mounted, { mount, place, source }, `/proc/${pid}/root`)) throw changed(mount.target)
   }
 }
 
-function isAsExpected(mounted: MountTable, { mount, place, source }: ExpectedMount, root: string): boolean {
+/** `root`: the cage's, as a path of ours. */
+export function isAsExpected(mounted: MountTable, { mount, place, source }: ExpectedMount, root: string): boolean {
   let descriptor: number
   try {
     descriptor = openSync(join(root, place), O_PATH | constants.O_NOFOLLOW)
@@ -65,10 +66,9 @@ const O_PATH = 0o10000000
 type MountTable = ReadonlyMap<string, { readonly place: string; readonly readOnly: boolean }>
 
 /** proc(5): `ID PARENT MAJOR:MINOR ROOT PLACE OPTIONS …`, with space, tab, newline and backslash in octal. */
-function readMounts(pid: number): MountTable {
-  const lines = readFileSync(`/proc/${pid}/mountinfo`, 'utf8').split('\n')
+export function mountTable(mountinfo: string): MountTable {
   return new Map(
-    lines.map((line) => {
+    mountinfo.split('\n').map((line) => {
       const [id = '', , , , place = '', options = ''] = line.split(' ')
       const path = place.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
       return [id, { place: path, readOnly: options.split(',').includes('ro') }]

@@ -12,6 +12,7 @@ import { readable, RunningCage, type Workload } from './launch-workload.ts'
 import type { AppliedLimits } from './limits.ts'
 import type { Argv } from './limits-holder.ts'
 import type { Moat } from './moat.ts'
+import { guardMounts, type MountGuard } from './mount-guard.ts'
 import { machineArchitecture, seccompProgram } from './seccomp.ts'
 
 export type { Workload } from './launch-workload.ts'
@@ -25,6 +26,8 @@ export interface LaunchOptions {
   readonly limits?: AppliedLimits | undefined
   /** Ends the whole cage at once when aborted. */
   readonly signal?: AbortSignal | undefined
+  /** Takes warnings. With it, mounts that the host takes away by replacing what lies below are put back. */
+  readonly log?: ((message: string) => void) | undefined
 }
 
 /** Of a moat; another process of this user may be the one that serves it. */
@@ -64,7 +67,15 @@ export async function launchWorkload(
     processLimit: options.limits?.processLimit ?? 0,
   })
   const { child, stderr } = start(chain(bubblewrap, moat, { ...options, terminal }), bubblewrap, options)
-  const cage = new RunningCage(child, { terminal, stderr, inspect: (pid) => verifyMounts(expected, pid) })
+  let guard: MountGuard | undefined
+  const inspect = (pid: number): void => {
+    verifyMounts(expected, pid)
+    if (options.log !== undefined)
+      guard = guardMounts(expected, pid, { userNamespace: moat.userNamespace, log: options.log })
+  }
+  const cage = new RunningCage(child, { terminal, stderr, inspect })
+  const endGuard = (): void => guard?.[Symbol.dispose]()
+  cage.exited.then(endGuard, endGuard)
   feed(child, DESCRIPTORS.options, bubblewrap.options)
   feed(child, DESCRIPTORS.seccomp, seccompProgram(architecture))
   options.signal?.addEventListener('abort', () => cage.destroy(), { once: true })

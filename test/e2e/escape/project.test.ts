@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -60,6 +60,16 @@ const PROTECTED = [
 ]
 const FOLDERS = ['.git', 'conf', 'sub', 'sub/.git']
 
+/** What is done on the host while the cage runs: both put another file in the place of one. */
+const REPLACEMENTS: Readonly<Record<string, (project: string) => void>> = {
+  '.git/config': (project) => git(project, 'config', 'user.name', 'Somebody'),
+  'conf/cage.yaml': (project) => {
+    const path = join(project, 'conf/cage.yaml')
+    writeFileSync(`${path}.new`, readFileSync(path))
+    renameSync(`${path}.new`, path)
+  },
+}
+
 describe('the project', { skip: withoutCagesOr('git', 'python3', 'curl') }, () => {
   let host: CageHost
   let cage: CageSession
@@ -112,6 +122,22 @@ describe('the project', { skip: withoutCagesOr('git', 'python3', 'curl') }, () =
       "sh -c 'echo domains: {mode: blocklist} > conf/cage.yaml'; curl -sS https://evil.example/",
     )
     assert.match(stdout, /"blocked":\s*true/)
+  })
+
+  test('a file that the host replaces meanwhile is protected again', async () => {
+    // Bounded by the test's timeout: nothing but the mount keeps the workload from writing.
+    const untilProtected = 'until ! test -w "$1"; do sleep 0.02; done; ! echo "# planted" >> "$1"'
+    for (const [path, replace] of Object.entries(REPLACEMENTS)) {
+      const content = readFileSync(join(host.project, path))
+      replace(host.project)
+      const { code, stderr } = await cage.run(['sh', '-c', untilProtected, 'sh', path])
+      assert.equal(code, 0, stderr)
+      assert.match(stderr, /Read-only file system/)
+      writeFileSync(join(host.project, path), content)
+    }
+    for (const attempt of ATTEMPTS)
+      assert.notEqual((await cage.run(['sh', '-c', attempt, 'sh', '.git/config'])).code, 0, attempt)
+    await cage.sh('rm -rf away new folder linked')
   })
 
   test('afterwards all is as before, and what was put there to protect is gone', async () => {
