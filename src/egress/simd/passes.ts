@@ -86,10 +86,15 @@ export class Passes {
     return this.#run.read.value
   }
 
-  /** Where the first byte stands that is not in the set; the length of the block when all are. */
-  outside(block: Uint8Array, set: ByteSet): number {
-    this.#load(block, set)
-    return this.#run.outside(block.length)
+  /** Where the first byte stands that is not in the set; the length when all are. Takes any number of blocks. */
+  outside(bytes: Uint8Array, set: ByteSet): number {
+    for (let start = 0; start < bytes.length; start += BLOCK_BYTES) {
+      const block = bytes.subarray(start, start + BLOCK_BYTES)
+      this.#load(block, set)
+      const at = this.#run.outside(block.length)
+      if (at < block.length) return start + at
+    }
+    return bytes.length
   }
 
   /**

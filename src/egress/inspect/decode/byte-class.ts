@@ -1,5 +1,5 @@
 import { asciiSet } from '../../simd/byte-set.ts'
-import { BLOCK_BYTES, passesFor } from '../../simd/passes.ts'
+import { passesFor } from '../../simd/passes.ts'
 
 /** 1 for each byte that belongs. */
 export type ByteClass = Uint8Array
@@ -55,18 +55,13 @@ export function endOfRun(bytes: Buffer, members: ByteClass, start: number): numb
 }
 
 function endOfLongRun(bytes: Buffer, members: ByteClass, start: number): number {
-  let at = start
-  const passes = passesFor(bytes.length - at)
+  const passes = passesFor(bytes.length - start)
   // A set of bytes that are not ASCII would be a rough one.
   if (passes !== undefined && !members.includes(1, ASCII)) {
     const set = asciiSet(Array.from({ length: ASCII }, (_, byte) => byte).filter((byte) => members[byte] === 1))
-    while (at < bytes.length) {
-      const block = bytes.subarray(at, at + BLOCK_BYTES)
-      const length = passes.outside(block, set)
-      at += length
-      if (length < block.length) return at
-    }
+    return start + passes.outside(bytes.subarray(start), set)
   }
+  let at = start
   while (at < bytes.length && members[bytes[at] as number] === 1) at += 1
   return at
 }

@@ -1,7 +1,7 @@
 import { isAscii } from 'node:buffer'
 import { alignedWords } from '../../secrets/word-finder.ts'
 import { asciiSet } from '../../simd/byte-set.ts'
-import { BLOCK_BYTES, passesFor } from '../../simd/passes.ts'
+import { passesFor } from '../../simd/passes.ts'
 import { TEXT_BYTES } from './byte-class.ts'
 
 /** Of text as `isPlainText` knows it, in bits a byte: it has no more than 99 different signs. */
@@ -12,12 +12,7 @@ const FORM_FEED = 0x0c
 /** Whether it is ASCII without control characters but white space, as most of what programs send. */
 export function isPlainText(bytes: Buffer): boolean {
   const passes = passesFor(bytes.length)
-  if (passes === undefined) return isPlainByWords(bytes)
-  for (let from = 0; from < bytes.length; from += BLOCK_BYTES) {
-    const block = bytes.subarray(from, from + BLOCK_BYTES)
-    if (passes.outside(block, PLAIN) < block.length) return false
-  }
-  return true
+  return passes === undefined ? isPlainByWords(bytes) : passes.outside(bytes, PLAIN) === bytes.length
 }
 
 const PLAIN = asciiSet(Array.from({ length: 256 }, (_, byte) => byte).filter(isPlain))
