@@ -11,7 +11,8 @@ import https from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { buildProgram, SOURCE_PROGRAM, startEgress, type RunningEgress } from './lab/egress.ts'
+import { buildProgram } from '../test/support/build-program.ts'
+import { SOURCE_PROGRAM, startEgress, type RunningEgress } from './lab/egress.ts'
 import { HOST, Lab } from './lab/lab.ts'
 import { writeResults } from './lab/results.ts'
 
@@ -27,7 +28,11 @@ const { values: flags } = parseArgs({
 
 await using lab = await Lab.open()
 const upstream = await startStream(lab)
-const egress = await startEgress(lab, flags.source ? SOURCE_PROGRAM : await buildProgram(lab), upstream)
+const egress = await startEgress(
+  lab,
+  flags.source ? SOURCE_PROGRAM : await buildProgram(join(lab.folder, 'program')),
+  upstream,
+)
 const pid = egress.child.pid ?? 0
 
 // Idle is after the start has settled: nothing to wait for, so a moment.

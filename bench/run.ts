@@ -9,7 +9,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { findTool } from '../test/support/requires.ts'
-import { buildProgram, SOURCE_PROGRAM, startEgress } from './lab/egress.ts'
+import { buildProgram } from '../test/support/build-program.ts'
+import { SOURCE_PROGRAM, startEgress } from './lab/egress.ts'
 import { HOST, Lab } from './lab/lab.ts'
 import { startMitmproxy } from './lab/mitmproxy.ts'
 import { startPeer, startUpstream } from './lab/nginx.ts'
@@ -45,7 +46,11 @@ await report(await measure(contenders))
 
 async function startContenders(within: Lab): Promise<readonly Contender[]> {
   const upstream = await startUpstream(within)
-  const egress = await startEgress(within, flags.source ? SOURCE_PROGRAM : await buildProgram(within), upstream)
+  const egress = await startEgress(
+    within,
+    flags.source ? SOURCE_PROGRAM : await buildProgram(join(within.folder, 'program')),
+    upstream,
+  )
   const list = [
     { name: 'direct', port: upstream },
     { name: 'nginx', port: await startPeer(within, upstream) },

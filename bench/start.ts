@@ -7,7 +7,8 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { findTool } from '../test/support/requires.ts'
-import { buildProgram, SOURCE_PROGRAM } from './lab/egress.ts'
+import { buildProgram } from '../test/support/build-program.ts'
+import { SOURCE_PROGRAM } from './lab/egress.ts'
 import { Lab } from './lab/lab.ts'
 import { median, quantile, writeResults } from './lab/results.ts'
 
@@ -25,7 +26,7 @@ if (findTool('bwrap') === undefined) {
 }
 
 await using lab = await Lab.open()
-const program = flags.source ? SOURCE_PROGRAM : await buildProgram(lab)
+const program = flags.source ? SOURCE_PROGRAM : await buildProgram(join(lab.folder, 'program'))
 const project = join(lab.folder, 'project')
 await mkdir(project)
 

@@ -1,9 +1,8 @@
-import { execFile, type ChildProcess } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { promisify } from 'node:util'
 import { stringify } from 'yaml'
 import { HOST, type Lab } from './lab.ts'
 
@@ -16,16 +15,6 @@ export interface RunningEgress {
 
 /** The program as it stands in the checkout. */
 export const SOURCE_PROGRAM = join(import.meta.dirname, '../../bin/agentcage.ts')
-
-/** Builds what is published into the lab and returns the path of the program. */
-export async function buildProgram(lab: Lab): Promise<string> {
-  const root = join(import.meta.dirname, '../..')
-  const folder = join(lab.folder, 'program')
-  await mkdir(folder)
-  await cp(join(root, 'package.json'), join(folder, 'package.json'))
-  await promisify(execFile)(process.execPath, [join(root, 'scripts/build.ts'), join(folder, 'dist')])
-  return join(folder, 'dist/agentcage.js')
-}
 
 /** `agentcage egress` with everything on that it has: policy, a secret to inject and redact, the audit log. */
 export async function startEgress(lab: Lab, program: string, upstreamPort: number): Promise<RunningEgress> {
